@@ -1,0 +1,36 @@
+import { type Call, defineCallPort } from '@splitstream/kernel'
+
+/** One event of a batch that was not accepted. */
+export interface ItemError {
+  /** Place in the batch, from 0. */
+  readonly index: number
+  /** A code of the error catalogue. */
+  readonly code: string
+  readonly detail: string
+}
+
+export interface Receipt {
+  readonly accepted: number
+  readonly rejected: number
+  /** Opaque token; `after=` of a query takes it. Absent when nothing was accepted. */
+  readonly position?: string | undefined
+  readonly errors: readonly ItemError[]
+}
+
+export interface AppendInput {
+  /** The events in the wire form that `mediaType` names, decompressed. */
+  readonly body: Uint8Array
+  /** application/cloudevents+json, application/cloudevents-batch+json, application/x-ndjson or application/json. */
+  readonly mediaType: string
+  /** strict: one bad event refuses the whole batch; partial: the good ones are accepted. */
+  readonly mode: 'strict' | 'partial'
+}
+
+/** ingest.append: validate and append to the log. Resolves when the accepted events are durable. */
+export interface IngestAppend {
+  append(input: AppendInput, call: Call): Promise<Receipt>
+}
+
+export const ingestAppendPort = defineCallPort<IngestAppend>('ingest.append', 1, {
+  append: { idempotent: true, budgetMs: 10_000 },
+})

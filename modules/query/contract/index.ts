@@ -1,0 +1,2 @@
+/** The query module's contract: the only thing that other modules may import from it. */
+export {}

@@ -1,0 +1,2 @@
+/** The storage module's contract: the only thing that other modules may import from it. */
+export * from './ports.ts'

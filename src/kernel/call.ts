@@ -1,0 +1,37 @@
+import type { Clock } from './clock.ts'
+import { AppError } from './errors.ts'
+
+/**
+ * What travels with every call across a port: explicit, mandatory, never ambient. A remote adapter sends it as headers
+ * (the remaining budget, not a clock reading); an in-process adapter hands over the same object.
+ */
+export interface Call {
+  /** The tenant that the caller's key belongs to: the only source of a tenant anywhere. */
+  readonly tenant: string
+  /** Who calls: the id of an API key, or `system`. */
+  readonly principal: string
+  /** Aborted when the caller went away or the process stops. */
+  readonly signal: AbortSignal
+  /** Monotonic instant (ms, `Clock.monotonic`) at which the budget is spent. */
+  readonly deadline: number
+  /** W3C trace context, when there is one. */
+  readonly traceparent?: string | undefined
+  /** The caller's idempotency key, when there is one. */
+  readonly idempotencyKey?: string | undefined
+}
+
+/** What is left of the call's budget, ms; never below 0. */
+export function remaining(call: Call, clock: Clock): number {
+  return Math.max(0, call.deadline - clock.monotonic())
+}
+
+/** @throws AppError CANCELLED or DEADLINE_EXCEEDED when the call should not go on. */
+export function checkCall(call: Call, clock: Clock): void {
+  if (call.signal.aborted) throw new AppError('CANCELLED', 'The caller went away')
+  if (clock.monotonic() >= call.deadline) throw new AppError('DEADLINE_EXCEEDED', 'The time budget is spent')
+}
+
+/** A call made by the system itself (start-up, consumers, maintenance), with a budget in ms. */
+export function systemCall(clock: Clock, budgetMs: number, signal: AbortSignal, tenant = 'system'): Call {
+  return { tenant, principal: 'system', signal, deadline: clock.monotonic() + budgetMs }
+}

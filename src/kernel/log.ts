@@ -1,0 +1,84 @@
+import type { Call } from './call.ts'
+
+/**
+ * The stream port: an ordered, durable, partitioned log of opaque records (Kreps, "The Log", 2013). One record holds
+ * `count` events at the offsets `baseOffset … baseOffset + count - 1`; offsets count events, not records, and have no
+ * gaps. Adapters: the local log (node:sqlite) and Kafka.
+ */
+export interface LogAppend {
+  readonly partition: number
+  /** Events in `bytes`, at least 1. */
+  readonly count: number
+  readonly bytes: Uint8Array
+}
+
+/** Offsets first … last, inclusive, of one partition. */
+export interface LogRange {
+  readonly partition: number
+  readonly first: number
+  readonly last: number
+}
+
+export interface LogRecord {
+  readonly partition: number
+  readonly baseOffset: number
+  readonly count: number
+  /** The record's own copy: the reader may write to it. */
+  readonly bytes: Uint8Array
+  /** Wall clock at append, ms. */
+  readonly appendedAt: number
+  /** True when the stored checksum does not match: `bytes` are as found, and must not be trusted. */
+  readonly corrupt: boolean
+}
+
+export interface LogWriter {
+  /** Number of partitions, fixed for the life of the log. */
+  readonly partitions: number
+  /**
+   * Appends the entries atomically, in order. Resolves once they are durable (fsynced, or acknowledged by the brokers);
+   * the ranges come in the order of the entries.
+   * @throws AppError OVERLOADED (too many bytes waiting), DISK_FULL, UNAVAILABLE; then nothing was acknowledged.
+   */
+  append(entries: readonly LogAppend[], call: Call): Promise<LogRange[]>
+}
+
+export interface ReadLimits {
+  readonly maxEvents: number
+  readonly maxBytes: number
+  /** How long to wait for a first record when there is none, ms. */
+  readonly waitMs: number
+}
+
+/** One partition, as one consumer of a group holds it. Two consumers of a group never hold the same lane at once. */
+export interface Lane {
+  readonly partition: number
+  /** Aborted when the partition is taken away or the consumer stops. */
+  readonly signal: AbortSignal
+  /** Offset of the oldest record still kept, and the offset that the next append will get. */
+  bounds(): Promise<{ start: number; end: number }>
+  /** The group's committed offset: the next one to read. 0 when the group is new. */
+  committed(): Promise<number>
+  /**
+   * Whole records from the one that holds `from` on, in offset order, until a limit is reached (always at least one when
+   * there is one). Empty after `waitMs` without a record. Records do not leave the log by being read.
+   */
+  read(from: number, limits: ReadLimits): Promise<LogRecord[]>
+  /** Records that the group is done with everything before `next`. Call it after the effect, never before. */
+  commit(next: number): Promise<void>
+}
+
+export interface Consumption {
+  /** Ends the lanes and waits until their handlers returned. */
+  stop(): Promise<void>
+}
+
+export interface LogReader {
+  readonly partitions: number
+  /**
+   * Joins `group` and runs `lane` for each partition that it is given, until the lane's signal aborts. A lane handler
+   * that throws is run again after a pause; nothing is skipped.
+   */
+  consume(group: string, lane: (lane: Lane) => Promise<void>): Promise<Consumption>
+}
+
+export interface EventLog extends LogWriter, LogReader {}
