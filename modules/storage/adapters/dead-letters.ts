@@ -1,0 +1,83 @@
+import type { Postgres } from '@splitstream/kernel'
+
+export interface DeadLetterView {
+  readonly id: string
+  readonly code: string
+  readonly reason: string
+  readonly failedAt: string
+  readonly replayedAt: string | null
+  readonly partition: number
+  readonly offset: number
+  /** As received; a JSON CloudEvent unless the code is LOG_CORRUPT. */
+  readonly event: Buffer
+}
+
+interface Row {
+  id: string
+  code: string
+  reason: string
+  failed_at: Date
+  replayed_at: Date | null
+  log_partition: number
+  log_offset: string
+  event: Buffer
+}
+
+const columns = 'id, code, reason, failed_at, replayed_at, log_partition, log_offset, event'
+
+/** The dead letters of a tenant. */
+export class DeadLetters {
+  readonly #postgres: Postgres
+
+  constructor(postgres: Postgres) {
+    this.#postgres = postgres
+  }
+
+  /** Newest first, below the letter with the id `before`. */
+  async list(tenant: string, o: { limit: number; code?: string; before?: string }): Promise<DeadLetterView[]> {
+    const rows = await this.#postgres.query<Row>(
+      `SELECT ${columns} FROM dead_letters
+       WHERE tenant = $1 AND ($2::text IS NULL OR code = $2)
+         AND ($3::text IS NULL OR (failed_at, id) < (SELECT failed_at, id FROM dead_letters WHERE tenant = $1 AND id = $3))
+       ORDER BY failed_at DESC, id DESC LIMIT $4`,
+      [tenant, o.code ?? null, o.before ?? null, o.limit],
+    )
+    return rows.map(viewOf)
+  }
+
+  async get(tenant: string, id: string): Promise<DeadLetterView | undefined> {
+    const sql = `SELECT ${columns} FROM dead_letters WHERE tenant = $1 AND id = $2`
+    const [row] = await this.#postgres.query<Row>(sql, [tenant, id])
+    return row && viewOf(row)
+  }
+
+  /** Those of `ids` that are the tenant's. */
+  async find(tenant: string, ids: readonly string[]): Promise<DeadLetterView[]> {
+    const sql = `SELECT ${columns} FROM dead_letters WHERE tenant = $1 AND id = ANY($2) ORDER BY id`
+    return (await this.#postgres.query<Row>(sql, [tenant, ids])).map(viewOf)
+  }
+
+  async markReplayed(tenant: string, ids: readonly string[]): Promise<void> {
+    const sql = 'UPDATE dead_letters SET replayed_at = now() WHERE tenant = $1 AND id = ANY($2)'
+    await this.#postgres.query(sql, [tenant, ids])
+  }
+
+  /** True when there was one. */
+  async remove(tenant: string, id: string): Promise<boolean> {
+    const sql = 'DELETE FROM dead_letters WHERE tenant = $1 AND id = $2 RETURNING id'
+    return (await this.#postgres.query(sql, [tenant, id])).length === 1
+  }
+}
+
+function viewOf(row: Row): DeadLetterView {
+  return {
+    id: row.id,
+    code: row.code,
+    reason: row.reason,
+    failedAt: row.failed_at.toISOString(),
+    replayedAt: row.replayed_at?.toISOString() ?? null,
+    partition: row.log_partition,
+    offset: Number(row.log_offset),
+    event: row.event,
+  }
+}

@@ -1,0 +1,116 @@
+import { rowColumns } from '@splitstream/ingest/contract'
+import type { Call, ClickHouse } from '@splitstream/kernel'
+import { insertSettings } from '../domain/table.ts'
+
+/** What identifies a stored event in the primary key: (tenant, time µs, key). */
+export interface StoredKey {
+  readonly tenant: string
+  readonly time: number
+  readonly key: bigint
+}
+
+export interface StoredIdentity {
+  readonly source: string
+  readonly id: string
+}
+
+/** Keys of one look-up statement. */
+const lookupKeys = 5_000
+
+/** The write side of the events table, and the look-ups that exactly-once needs. */
+export class EventsTable {
+  readonly #clickhouse: ClickHouse
+
+  constructor(clickhouse: ClickHouse) {
+    this.#clickhouse = clickhouse
+  }
+
+  /** Inserts RowBinary rows as one part. The engine ignores a second insert under the same token. */
+  async insert(body: readonly Uint8Array[], token: string, call: Call): Promise<void> {
+    await this.#clickhouse.insert(
+      {
+        table: 'events',
+        columns: rowColumns,
+        format: 'RowBinary',
+        body,
+        settings: { ...insertSettings, insert_deduplication_token: token },
+      },
+      call,
+    )
+  }
+
+  /** Offsets of the range that are in the table already. */
+  async storedOffsets(partition: number, first: number, last: number, call: Call): Promise<Set<number>> {
+    const rows = await this.#clickhouse.rows<{ o: string }>(
+      {
+        sql: `SELECT _log_offset AS o FROM events
+              WHERE _log_partition = {partition:UInt32} AND _log_offset BETWEEN {first:UInt64} AND {last:UInt64}`,
+        params: { partition, first, last },
+      },
+      call,
+    )
+    return new Set(rows.map((row) => Number(row.o)))
+  }
+
+  /** Identities stored under these primary keys. Numbers are the only thing written into the text. */
+  async findByKeys(tenant: string, keys: readonly StoredKey[], call: Call): Promise<StoredIdentity[]> {
+    const found: StoredIdentity[] = []
+    for (let i = 0; i < keys.length; i += lookupKeys) {
+      const tuples = keys.slice(i, i + lookupKeys).map(({ time, key }) => `('${(time / 1e6).toFixed(6)}',${key})`)
+      found.push(...(await this.#identities(`(time, _key) IN (${tuples.join(',')})`, tenant, call)))
+    }
+    return found
+  }
+
+  /** The same without knowing the time: reads the key column of the whole tenant. */
+  async findAnywhere(tenant: string, keys: readonly bigint[], call: Call): Promise<StoredIdentity[]> {
+    const found: StoredIdentity[] = []
+    for (let i = 0; i < keys.length; i += lookupKeys) {
+      found.push(...(await this.#identities(`_key IN (${keys.slice(i, i + lookupKeys).join(',')})`, tenant, call)))
+    }
+    return found
+  }
+
+  #identities(condition: string, tenant: string, call: Call): Promise<StoredIdentity[]> {
+    return this.#clickhouse.rows<StoredIdentity>(
+      {
+        sql: `SELECT source, id FROM events WHERE tenant = {tenant:String} AND ${condition}`,
+        params: { tenant },
+        settings: { max_query_size: 4_000_000 },
+      },
+      call,
+    )
+  }
+
+  async count(call: Call): Promise<number> {
+    const [row] = await this.#clickhouse.rows<{ n: string }>({ sql: 'SELECT count() AS n FROM events' }, call)
+    return Number(row!.n)
+  }
+
+  /** Keys (u64 pairs, little endian) and times (i64 µs) of the events received at or after `since` (µs), streamed. */
+  recentKeys(since: number, call: Call): Promise<AsyncIterable<Uint8Array>> {
+    return this.#clickhouse.stream(
+      {
+        sql: `SELECT _key, toInt64(toUnixTimestamp64Micro(time)) FROM events
+              WHERE received >= fromUnixTimestamp64Micro({since:Int64})`,
+        params: { since },
+        format: 'RowBinary',
+      },
+      call,
+    )
+  }
+
+  /** How many events were received at or after `since` (µs), and the greatest event time (µs) before it. */
+  async windowAt(since: number, call: Call): Promise<{ inside: number; before: number }> {
+    const [row] = await this.#clickhouse.rows<{ inside: string; before: string }>(
+      {
+        sql: `SELECT countIf(received >= fromUnixTimestamp64Micro({since:Int64})) AS inside,
+                     toUnixTimestamp64Micro(maxIf(time, received < fromUnixTimestamp64Micro({since:Int64}))) AS before
+              FROM events`,
+        params: { since },
+      },
+      call,
+    )
+    return { inside: Number(row!.inside), before: Number(row!.before) }
+  }
+}

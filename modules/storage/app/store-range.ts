@@ -1,0 +1,109 @@
+import { decodeRow } from '@splitstream/ingest/contract'
+import { type Call, ClickHouseError, type LogRecord } from '@splitstream/kernel'
+import type { EventsTable } from '../adapters/events-table.ts'
+import type { DeadLetter, Progress, Range } from '../adapters/progress.ts'
+import { type BlockRow, bodyOf } from '../domain/block.ts'
+import { cloudEventText } from '../domain/cloud-event.ts'
+
+/** Engine errors that a row of the block causes, not the state of the engine: the block is split until the row is alone. */
+const dataErrors = new Set([
+  6, 20, 25, 26, 27, 33, 38, 41, 43, 49, 53, 69, 70, 72, 117, 124, 130, 131, 158, 190, 306, 321, 349, 407, 434, 441,
+  454, 467, 483, 611, 636, 681,
+])
+
+/** Codes that a smaller block can get around, though no row is to blame (MEMORY_LIMIT_EXCEEDED). */
+const sizeErrors = new Set([241])
+
+export interface RangeStore {
+  readonly partition: number
+  readonly table: EventsTable
+  readonly progress: Progress
+  /** Told of each dead letter, for metrics and logs. */
+  deadLetter(letter: DeadLetter): void
+}
+
+/**
+ * Inserts the rows of a pending range and confirms it. States of a range:
+ *
+ *   pending    recorded in Postgres; the insert may or may not have happened. A restart comes back to exactly this range.
+ *   stored     the engine has the part (fsynced); a second insert under the same token, or a replay, adds nothing.
+ *   confirmed  recorded in Postgres together with the dead letters; the range is never looked at again.
+ *
+ * A row that the engine cannot take splits the range in two pending halves, each with a token of its own, until the row
+ * stands alone and becomes a dead letter. So it costs its block some inserts and never stalls those behind it.
+ * `generation` tells a repair apart from the first try, whose token the engine may still remember.
+ *
+ * @throws ClickHouseError or AppError when the engine or Postgres cannot do it now: the range stays pending.
+ */
+export async function storeRange(
+  store: RangeStore,
+  range: Range,
+  rows: readonly BlockRow[],
+  dead: readonly DeadLetter[],
+  call: Call,
+  generation = '',
+): Promise<void> {
+  if (rows.length > 0) {
+    try {
+      await store.table.insert(bodyOf(rows), `${store.partition}:${range.first}-${range.last}${generation}`, call)
+    } catch (error) {
+      const poisoned = error instanceof ClickHouseError && dataErrors.has(error.number)
+      const tooLarge = error instanceof ClickHouseError && sizeErrors.has(error.number) && rows.length > 1
+      if (!poisoned && !tooLarge) throw error
+      if (rows.length > 1) return storeHalves(store, range, rows, dead, call, generation)
+      const letter = letterOf(rows[0]!, error)
+      store.deadLetter(letter)
+      await store.progress.confirm(range, 0, [...dead, letter])
+      return
+    }
+  }
+  for (const letter of dead) store.deadLetter(letter)
+  await store.progress.confirm(range, rows.length, dead)
+}
+
+async function storeHalves(
+  store: RangeStore,
+  range: Range,
+  rows: readonly BlockRow[],
+  dead: readonly DeadLetter[],
+  call: Call,
+  generation: string,
+): Promise<void> {
+  const half = rows.length >> 1
+  const middle = rows[half]!.offset - 1
+  await store.progress.split(range, middle)
+  const isLow = (letter: DeadLetter): boolean => letter.offset <= middle
+  const low = { first: range.first, last: middle }
+  const high = { first: middle + 1, last: range.last }
+  await storeRange(store, low, rows.slice(0, half), dead.filter(isLow), call, generation)
+  await storeRange(
+    store,
+    high,
+    rows.slice(half),
+    dead.filter((letter) => !isLow(letter)),
+    call,
+    generation,
+  )
+}
+
+function letterOf(row: BlockRow, error: ClickHouseError): DeadLetter {
+  const event = decodeRow(row.record, row.index)
+  return {
+    tenant: event.tenant,
+    offset: row.offset,
+    code: error.type,
+    reason: error.message.slice(0, 1000),
+    event: Buffer.from(cloudEventText(event)),
+  }
+}
+
+/** A record whose checksum or form is wrong: nobody can say whose events it held, so it goes to the operator's tenant. */
+export function damagedLetter(record: LogRecord): DeadLetter {
+  return {
+    tenant: 'default',
+    offset: record.baseOffset,
+    code: 'LOG_CORRUPT',
+    reason: `A log record of ${record.count} events failed its checksum; the bytes are kept as found`,
+    event: record.bytes,
+  }
+}

@@ -1,0 +1,41 @@
+import type { Call, Clock } from '@splitstream/kernel'
+import type { EventsTable } from '../adapters/events-table.ts'
+import { SeenIndex } from '../domain/seen-index.ts'
+
+const micros = 1_000
+const hour = 3_600_000
+
+/**
+ * The seen-index as it was: filled from the key column of the most recent events. While the whole table fits, nothing is
+ * ever looked up but true retries; otherwise the widest of a few windows that fits, and the greatest event time before it.
+ */
+export async function warmIndex(table: EventsTable, maxKeys: number, clock: Clock, call: Call): Promise<SeenIndex> {
+  let since = 0
+  let forgottenUntil = Number.NEGATIVE_INFINITY
+  if ((await table.count(call)) > maxKeys) {
+    for (const hours of [24 * 30, 24 * 7, 24, 6, 1, 0.1, 0]) {
+      since = (clock.now() - hours * hour) * micros
+      const { inside, before } = await table.windowAt(since, call)
+      forgottenUntil = before
+      if (inside <= maxKeys) break
+    }
+  }
+  const index = new SeenIndex(maxKeys, forgottenUntil)
+  await fill(index, await table.recentKeys(since, call))
+  return index
+}
+
+/** Rows of 16 bytes: key (u64) and time (i64 µs); a chunk may end within a row. */
+async function fill(index: SeenIndex, chunks: AsyncIterable<Uint8Array>): Promise<void> {
+  let rest: Uint8Array = new Uint8Array(0)
+  for await (const chunk of chunks) {
+    const bytes = rest.length === 0 ? chunk : Buffer.concat([rest, chunk])
+    const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+    const end = bytes.length - (bytes.length % 16)
+    for (let p = 0; p < end; p += 16) {
+      const time = view.getInt32(p + 12, true) * 2 ** 32 + view.getUint32(p + 8, true)
+      index.add(view.getUint32(p, true), view.getUint32(p + 4, true), time)
+    }
+    rest = bytes.subarray(end)
+  }
+}

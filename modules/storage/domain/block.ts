@@ -1,0 +1,78 @@
+import { at, openRecord, type RecordView, stampRow } from '@splitstream/ingest/contract'
+import type { LogRecord } from '@splitstream/kernel'
+
+/**
+ * A block: a contiguous offset range of one log partition, the unit that is pending, inserted and confirmed. Its rows are
+ * views into the log's records; nothing is copied or parsed.
+ */
+export interface Block {
+  readonly partition: number
+  readonly first: number
+  readonly last: number
+  readonly rows: readonly BlockRow[]
+  /** Records that cannot be read: their checksum or form is wrong. */
+  readonly damaged: readonly LogRecord[]
+}
+
+/** One event of a block. */
+export interface BlockRow {
+  readonly record: RecordView
+  readonly index: number
+  readonly offset: number
+}
+
+/** Rows of `records` whose offsets lie in first … last, stamped with their place in the log. */
+export function cutBlock(partition: number, first: number, last: number, records: readonly LogRecord[]): Block {
+  const rows: BlockRow[] = []
+  const damaged: LogRecord[] = []
+  for (const log of records) {
+    const record = log.corrupt ? undefined : open(log)
+    if (!record) {
+      damaged.push(log)
+      continue
+    }
+    for (let index = 0; index < record.count; index++) {
+      const offset = log.baseOffset + index
+      if (offset < first || offset > last) continue
+      stampRow(record, index, partition, offset)
+      rows.push({ record, index, offset })
+    }
+  }
+  return { partition, first, last, rows, damaged }
+}
+
+function open(log: LogRecord): RecordView | undefined {
+  try {
+    const record = openRecord(log.bytes)
+    return record.count === log.count ? record : undefined
+  } catch (error) {
+    if (error instanceof RangeError) return undefined
+    throw error
+  }
+}
+
+/** The halves of a row's 64-bit key and its time (µs), read in place. */
+export function keyLow(row: BlockRow): number {
+  return row.record.view.getUint32(row.record.starts[row.index]! + at.key, true)
+}
+
+export function keyHigh(row: BlockRow): number {
+  return row.record.view.getUint32(row.record.starts[row.index]! + at.key + 4, true)
+}
+
+export function timeOf(row: BlockRow): number {
+  const start = row.record.starts[row.index]! + at.time
+  return row.record.view.getInt32(start + 4, true) * 2 ** 32 + row.record.view.getUint32(start, true)
+}
+
+/** The rows as RowBinary: views of the records, one for each run of neighbouring rows. */
+export function bodyOf(rows: readonly BlockRow[]): Uint8Array[] {
+  const chunks: Uint8Array[] = []
+  for (let i = 0; i < rows.length; ) {
+    const { record, index } = rows[i]!
+    let end = index + 1
+    for (i++; i < rows.length && rows[i]!.record === record && rows[i]!.index === end; i++) end++
+    chunks.push(record.bytes.subarray(record.starts[index]!, record.starts[end]!))
+  }
+  return chunks
+}

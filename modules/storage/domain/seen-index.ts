@@ -1,0 +1,108 @@
+/**
+ * Which event keys were stored lately: the first half of "a retry never doubles".
+ *
+ * A set of 64-bit keys in open addressing over typed arrays (8 bytes a slot), in two generations. Keys go into the
+ * current one; when that is full it becomes the previous one and the previous one is forgotten, so that memory is
+ * bounded and the window holds between `maxKeys` and 2 × `maxKeys` events.
+ *
+ * It never decides alone that an event is a duplicate, since two events can share a key: `add` answers
+ *   new      nothing with this key can be stored: the key is not in the window, and the event's time lies after the time
+ *            of everything that was ever forgotten (a retry repeats the event's time);
+ *   maybe    ask the table.
+ * Hence a collision, an old event or a forgotten window costs a look-up and never an event.
+ */
+export type Verdict = 'new' | 'maybe'
+
+interface Generation {
+  readonly slots: Uint32Array
+  readonly mask: number
+  size: number
+  /** Greatest event time in here, microseconds. */
+  maxTime: number
+}
+
+const minSlots = 1 << 12
+
+export class SeenIndex {
+  readonly #maxKeys: number
+  #current: Generation
+  #previous: Generation | undefined
+  #forgottenUntil: number
+
+  /**
+   * @param maxKeys keys of one generation
+   * @param forgottenUntil greatest time (µs) of a stored event that the index will not be told of; -Infinity for none
+   */
+  constructor(maxKeys: number, forgottenUntil = Number.NEGATIVE_INFINITY) {
+    this.#maxKeys = maxKeys
+    this.#current = generation(minSlots)
+    this.#forgottenUntil = forgottenUntil
+  }
+
+  get size(): number {
+    return this.#current.size + (this.#previous?.size ?? 0)
+  }
+
+  get bytes(): number {
+    return this.#current.slots.byteLength + (this.#previous?.slots.byteLength ?? 0)
+  }
+
+  /** Adds the key (two unsigned halves) of an event whose time is `time` µs, and says whether it may be stored already. */
+  add(low: number, high: number, time: number): Verdict {
+    // Slot value 0,0 means empty; the one key that is 0,0 is kept as 1,0 (a collision like any other).
+    if (low === 0 && high === 0) low = 1
+    const inPrevious = this.#previous !== undefined && has(this.#previous, low, high)
+    const fresh = insert(this.#current, low, high)
+    if (time > this.#current.maxTime) this.#current.maxTime = time
+    if (fresh) this.#makeRoom()
+    return !fresh || inPrevious || time <= this.#forgottenUntil ? 'maybe' : 'new'
+  }
+
+  #makeRoom(): void {
+    const { size, slots } = this.#current
+    if (size >= this.#maxKeys) {
+      if (this.#previous) this.#forgottenUntil = Math.max(this.#forgottenUntil, this.#previous.maxTime)
+      this.#previous = this.#current
+      // Full size at once: growing would copy millions of keys while requests wait. Untouched pages cost nothing.
+      this.#current = generation(slots.length / 2)
+      return
+    }
+    if (size * 20 <= slots.length * 7) return // under 70 % of the slots, two elements a slot
+    const old = this.#current
+    this.#current = generation(slots.length)
+    this.#current.maxTime = old.maxTime
+    for (let i = 0; i < slots.length; i += 2) {
+      if (slots[i] !== 0 || slots[i + 1] !== 0) insert(this.#current, slots[i]!, slots[i + 1]!)
+    }
+  }
+}
+
+/** Room for `count` keys; two array elements a slot. */
+function generation(count: number): Generation {
+  return { slots: new Uint32Array(count * 2), mask: count - 1, size: 0, maxTime: Number.NEGATIVE_INFINITY }
+}
+
+/** The element where the key is, or where it would go. Linear probing; at least a quarter of the slots is empty. */
+function find(g: Generation, low: number, high: number): number {
+  let slot = (low ^ Math.imul(high, 0x9e3779b1)) & g.mask
+  for (;;) {
+    const l = g.slots[slot * 2]!
+    const h = g.slots[slot * 2 + 1]!
+    if ((l === low && h === high) || (l === 0 && h === 0)) return slot * 2
+    slot = (slot + 1) & g.mask
+  }
+}
+
+function has(g: Generation, low: number, high: number): boolean {
+  const at = find(g, low, high)
+  return g.slots[at] !== 0 || g.slots[at + 1] !== 0
+}
+
+function insert(g: Generation, low: number, high: number): boolean {
+  const at = find(g, low, high)
+  if (g.slots[at] !== 0 || g.slots[at + 1] !== 0) return false
+  g.slots[at] = low
+  g.slots[at + 1] = high
+  g.size++
+  return true
+}

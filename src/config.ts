@@ -1,0 +1,171 @@
+import { readFileSync } from 'node:fs'
+import { parseEnv } from 'node:util'
+import { z } from 'zod'
+import { moduleNames } from './registry.ts'
+
+/** Every setting: its default and what it means. docs/config.md is generated from this schema. */
+const bytes = (min: number, max: number) => z.coerce.number().int().min(min).max(max)
+const mib = 1 << 20
+
+const link = z.enum(['local']).default('local')
+
+export const settings = z.object({
+  HOST: z.string().min(1).default('127.0.0.1').describe('Address to listen on. Only loopback until told otherwise.'),
+  PORT: z.coerce.number().int().min(0).max(65_535).default(8080).describe('Port of the HTTP API; 0 picks a free one.'),
+  DATA_DIR: z
+    .string()
+    .min(1)
+    .default('./data')
+    .describe('Where the embedded engines and the local log keep their files.'),
+  ADMIN_KEY: z
+    .string()
+    .min(32, 'needs at least 32 characters')
+    .optional()
+    .describe('The operator’s key. If unset, one is made at the first start and printed once.'),
+  MODULES: z
+    .string()
+    .default('all')
+    .transform((text) => (text === 'all' ? [...moduleNames] : text.split(',').map((name) => name.trim())))
+    .pipe(z.array(z.enum(moduleNames)).min(1))
+    .describe(`Modules of this process: all, or a list of ${moduleNames.join(', ')}.`),
+  LINK_EVENTS: link.describe('How the event log is reached: local (the log in DATA_DIR).'),
+  LINK_STORAGE_READ: link.describe('How the port storage.read is reached: local (in this process).'),
+  LINK_INGEST_APPEND: link.describe('How the port ingest.append is reached: local (in this process).'),
+  CLICKHOUSE_URL: z
+    .url()
+    .optional()
+    .describe('An external ClickHouse, http(s)://user:password@host:8123/database. Embedded if unset.'),
+  POSTGRES_URL: z
+    .url()
+    .optional()
+    .describe('An external Postgres, postgres://user:password@host:5432/database. Embedded if unset.'),
+  LOG_LEVEL: z
+    .enum(['debug', 'info', 'warn', 'error'])
+    .default('info')
+    .describe('Least severe log line that is written.'),
+  LOG_PARTITIONS: z.coerce
+    .number()
+    .int()
+    .min(1)
+    .max(64)
+    .default(2)
+    .describe('Partitions of the local log; fixed when it is made.'),
+  LOG_RETAIN_BYTES: bytes(16 * mib, 2 ** 50)
+    .default(2048 * mib)
+    .describe('Stored events that the local log keeps, bytes. Events that are not stored yet are never dropped.'),
+  LOG_RETAIN_HOURS: z.coerce
+    .number()
+    .min(0.1)
+    .max(87_600)
+    .default(24)
+    .describe('For how long the local log keeps stored events, hours.'),
+  MIN_FREE_BYTES: bytes(0, 2 ** 50)
+    .default(256 * mib)
+    .describe('Free disk space below which ingest answers 507, bytes.'),
+  MAX_BODY_BYTES: bytes(1024, 512 * mib)
+    .default(32 * mib)
+    .describe('Largest request body after decompression, bytes.'),
+  MAX_IN_FLIGHT_BYTES: bytes(1024, 2 ** 40)
+    .default(128 * mib)
+    .describe('Request bytes in memory at once; above it the answer is 503.'),
+  MAX_EVENT_BYTES: bytes(256, 64 * mib)
+    .default(1 * mib)
+    .describe('Largest single event, bytes.'),
+  MAX_BATCH_EVENTS: z.coerce
+    .number()
+    .int()
+    .min(1)
+    .max(1_000_000)
+    .default(50_000)
+    .describe('Most events in one request.'),
+  STORAGE_LINGER_MS: z.coerce
+    .number()
+    .int()
+    .min(0)
+    .max(10_000)
+    .default(250)
+    .describe('How long an event waits for company before it is inserted, ms.'),
+  STORAGE_BLOCK_EVENTS: z.coerce
+    .number()
+    .int()
+    .min(100)
+    .max(500_000)
+    .default(65_536)
+    .describe('Most events in one insert.'),
+  SEEN_KEYS: z.coerce
+    .number()
+    .int()
+    .min(10_000)
+    .max(100_000_000)
+    .default(2_000_000)
+    .describe('Event keys in one generation of the seen-index (32 bytes of memory each, at most).'),
+  CLICKHOUSE_MAX_MEMORY_BYTES: bytes(256 * mib, 2 ** 40)
+    .default(2048 * mib)
+    .describe('Memory limit of the embedded ClickHouse, bytes.'),
+  QUERY_MAX_SECONDS: z.coerce.number().int().min(1).max(3600).default(30).describe('Time limit of a query, seconds.'),
+})
+
+export type Config = z.infer<typeof settings>
+
+export class ConfigError extends Error {}
+
+/**
+ * Reads the settings from the environment and from a `.env` file; the environment wins.
+ * @throws ConfigError naming each bad variable, what was found and what is legal.
+ */
+export function loadConfig(env: NodeJS.ProcessEnv = process.env, envFile = '.env'): Config {
+  const file = readEnvFile(envFile)
+  const unknown = Object.keys(file).filter((name) => !(name in settings.shape))
+  unknown.push(...Object.keys(env).filter((name) => name.startsWith('LINK_') && !(name in settings.shape)))
+  const problems = unknown.map((name) => `${name}: there is no such setting${nearest(name)}`)
+
+  const given: Record<string, string> = {}
+  for (const name of Object.keys(settings.shape)) {
+    const value = env[name] ?? file[name]
+    if (value !== undefined && value !== '') given[name] = value
+  }
+  const parsed = settings.safeParse(given)
+  if (!parsed.success) {
+    for (const issue of parsed.error.issues) {
+      const name = String(issue.path[0])
+      const found =
+        name === 'ADMIN_KEY' || name.endsWith('_URL') ? 'a value that is not shown' : JSON.stringify(given[name])
+      problems.push(
+        `${name}: found ${found}; ${issue.message}. ${settings.shape[name as keyof Config].description ?? ''}`,
+      )
+    }
+  }
+  if (!parsed.success || problems.length > 0) {
+    throw new ConfigError(`The configuration is not valid:\n  ${problems.join('\n  ')}`)
+  }
+  return parsed.data
+}
+
+function readEnvFile(path: string): Record<string, string> {
+  let text: string
+  try {
+    text = readFileSync(path, 'utf8')
+  } catch (error) {
+    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return {}
+    throw error
+  }
+  return parseEnv(text) as Record<string, string>
+}
+
+/** ` (did you mean X?)` for a name within two edits. */
+function nearest(name: string): string {
+  const close = Object.keys(settings.shape).find((known) => distance(name, known) <= 2)
+  return close ? ` (did you mean ${close}?)` : ''
+}
+
+function distance(a: string, b: string): number {
+  let row = Array.from({ length: b.length + 1 }, (_, j) => j)
+  for (let i = 1; i <= a.length; i++) {
+    const next = [i]
+    for (let j = 1; j <= b.length; j++) {
+      next.push(Math.min(row[j]! + 1, next[j - 1]! + 1, row[j - 1]! + (a[i - 1] === b[j - 1] ? 0 : 1)))
+    }
+    row = next
+  }
+  return row[b.length]!
+}

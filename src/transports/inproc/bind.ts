@@ -1,0 +1,22 @@
+import { AppError, type Call, type CallPort, type Clock, type PortMethod } from '@splitstream/kernel'
+
+/**
+ * The in-process adapter of a call port: a plain forwarded call, with the call's signal and budget checked first. No
+ * serialization, no span, no copy; not async itself, so that it costs no extra turn. `target` is asked late, because two
+ * modules may require each other.
+ */
+export function bindInProcess<P extends object>(port: CallPort<P>, target: () => P, clock: Clock): P {
+  const bound: Record<string, PortMethod> = {}
+  let implementation: P | undefined
+  for (const name of Object.keys(port.methods)) {
+    bound[name] = (input: never, call: Call): Promise<unknown> => {
+      if (call.signal.aborted) return Promise.reject(new AppError('CANCELLED', 'The caller went away'))
+      if (clock.monotonic() >= call.deadline) {
+        return Promise.reject(new AppError('DEADLINE_EXCEEDED', 'The time budget is spent'))
+      }
+      implementation ??= target()
+      return (implementation[name as keyof P] as PortMethod)(input, call)
+    }
+  }
+  return bound as P
+}
