@@ -68,9 +68,8 @@ export async function startServer(options: ServerOptions = {}): Promise<RunningS
   const child = spawn(options.node ?? process.execPath, [main], {
     detached: true,
     stdio: ['ignore', 'pipe', 'pipe'],
-    // biome-ignore lint/style/noProcessEnv: handed on to the child as it is (PATH, HOME, TMPDIR); nothing is read from it
     env: {
-      ...process.env,
+      ...inherited(),
       HOST: '127.0.0.1',
       ...options.env,
       PORT: String(port),
@@ -139,6 +138,12 @@ export async function isReady(url: string): Promise<boolean> {
   } catch {
     return false // nobody listens yet, or it is too busy: the caller asks again until its deadline
   }
+}
+
+/** This process's environment, for the child (PATH, HOME, TMPDIR and the like); nothing is read from it here. */
+function inherited(): NodeJS.ProcessEnv {
+  // biome-ignore lint/style/noProcessEnv: handed on whole, not read
+  return process.env
 }
 
 function collect(child: ChildProcess): () => string {

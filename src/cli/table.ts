@@ -23,3 +23,10 @@ function printable(text: string): string {
   // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for
   return text.replace(/[\u0000-\u001f\u007f-\u009f]/g, '\ufffd').slice(0, 200)
 }
+
+/** The answer of POST /v1/query. */
+export interface QueryAnswer {
+  readonly columns: readonly { readonly name: string; readonly type: string }[]
+  readonly rows: readonly Readonly<Record<string, unknown>>[]
+  readonly position: string
+}

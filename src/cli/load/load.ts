@@ -1,10 +1,11 @@
-import { AppError, type Clock, systemClock } from '@splitstream/kernel'
-import { type Connection, call } from '../api.ts'
+import { type Clock, systemClock } from '@splitstream/kernel'
+import type { Connection } from '../api.ts'
 import type { RejectedRow } from './batches.ts'
 import { type Batch, batches } from './batches.ts'
 import { type Checkpoint, hashOf, identify, mismatch, readCheckpoint, writeCheckpoint } from './checkpoint.ts'
 import { type OpenOptions, openFile } from './open.ts'
 import { createSender } from './sender.ts'
+import { awaitStored } from './stored.ts'
 import { type Totals, Tracker } from './tracker.ts'
 
 /*
@@ -54,8 +55,8 @@ export interface LoadSummary {
   readonly rowsThisRun: number
   readonly durationMs: number
   readonly position: string | undefined
-  /** stored: everything accepted is visible to queries. unknown: not waited for, or not within the time. */
-  readonly visible: 'stored' | 'unknown'
+  /** Everything accepted is visible to queries. False: not waited for, not within the time, or the key may not ask. */
+  readonly visible: boolean
   /** False when the signal stopped it before the end. */
   readonly finished: boolean
   readonly checkpoint: string
@@ -63,6 +64,8 @@ export interface LoadSummary {
 
 const maxBatchChars = 4 * 1024 * 1024
 const saveEveryMs = 1_000
+/** How long a stopped load waits for the answers to what is on its way. */
+const drainMs = 10_000
 
 /** @throws Error when the file cannot be read, the server refuses, or retries are used up; the checkpoint is kept. */
 export async function loadFile(options: LoadOptions): Promise<LoadSummary> {
@@ -72,7 +75,7 @@ export async function loadFile(options: LoadOptions): Promise<LoadSummary> {
   const { source, mapping } = await openFile(options, identity)
   const mappingHash = hashOf(mapping)
   try {
-    const from = await startingPoint(options, checkpointPath, identity, mappingHash)
+    const from = await startingPoint(options, checkpointPath, identity, mappingHash, clock)
     const tracker = new Tracker(from, 20)
     const save = (finished: boolean): Promise<void> => {
       const { prefix: _, ...file } = identity
@@ -111,10 +114,8 @@ export async function loadFile(options: LoadOptions): Promise<LoadSummary> {
     await save(finished)
     const { rows, accepted, rejected, position } = tracker.contiguous
     const durationMs = clock.monotonic() - started
-    const visible =
-      finished && position !== undefined && options.waitStoredMs > 0
-        ? await awaitStored(options, position, options.waitStoredMs, clock)
-        : 'unknown'
+    const wait = finished && position !== undefined && options.waitStoredMs > 0
+    const visible = wait && (await awaitStored(options, position, options.waitStoredMs, clock)) === 'stored'
     const { errors } = tracker
     return {
       rows,
@@ -154,9 +155,19 @@ async function sendAll(
   const fly = async (batch: Batch): Promise<void> => {
     const acknowledge = tracker.begin(batch)
     const nothing = { accepted: 0, rejected: 0, errors: [] }
-    acknowledge(batch.events === 0 ? nothing : await sender.send(batch.body, failure.signal))
+    const receipt = batch.events === 0 ? nothing : await sender.send(batch.body, failure.signal)
+    if (receipt.accepted + receipt.rejected !== batch.events) {
+      throw new Error(`the server's receipt is about ${receipt.accepted + receipt.rejected} of ${batch.events} events`)
+    }
+    acknowledge(receipt)
     progress()
   }
+  const stopped = options.signal ?? new AbortController().signal
+  let late: NodeJS.Timeout | undefined
+  const onStop = (): void => {
+    late = setTimeout(() => failure.abort(), drainMs)
+  }
+  stopped.addEventListener('abort', onStop, { once: true })
   let reachedEnd = true
   try {
     for await (const batch of all) {
@@ -170,11 +181,8 @@ async function sendAll(
       )
       flying.add(flight)
       while (flying.size >= options.inFlight) await Promise.race(flying)
-      if (errors.length > 0) break
-      if (options.signal?.aborted) {
-        reachedEnd = false
-        break
-      }
+      reachedEnd = !stopped.aborted && errors.length === 0
+      if (!reachedEnd) break
       if (clock.monotonic() - saved >= saveEveryMs) {
         await save(false)
         saved = clock.monotonic()
@@ -182,11 +190,14 @@ async function sendAll(
     }
     await Promise.all(flying)
   } finally {
+    stopped.removeEventListener('abort', onStop)
+    clearTimeout(late)
     failure.abort()
+    await Promise.all(flying)
     sender.close()
   }
-  if (errors.length > 0) throw errors[0]
-  return reachedEnd
+  if (errors.length > 0 && !stopped.aborted) throw errors[0]
+  return reachedEnd && errors.length === 0
 }
 
 const nothingDone: Totals = { rows: 0, accepted: 0, rejected: 0, position: undefined }
@@ -196,6 +207,7 @@ async function startingPoint(
   path: string,
   file: Awaited<ReturnType<typeof identify>>,
   mapping: string,
+  clock: Clock,
 ): Promise<Totals> {
   const found = await readCheckpoint(path)
   if (!found || options.restart) return nothingDone
@@ -207,30 +219,8 @@ async function startingPoint(
   const changed = mismatch(found, file, options.url, mapping)
   if (changed !== undefined) return again(changed)
   const { rows, accepted, rejected, position } = found
-  if (position !== undefined && (await awaitStored(options, position, 15_000, systemClock)) !== 'stored')
+  if (position !== undefined && (await awaitStored(options, position, 15_000, clock)) === 'missing')
     return again('the server does not have what the checkpoint says')
   options.onNote?.(`going on at row ${rows + 1}`)
   return { rows, accepted, rejected, position }
-}
-
-/** Asks for one event `after` the position: the answer comes once everything up to there is queryable. */
-async function awaitStored(
-  connection: Connection,
-  position: string,
-  ms: number,
-  clock: Clock,
-): Promise<'stored' | 'unknown'> {
-  const deadline = clock.monotonic() + ms
-  while (clock.monotonic() < deadline) {
-    const answer = await call(connection, 'GET', `/v1/events?limit=1&after=${encodeURIComponent(position)}`).catch(
-      (error: unknown) => {
-        if (error instanceof AppError) throw error
-        return undefined // cut connection: asked again
-      },
-    )
-    if (answer && answer.status < 300) return 'stored'
-    if (answer && answer.status < 500 && answer.status !== 429) return 'unknown'
-    await clock.sleep(200)
-  }
-  return 'unknown'
 }

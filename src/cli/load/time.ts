@@ -6,7 +6,7 @@ const clockTexts: string[] = []
 function dayText(day: number): string {
   let text = dayTexts.get(day)
   if (text === undefined) {
-    text = `${new Date(day * 86_400_000).toISOString().slice(0, -13)}T`
+    text = new Date(day * 86_400_000).toISOString().slice(0, -13)
     if (dayTexts.size > 100_000) dayTexts.clear()
     dayTexts.set(day, text)
   }

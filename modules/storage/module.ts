@@ -1,0 +1,55 @@
+import type { IngestAppend } from '@splitstream/ingest/contract'
+import {
+  type ClickHouse,
+  type Clock,
+  decodePosition,
+  encodePosition,
+  type Logger,
+  type LogReader,
+  type Metrics,
+  type Module,
+  type Postgres,
+} from '@splitstream/kernel'
+import { DeadLetters } from './adapters/dead-letters.ts'
+import { EventsTable } from './adapters/events-table.ts'
+import { deadLetterRoutes } from './adapters/http-routes.ts'
+import { createReader, type ReadLimits } from './adapters/read/reader.ts'
+import { Confirmed } from './app/confirmed.ts'
+import { StorageWriter, type WriterDeps } from './app/storage-writer.ts'
+import type { StorageRead } from './contract/index.ts'
+
+export interface StorageDeps {
+  readonly log: LogReader
+  readonly clickhouse: ClickHouse
+  readonly postgres: Postgres
+  readonly ingest: IngestAppend
+  readonly clock: Clock
+  readonly logger: Logger
+  readonly metrics: Metrics
+  readonly limits: WriterDeps['limits'] & { readonly read: ReadLimits }
+}
+
+/** The storage module: owns the events table and the schema `storage`; the consumer group `storage` of the log. */
+export function createStorageModule(deps: StorageDeps): Module<{ read: StorageRead }> {
+  const { clock, clickhouse, postgres } = deps
+  const confirmed = new Confirmed(clock)
+  const table = new EventsTable(clickhouse)
+  const writer = new StorageWriter({ ...deps, table, confirmed })
+  const reader = createReader({ clickhouse, confirmed: () => confirmed.position(), limits: deps.limits.read })
+
+  return {
+    ports: {
+      read: {
+        ...reader,
+        awaitStored: async ({ position }, call) => {
+          await confirmed.until(decodePosition(position), call)
+          return { position: encodePosition(confirmed.position()) }
+        },
+      },
+    },
+    routes: deadLetterRoutes(new DeadLetters(postgres), deps.ingest),
+    start: () => writer.start(),
+    stop: () => writer.stop(),
+    health: () => writer.health(),
+  }
+}

@@ -1,0 +1,33 @@
+#!/usr/bin/env node
+import { Command } from 'commander'
+import { deadLettersCommand } from './commands/deadletters.ts'
+import { demoCommand } from './commands/demo.ts'
+import { keysCommand } from './commands/keys.ts'
+import { loadCommand } from './commands/load.ts'
+import { queryCommand } from './commands/query.ts'
+import { startCommand } from './commands/start.ts'
+import { examples } from './options.ts'
+
+/** The command line. Exit codes: 0 done, 1 failed or something was rejected, 130 stopped with Ctrl-C. */
+const program = new Command('splitstream')
+  .description('Self-hosted event platform: events in over HTTP, stored exactly once, queried over REST')
+  .showHelpAfterError('(--help shows how it is used)')
+  .addCommand(startCommand())
+  .addCommand(loadCommand())
+  .addCommand(demoCommand())
+  .addCommand(queryCommand())
+  .addCommand(keysCommand())
+  .addCommand(deadLettersCommand())
+examples(
+  program,
+  'splitstream start',
+  'splitstream load orders.csv --type order --time-from created_at',
+  `splitstream query '{"measures":[{"fn":"count","as":"n"}],"groupBy":["type"]}'`,
+)
+
+try {
+  await program.parseAsync()
+} catch (error) {
+  process.stderr.write(`splitstream: ${error instanceof Error ? error.message : String(error)}\n`)
+  process.exitCode = 1
+}

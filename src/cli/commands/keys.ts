@@ -1,0 +1,65 @@
+import { Command, Option } from 'commander'
+import { ask } from '../api.ts'
+import { connectionOf, examples, names, print, withConnection } from '../options.ts'
+import { table } from '../table.ts'
+
+type Row = Readonly<Record<string, unknown>>
+interface Options {
+  url: string
+  key?: string
+}
+
+/** `splitstream keys …`: API keys over HTTP, with an admin key. A key's secret is shown when it is made, never again. */
+export function keysCommand(): Command {
+  const keys = new Command('keys').description(
+    'Create, list, rotate and revoke API keys (needs a key with the scope admin)',
+  )
+
+  const create = new Command('create')
+    .description('Make a key and print it, once')
+    .argument('<name>', 'what the key is for')
+    .addOption(
+      new Option('--scopes <list>', 'ingest, query, sagas, admin')
+        .argParser(names)
+        .default(['ingest', 'query'], 'ingest,query'),
+    )
+    .option('--tenant <tenant>', 'whose events it is for; default: that of the key that makes it')
+    .action(async (name: string, o: Options & { scopes: string[]; tenant?: string }) => {
+      const tenant = o.tenant === undefined ? {} : { tenant: o.tenant }
+      showSecret(await ask<Row>(connectionOf(o), 'POST', '/v1/keys', { name, scopes: o.scopes, ...tenant }))
+    })
+  const list = new Command('list').description('List the keys, without their secrets').action(async (o: Options) => {
+    const answer = await ask<{ keys: Row[] }>(connectionOf(o), 'GET', '/v1/keys')
+    const columns = [...new Set(answer.keys.flatMap((key) => Object.keys(key)))]
+    print(table(columns, answer.keys))
+  })
+  const rotate = new Command('rotate')
+    .description('Replace the secret of a key and print the new one, once')
+    .argument('<id>', 'as the list shows it')
+    .action(async (id: string, o: Options) => {
+      showSecret(await ask<Row>(connectionOf(o), 'POST', `/v1/keys/${encodeURIComponent(id)}/rotate`))
+    })
+  const revoke = new Command('revoke')
+    .description('Make a key worthless at once')
+    .argument('<id>', 'as the list shows it')
+    .action(async (id: string, o: Options) => {
+      await ask<undefined>(connectionOf(o), 'DELETE', `/v1/keys/${encodeURIComponent(id)}`)
+      print(`revoked ${id}`)
+    })
+
+  examples(
+    withConnection(create),
+    'splitstream keys create web-shop --scopes ingest',
+    'splitstream keys create board --scopes query --tenant acme',
+  )
+  examples(withConnection(list), 'splitstream keys list')
+  examples(withConnection(rotate), 'splitstream keys rotate k_3f9a')
+  examples(withConnection(revoke), 'splitstream keys revoke k_3f9a')
+  for (const command of [create, list, rotate, revoke]) keys.addCommand(command)
+  return examples(keys, 'splitstream keys create web-shop --scopes ingest', 'splitstream keys list')
+}
+
+function showSecret(made: Row): void {
+  for (const [name, value] of Object.entries(made))
+    print(`${name}: ${Array.isArray(value) ? value.join(', ') : String(value)}`)
+}

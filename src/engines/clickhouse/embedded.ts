@@ -1,0 +1,153 @@
+import { type ChildProcess, fork } from 'node:child_process'
+import { randomBytes } from 'node:crypto'
+import { once } from 'node:events'
+import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { fileURLToPath } from 'node:url'
+import type { Logger } from '@splitstream/kernel'
+import type { DetachedPart, FromChild, FromParent } from './child/messages.ts'
+
+export type { DetachedPart } from './child/messages.ts'
+
+export interface EmbeddedClickHouseOptions {
+  readonly dataDir: string
+  /** Statements at once. */
+  readonly sessions?: number
+  readonly maxMemoryBytes?: number
+  readonly logger: Logger
+}
+
+/**
+ * The embedded ClickHouse: a supervised child process. States: starting → ready → (exited → restarting → ready)* →
+ * stopped. It comes back on the same port with the same password, so that clients only see connections fail meanwhile.
+ */
+export interface EmbeddedClickHouse {
+  readonly url: string
+  readonly username: string
+  readonly password: string
+  readonly pid: number
+  readonly restarts: number
+  /** Broken parts that the engine put aside at start: their rows are missing until they are repaired from the log. */
+  detachedParts(): Promise<readonly DetachedPart[]>
+  dropDetachedPart(part: DetachedPart): Promise<void>
+  /** Asks the engine to stop, and kills it after the deadline (it survives that). */
+  stop(deadlineMs?: number): Promise<void>
+}
+
+const entry = fileURLToPath(new URL('./child/main.ts', import.meta.url))
+const readyTimeoutMs = 60_000
+const maxPauseMs = 5_000
+
+/** @throws Error when the first start fails; later failures are retried for as long as the process lives. */
+export async function startEmbeddedClickHouse(o: EmbeddedClickHouseOptions): Promise<EmbeddedClickHouse> {
+  const username = 'splitstream'
+  const password = randomBytes(24).toString('base64url')
+  let port = 0
+  let stopping = false
+  let restarts = 0
+  let questions = 0
+  let child: ChildProcess
+
+  const spawn = async (): Promise<void> => {
+    // Sessions block a thread each; spooling needs some as well.
+    const sessions = o.sessions ?? 8
+    child = fork(entry, [], {
+      env: { UV_THREADPOOL_SIZE: String(sessions + 8), TZ: 'UTC' },
+      execArgv: ['--disable-warning=ExperimentalWarning'],
+      stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
+      serialization: 'json',
+    })
+    const start = {
+      dataDir: join(o.dataDir, 'data'),
+      runDir: join(o.dataDir, 'run'),
+      port,
+      username,
+      password,
+      sessions,
+      maxMemoryBytes: o.maxMemoryBytes ?? 2 ** 31,
+    }
+    child.send({ kind: 'start', start } satisfies FromParent)
+    port = await ready(child)
+    child.once('exit', (code, signal) => {
+      if (stopping) return
+      o.logger.error('the embedded ClickHouse exited; it is started again', { code, signal })
+      void restart()
+    })
+  }
+
+  const restart = async (): Promise<void> => {
+    for (let pause = 50; !stopping; pause = Math.min(pause * 2, maxPauseMs)) {
+      restarts++
+      try {
+        await spawn()
+        o.logger.info('the embedded ClickHouse is back', { restarts })
+        return
+      } catch (error) {
+        o.logger.error('the embedded ClickHouse does not start', { error: String(error) })
+        await sleep(pause)
+      }
+    }
+  }
+
+  const ask = (question: { kind: 'detached-parts' } | { kind: 'drop-detached'; part: DetachedPart }) => {
+    const id = ++questions
+    const { promise, resolve, reject } = Promise.withResolvers<readonly DetachedPart[]>()
+    const onMessage = (message: FromChild): void => {
+      if (message.kind !== 'answer' || message.id !== id) return
+      if (message.error === undefined) resolve(message.parts)
+      else reject(new Error(message.error))
+    }
+    const onExit = (): void => reject(new Error('the embedded ClickHouse exited'))
+    child.on('message', onMessage).once('exit', onExit)
+    child.send({ ...question, id } satisfies FromParent)
+    return promise.finally(() => child.off('message', onMessage).off('exit', onExit))
+  }
+
+  await spawn()
+  return {
+    url: `http://127.0.0.1:${port}`,
+    username,
+    password,
+    get pid() {
+      return child.pid ?? 0
+    },
+    get restarts() {
+      return restarts
+    },
+    detachedParts: () => ask({ kind: 'detached-parts' }),
+    dropDetachedPart: async (part) => {
+      await ask({ kind: 'drop-detached', part })
+    },
+    stop: async (deadlineMs = 5_000) => {
+      stopping = true
+      if (child.exitCode !== null || child.signalCode !== null) return
+      const exited = once(child, 'exit')
+      if (child.connected) child.send({ kind: 'stop' } satisfies FromParent)
+      const late = AbortSignal.timeout(deadlineMs)
+      late.addEventListener('abort', () => child.kill('SIGKILL'))
+      await exited
+    },
+  }
+}
+
+/** The port, once the child serves. @throws Error with the child's own words. */
+async function ready(child: ChildProcess): Promise<number> {
+  const { promise, resolve, reject } = Promise.withResolvers<number>()
+  const timer = setTimeout(() => reject(new Error('the embedded ClickHouse was not ready in time')), readyTimeoutMs)
+  const onMessage = (message: FromChild): void => {
+    if (message.kind === 'ready') resolve(message.port)
+    if (message.kind === 'failed') reject(new Error(`the embedded ClickHouse does not start: ${message.message}`))
+  }
+  const onExit = (code: number | null, signal: string | null): void =>
+    reject(new Error(`the embedded ClickHouse exited at start (code ${code}, signal ${signal})`))
+  child.on('message', onMessage).once('exit', onExit)
+  try {
+    return await promise
+  } catch (error) {
+    child.kill('SIGKILL')
+    throw error
+  } finally {
+    clearTimeout(timer)
+    child.off('message', onMessage).off('exit', onExit)
+  }
+}

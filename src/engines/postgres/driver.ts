@@ -1,0 +1,127 @@
+import { AppError, type Postgres, type PostgresTx } from '@splitstream/kernel'
+import pg from 'pg'
+import { breaksConnection, type Outcome, toAppError } from './errors.ts'
+
+export interface ConnectOptions {
+  url: string
+  /** Connections at most; 5 when not given. */
+  max?: number
+  /** Shown in pg_stat_activity. */
+  applicationName: string
+  /** The server ends a statement after this, ms; 30,000 when not given. */
+  statementTimeoutMs?: number
+  /** How long to wait for a connection, new or from the pool, ms; 5,000 when not given. */
+  connectTimeoutMs?: number
+}
+
+/** Callers that may wait for a connection; more are refused, so that a stalled Postgres cannot fill the memory. */
+const MAX_WAITING = 1_000
+
+/**
+ * A pool on one database. It connects when it is first used, reconnects after the server came back, and the end of an
+ * idle connection is no error.
+ *
+ * Errors are AppErrors. UNAVAILABLE: no connection, or it was lost; `details.outcome` says whether the work certainly
+ * did not happen (`none`) or may have (`unknown`: lost while a single statement or a COMMIT ran). Also CONFLICT (unique
+ * key), DEADLINE_EXCEEDED (statement timeout), OVERLOADED, DISK_FULL, and INTERNAL for a statement that is refused.
+ * What the function of a transaction throws itself goes on to the caller as it is.
+ */
+export function connectPostgres(o: ConnectOptions): Postgres & { close(): Promise<void> } {
+  const statementTimeout = o.statementTimeoutMs ?? 30_000
+  const pool = new pg.Pool({
+    connectionString: o.url,
+    max: o.max ?? 5,
+    application_name: o.applicationName,
+    connectionTimeoutMillis: o.connectTimeoutMs ?? 5_000,
+    idleTimeoutMillis: 30_000,
+    keepAlive: true,
+    statement_timeout: statementTimeout,
+    idle_in_transaction_session_timeout: 60_000,
+    // When the network is cut, the server's own timeout never reaches us.
+    query_timeout: statementTimeout + 5_000,
+  })
+  // The pool has already dropped the idle connection; without a listener the event would end the process.
+  pool.on('error', () => {})
+  let closed: Promise<void> | undefined
+
+  async function withSession<T>(work: (session: Session) => Promise<T>): Promise<T> {
+    if (closed) throw new AppError('STOPPING', 'The Postgres pool is closed')
+    if (pool.waitingCount >= MAX_WAITING) throw new AppError('OVERLOADED', 'Too many callers wait for Postgres')
+    const client = await pool.connect().catch((error: unknown) => {
+      throw toAppError(error, 'none')
+    })
+    const session = new Session(client)
+    try {
+      return await work(session)
+    } finally {
+      session.release()
+    }
+  }
+
+  return {
+    query: async <T>(text: string, values?: readonly unknown[]) =>
+      await withSession(async (session) => await session.run<T>(text, values, 'unknown')),
+    tx: async <T>(fn: (tx: PostgresTx) => Promise<T>) => await withSession(async (session) => await session.transact(fn)),
+    close: () => {
+      closed ??= pool.end()
+      return closed
+    },
+  }
+}
+
+/** One connection while somebody holds it. A broken one is thrown away at release and not handed to the next caller. */
+class Session {
+  readonly #client: pg.PoolClient
+  #broken = false
+  // A connection that breaks between two statements says so by an event, which must have a listener.
+  readonly #onError = () => {
+    this.#broken = true
+  }
+
+  constructor(client: pg.PoolClient) {
+    this.#client = client
+    client.on('error', this.#onError)
+  }
+
+  /** @param lost what is known when the connection goes away during the statement */
+  async run<T>(text: string, values: readonly unknown[] | undefined, lost: Outcome): Promise<T[]> {
+    return (await this.#send(text, values, lost)).rows as T[]
+  }
+
+  async transact<T>(fn: (tx: PostgresTx) => Promise<T>): Promise<T> {
+    await this.#send('BEGIN', undefined, 'none')
+    let open = true
+    // A connection lost before COMMIT is sent means a rollback: nothing happened.
+    const query = async <R>(text: string, values?: readonly unknown[]): Promise<R[]> => {
+      if (!open) throw new AppError('INTERNAL', 'The transaction is over')
+      return await this.run<R>(text, values, 'none')
+    }
+    let result: T
+    try {
+      result = await fn({ query })
+    } catch (error) {
+      open = false
+      await this.#send('ROLLBACK', undefined, 'none').catch(this.#onError)
+      throw error
+    }
+    open = false
+    const { command } = await this.#send('COMMIT', undefined, 'unknown')
+    // Postgres answers ROLLBACK, without an error, when a statement had failed and `fn` went on regardless.
+    if (command !== 'COMMIT') throw new AppError('INTERNAL', 'The transaction was rolled back: a statement had failed')
+    return result
+  }
+
+  release(): void {
+    this.#client.off('error', this.#onError)
+    this.#client.release(this.#broken)
+  }
+
+  async #send(text: string, values: readonly unknown[] | undefined, lost: Outcome): Promise<pg.QueryResult> {
+    try {
+      return values ? await this.#client.query(text, [...values]) : await this.#client.query(text)
+    } catch (error) {
+      if (breaksConnection(error)) this.#broken = true
+      throw toAppError(error, lost)
+    }
+  }
+}

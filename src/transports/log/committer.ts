@@ -1,0 +1,205 @@
+import type { Worker } from 'node:worker_threads'
+import { AppError, type Clock, type LogAppend, type LogRange } from '@splitstream/kernel'
+import type { Bounds, FromWorker, GroupOffset, ToWorker } from './messages.ts'
+import { type Entry, packRow } from './row.ts'
+
+interface Waiting {
+  readonly entries: readonly LogAppend[]
+  readonly bytes: number
+  resolve(ranges: LogRange[]): void
+  reject(error: Error): void
+}
+
+/** Bytes of one group commit; what arrives beyond waits for the next. */
+const maxCommitBytes = 8 << 20
+
+/**
+ * Group commit: every append that arrives while a commit runs goes into the next one, so that one fsync serves them all.
+ * One commit runs at a time, hence offsets are dense and a failed commit leaves no gap.
+ */
+export class Committer {
+  readonly #worker: Worker
+  readonly #clock: Clock
+  readonly #maxPendingBytes: number
+  readonly #ends: number[]
+  readonly #dirty = new Map<string, GroupOffset>()
+  readonly #committed: (partitions: Iterable<number>) => void
+  #queue: Waiting[] = []
+  #running: Waiting[] | undefined
+  #pendingBytes = 0
+  #scheduled = false
+  #failure: string | undefined
+  #closing = false
+  #bounds: readonly Bounds[]
+  #bytesPerMs = 20_000
+  #startedAt = 0
+  #trimming: (() => void) | undefined
+  #idle: (() => void) | undefined
+
+  constructor(
+    worker: Worker,
+    bounds: readonly Bounds[],
+    o: { clock: Clock; maxPendingBytes: number; onCommit(partitions: Iterable<number>): void },
+  ) {
+    this.#worker = worker
+    this.#clock = o.clock
+    this.#maxPendingBytes = o.maxPendingBytes
+    this.#bounds = bounds
+    this.#ends = bounds.map((b) => b.end)
+    this.#committed = o.onCommit
+    worker.on('message', (message: FromWorker) => this.#onMessage(message))
+    worker.on('error', (error) => this.#fail(String(error)))
+  }
+
+  get pendingBytes(): number {
+    return this.#pendingBytes
+  }
+
+  get failure(): string | undefined {
+    return this.#failure
+  }
+
+  bounds(partition: number): Bounds {
+    return { ...this.#bounds[partition]!, end: this.#ends[partition]! }
+  }
+
+  append(entries: readonly LogAppend[]): Promise<LogRange[]> {
+    if (this.#closing) throw new AppError('STOPPING', 'The event log is stopping')
+    if (this.#failure)
+      throw new AppError('UNAVAILABLE', 'The event log failed and needs a restart', { retryAfterMs: 5000 })
+    const bytes = entries.reduce((sum, entry) => sum + entry.bytes.length, 0)
+    if (this.#pendingBytes + bytes > this.#maxPendingBytes) {
+      throw new AppError('OVERLOADED', 'Too many bytes wait for the disk', {
+        retryAfterMs: Math.ceil(this.#pendingBytes / this.#bytesPerMs),
+      })
+    }
+    this.#pendingBytes += bytes
+    const { promise, resolve, reject } = Promise.withResolvers<LogRange[]>()
+    this.#queue.push({ entries, bytes, resolve, reject })
+    this.#schedule()
+    return promise
+  }
+
+  /** Remembers a group's offset; durable with the next group commit, or at the next `flush`. */
+  setOffset(offset: GroupOffset): void {
+    this.#dirty.set(`${offset.group}/${offset.partition}`, offset)
+  }
+
+  flush(): void {
+    if (this.#dirty.size > 0) this.#schedule()
+  }
+
+  async trim(floors: readonly number[], keepBytes: number, olderThan: number): Promise<void> {
+    if (this.#failure || this.#closing || this.#trimming) return
+    const { promise, resolve } = Promise.withResolvers<void>()
+    this.#trimming = resolve
+    this.#worker.postMessage({ kind: 'trim', floors, keepBytes, olderThan } satisfies ToWorker)
+    await promise
+  }
+
+  /** Lets what was appended before become durable, then closes the file. */
+  async close(): Promise<void> {
+    this.#closing = true
+    this.flush()
+    if ((this.#running || this.#queue.length > 0 || this.#scheduled) && !this.#failure) {
+      await new Promise<void>((resolve) => {
+        this.#idle = resolve
+      })
+    }
+    const exited = new Promise((resolve) => this.#worker.once('exit', resolve))
+    this.#worker.postMessage({ kind: 'close' } satisfies ToWorker)
+    await exited
+  }
+
+  /** At the end of the turn, so that all appends of one turn share a commit. */
+  #schedule(): void {
+    if (this.#running || this.#scheduled) return
+    this.#scheduled = true
+    setImmediate(() => {
+      this.#scheduled = false
+      if (!this.#running) this.#commit()
+    })
+  }
+
+  #commit(): void {
+    let taken = 0
+    let bytes = 0
+    while (taken < this.#queue.length && (taken === 0 || bytes + this.#queue[taken]!.bytes <= maxCommitBytes)) {
+      bytes += this.#queue[taken++]!.bytes
+    }
+    this.#running = this.#queue.slice(0, taken)
+    this.#queue = this.#queue.slice(taken)
+    const byPartition = new Map<number, Entry[]>()
+    for (const { entries } of this.#running) {
+      for (const entry of entries) {
+        const list = byPartition.get(entry.partition)
+        if (list) list.push(entry)
+        else byPartition.set(entry.partition, [entry])
+      }
+    }
+    const rows = Array.from(byPartition, ([partition, entries]) => packRow(partition, this.#ends[partition]!, entries))
+    const offsets = [...this.#dirty.values()]
+    this.#dirty.clear()
+    this.#startedAt = this.#clock.monotonic()
+    this.#worker.postMessage(
+      { kind: 'commit', rows, appendedAt: this.#clock.now(), offsets } satisfies ToWorker,
+      rows.map((row) => row.bytes.buffer as ArrayBuffer),
+    )
+  }
+
+  #onMessage(message: FromWorker): void {
+    if (message.kind === 'committed') this.#onCommitted()
+    if (message.kind === 'failed') {
+      if (!message.full) this.#failure = message.message
+      const error = message.full
+        ? new AppError('DISK_FULL', 'The disk of the event log is full', { retryAfterMs: 10_000 })
+        : new AppError('UNAVAILABLE', 'The event log cannot be written', { retryAfterMs: 5_000 })
+      this.#settle((waiting) => waiting.reject(error))
+    }
+    if (message.kind === 'trimmed') {
+      this.#bounds = message.bounds
+      this.#trimming?.()
+      this.#trimming = undefined
+    }
+  }
+
+  #onCommitted(): void {
+    const bytes = this.#running!.reduce((sum, waiting) => sum + waiting.bytes, 0)
+    const ms = Math.max(0.1, this.#clock.monotonic() - this.#startedAt)
+    if (bytes > 100_000) this.#bytesPerMs = this.#bytesPerMs * 0.9 + (bytes / ms) * 0.1
+    const touched = new Set<number>()
+    this.#settle((waiting) => {
+      const ranges = waiting.entries.map(({ partition, count }) => {
+        const first = this.#ends[partition]!
+        this.#ends[partition] = first + count
+        touched.add(partition)
+        return { partition, first, last: first + count - 1 }
+      })
+      waiting.resolve(ranges)
+    })
+    if (touched.size > 0) this.#committed(touched)
+  }
+
+  #settle(each: (waiting: Waiting) => void): void {
+    const running = this.#running ?? []
+    this.#running = undefined
+    for (const waiting of running) {
+      this.#pendingBytes -= waiting.bytes
+      each(waiting)
+    }
+    if (this.#queue.length > 0) this.#commit()
+    else {
+      this.#idle?.()
+      this.#idle = undefined
+    }
+  }
+
+  #fail(reason: string): void {
+    this.#failure = reason
+    const error = new AppError('UNAVAILABLE', 'The event log failed and needs a restart', { retryAfterMs: 5_000 })
+    for (const waiting of [...(this.#running ?? []), ...this.#queue.splice(0)]) waiting.reject(error)
+    this.#running = undefined
+    this.#pendingBytes = 0
+    this.#idle?.()
+  }
+}

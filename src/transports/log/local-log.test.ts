@@ -1,0 +1,181 @@
+import { copyFile, mkdtemp, open, readFile, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { DatabaseSync } from 'node:sqlite'
+import { type Lane, silentLogger, systemCall, systemClock } from '@splitstream/kernel'
+import { afterEach, describe, expect, it } from 'vitest'
+import { type LocalLog, type LocalLogOptions, openLocalLog } from './local-log.ts'
+
+const never = new AbortController().signal
+const call = () => systemCall(systemClock, 10_000, never)
+const cleanups: (() => Promise<unknown>)[] = []
+
+afterEach(async () => {
+  for (const cleanup of cleanups.splice(0).toReversed()) await cleanup()
+})
+
+async function folder(): Promise<string> {
+  const dir = await mkdtemp(join(tmpdir(), 'splitstream-log-'))
+  cleanups.push(() => rm(dir, { recursive: true, force: true }))
+  return dir
+}
+
+async function logAt(dir: string, o: Partial<LocalLogOptions> = {}): Promise<LocalLog> {
+  const log = await openLocalLog({
+    dir,
+    partitions: 2,
+    clock: systemClock,
+    logger: silentLogger,
+    minFreeBytes: 0,
+    ...o,
+  })
+  let stopped = false
+  const stop = log.stop
+  const once = { ...log, stop: async () => void (stopped || ((stopped = true), await stop())) }
+  cleanups.push(once.stop)
+  return once
+}
+
+const text = (bytes: Uint8Array): string => Buffer.from(bytes).toString()
+const put = (log: LocalLog, partition: number, value: string, count = 1) =>
+  log.append([{ partition, count, bytes: Buffer.from(value) }], call())
+
+/** Reads a whole partition as a group of its own. */
+async function readAll(log: LocalLog, partition: number, group = 'reader') {
+  const { promise, resolve, reject } = Promise.withResolvers<{ at: number; value: string; corrupt: boolean }[]>()
+  const consumption = await log.consume(group, async (lane: Lane) => {
+    if (lane.partition !== partition) return waitFor(lane)
+    try {
+      const found = []
+      for (let next = (await lane.bounds()).start; next < (await lane.bounds()).end; ) {
+        for (const r of await lane.read(next, { maxEvents: 100, maxBytes: 1e6, waitMs: 0 })) {
+          found.push({ at: r.baseOffset, value: text(r.bytes), corrupt: r.corrupt })
+          next = r.baseOffset + r.count
+        }
+      }
+      resolve(found)
+    } catch (error) {
+      reject(error)
+    }
+    await waitFor(lane)
+  })
+  const found = await promise
+  await consumption.stop()
+  return found
+}
+
+const waitFor = (lane: Lane) =>
+  new Promise<void>((resolve) => {
+    if (lane.signal.aborted) resolve()
+    lane.signal.addEventListener('abort', () => resolve())
+  })
+
+describe('the local log as a file', () => {
+  it('keeps records and offsets over a restart, and goes on without a gap', async () => {
+    const dir = await folder()
+    const log = await logAt(dir)
+    await Promise.all([put(log, 0, 'a', 3), put(log, 0, 'b'), put(log, 1, 'c')])
+    await log.stop()
+    const again = await logAt(dir)
+    expect(await put(again, 0, 'd')).toEqual([{ partition: 0, first: 4, last: 4 }])
+    expect((await readAll(again, 0)).map((r) => [r.at, r.value])).toEqual([
+      [0, 'a'],
+      [3, 'b'],
+      [4, 'd'],
+    ])
+  })
+
+  it('refuses another number of partitions, and a second process on the directory', async () => {
+    const dir = await folder()
+    const log = await logAt(dir)
+    await expect(logAt(dir)).rejects.toMatchObject({
+      code: 'CONFIG_INVALID',
+      message: expect.stringContaining('DATA_DIR'),
+    })
+    await log.stop()
+    await expect(logAt(dir, { partitions: 3 })).rejects.toMatchObject({
+      message: expect.stringContaining('LOG_PARTITIONS'),
+    })
+  })
+
+  it('drops a torn tail that was never whole, and keeps what was acknowledged before', async () => {
+    const dir = await folder()
+    const log = await logAt(dir)
+    for (let i = 0; i < 20; i++) await put(log, 0, `value ${i}`)
+    const copy = await folder()
+    for (const name of ['log.db', 'log.db-wal']) await copyFile(join(dir, name), join(copy, name))
+    const wal = await open(join(copy, 'log.db-wal'), 'r+')
+    const { size } = await wal.stat()
+    await wal.write(Buffer.alloc(100, 0xee), 0, 100, size - 100)
+    await wal.close()
+    const torn = await logAt(copy)
+    const found = await readAll(torn, 0)
+    expect(found).toHaveLength(19)
+    expect(found.every((r) => !r.corrupt)).toBe(true)
+  })
+
+  it('reports a flipped bit as a corrupt record with its place', async () => {
+    const dir = await folder()
+    const log = await logAt(dir)
+    await put(log, 0, 'a'.repeat(200), 5)
+    await put(log, 0, 'b'.repeat(200), 7)
+    await log.stop()
+    const path = join(dir, 'log.db')
+    const file = await readFile(path)
+    const at = file.indexOf('a'.repeat(100))
+    file[at] = file[at]! ^ 1
+    await writeFile(path, file)
+    const again = await logAt(dir)
+    expect((await readAll(again, 0)).map((r) => [r.at, r.corrupt])).toEqual([
+      [0, true],
+      [5, false],
+    ])
+  })
+
+  it('syncs fully and writes ahead: what COMMIT promises', async () => {
+    const dir = await folder()
+    await logAt(dir)
+    const db = new DatabaseSync(join(dir, 'log.db'), { readOnly: true })
+    expect(db.prepare('PRAGMA journal_mode').get()).toEqual({ journal_mode: 'wal' })
+    db.close()
+    const source = await readFile(new URL('./file.ts', import.meta.url), 'utf8')
+    expect(source).toContain('synchronous = FULL')
+  })
+
+  it('gives up only what every group has consumed', async () => {
+    const dir = await folder()
+    const log = await logAt(dir, { retainBytes: 0, retainMs: 0 })
+    for (let i = 0; i < 50; i++) await put(log, 0, `value ${i}`)
+    const { promise: done, resolve } = Promise.withResolvers<void>()
+    await log.consume('slow', async (lane) => {
+      if (lane.partition === 0) {
+        await lane.commit(20)
+        await systemClock.sleep(1_500)
+        expect((await lane.bounds()).start).toBe(20)
+        await lane.commit(50)
+        await systemClock.sleep(1_500)
+        expect(await lane.bounds()).toEqual({ start: 50, end: 50 })
+        resolve()
+      }
+      await waitFor(lane)
+    })
+    await done
+    await log.stop()
+    expect(await put(await logAt(dir), 0, 'next')).toEqual([{ partition: 0, first: 50, last: 50 }])
+  }, 10_000)
+
+  it('refuses appends with DISK_FULL while the disk is nearly full', async () => {
+    const log = await logAt(await folder(), { minFreeBytes: 2 ** 60 })
+    await systemClock.sleep(700)
+    await expect(put(log, 0, 'x')).rejects.toMatchObject({ code: 'DISK_FULL' })
+    expect(log.health().state).toBe('degraded')
+  })
+
+  it('pushes back when too many bytes wait', async () => {
+    const log = await logAt(await folder(), { maxPendingBytes: 1000 })
+    const results = await Promise.allSettled(Array.from({ length: 20 }, () => put(log, 0, 'x'.repeat(200))))
+    expect(results.filter((r) => r.status === 'rejected').length).toBe(15)
+    expect(results.find((r) => r.status === 'rejected')?.reason).toMatchObject({ code: 'OVERLOADED' })
+    await put(log, 0, 'later')
+  })
+})

@@ -1,0 +1,205 @@
+import { mkdir, statfs } from 'node:fs/promises'
+import { Worker } from 'node:worker_threads'
+import {
+  AppError,
+  type Call,
+  type Clock,
+  type Consumption,
+  type EventLog,
+  type Health,
+  type Lane,
+  type Logger,
+  type LogRange,
+  messageOf,
+} from '@splitstream/kernel'
+import { Committer } from './committer.ts'
+import type { FromWorker, GroupOffset } from './messages.ts'
+import { LogFileReader } from './reader.ts'
+
+export interface LocalLogOptions {
+  readonly dir: string
+  readonly partitions: number
+  readonly clock: Clock
+  readonly logger: Logger
+  /** Consumed records are kept up to this many bytes and this long, whichever ends first. */
+  readonly retainBytes?: number
+  readonly retainMs?: number
+  readonly maxPendingBytes?: number
+  /** Appends are refused below this much free space: the engines on the same disk need room to go on. */
+  readonly minFreeBytes?: number
+}
+
+export interface LogStats {
+  readonly pendingBytes: number
+  readonly partitions: readonly { start: number; end: number; bytes: number }[]
+  /** Events appended and not yet committed by the group. */
+  readonly lag: Readonly<Record<string, number>>
+}
+
+export interface LocalLog extends EventLog {
+  stats(): LogStats
+  health(): Health
+  /** Makes what was appended durable, ends the lanes and closes the file. */
+  stop(): Promise<void>
+}
+
+const upkeepMs = 500
+const maxPauseMs = 5_000
+
+/** Opens the local log, making it when there is none. @throws AppError CONFIG_INVALID with what to change. */
+export async function openLocalLog(o: LocalLogOptions): Promise<LocalLog> {
+  await mkdir(o.dir, { recursive: true, mode: 0o700 })
+  const { worker, opened } = await startWorker(o)
+  const { clock, logger, partitions } = o
+  const reader = new LogFileReader(o.dir, partitions)
+  const offsets = new Map(opened.offsets.map((offset) => [`${offset.group}/${offset.partition}`, offset]))
+  const wakers = Array.from({ length: partitions }, () => new Set<() => void>())
+  const committer = new Committer(worker, opened.bounds, {
+    clock,
+    maxPendingBytes: o.maxPendingBytes ?? 64 << 20,
+    onCommit: (touched) => {
+      for (const partition of touched) for (const wake of wakers[partition]!) wake()
+    },
+  })
+  const consumptions = new Set<Consumption>()
+  let free = Number.POSITIVE_INFINITY
+
+  const setOffset = (offset: GroupOffset): void => {
+    offsets.set(`${offset.group}/${offset.partition}`, offset)
+    committer.setOffset(offset)
+  }
+
+  /** The oldest offset of a partition that some group still needs. Without any group nothing is given up. */
+  const floor = (partition: number): number =>
+    Math.min(
+      ...[...offsets.values()].filter((offset) => offset.partition === partition).map((offset) => offset.next),
+      offsets.size === 0 ? 0 : Number.POSITIVE_INFINITY,
+    )
+
+  const upkeep = setInterval(() => {
+    committer.flush()
+    statfs(o.dir).then(
+      (disk) => {
+        free = disk.bavail * disk.bsize
+      },
+      (error: unknown) => logger.warn('the free disk space is not known', { error: messageOf(error) }),
+    )
+    const floors = Array.from({ length: partitions }, (_, p) => floor(p))
+    const keep = (o.retainBytes ?? 2 ** 31) / partitions
+    void committer.trim(floors, keep, clock.now() - (o.retainMs ?? 86_400_000))
+  }, upkeepMs)
+
+  /** Resolves when the partition grew beyond `offset`, after `ms`, or on abort. */
+  const grown = (partition: number, offset: number, ms: number, signal: AbortSignal): Promise<void> =>
+    new Promise((resolve) => {
+      if (signal.aborted || ms <= 0 || committer.bounds(partition).end > offset) return resolve()
+      const done = (): void => {
+        clearTimeout(timer)
+        wakers[partition]!.delete(done)
+        signal.removeEventListener('abort', done)
+        resolve()
+      }
+      const timer = setTimeout(done, ms)
+      wakers[partition]!.add(done)
+      signal.addEventListener('abort', done)
+    })
+
+  const laneOf = (group: string, partition: number, signal: AbortSignal): Lane => ({
+    partition,
+    signal,
+    bounds: async () => {
+      const { start, end } = committer.bounds(partition)
+      return { start, end }
+    },
+    committed: async () => offsets.get(`${group}/${partition}`)?.next ?? 0,
+    read: async (from, limits) => {
+      await grown(partition, from, limits.waitMs, signal)
+      return committer.bounds(partition).end > from
+        ? reader.read(partition, from, limits.maxEvents, limits.maxBytes)
+        : []
+    },
+    commit: async (next) => setOffset({ group, partition, next }),
+  })
+
+  const runLane = async (lane: Lane, handler: (lane: Lane) => Promise<void>): Promise<void> => {
+    for (let pause = 100; !lane.signal.aborted; pause = Math.min(pause * 2, maxPauseMs)) {
+      const from = clock.monotonic()
+      try {
+        await handler(lane)
+      } catch (error) {
+        logger.warn('a log consumer failed and is run again', { partition: lane.partition, error: messageOf(error) })
+      }
+      if (clock.monotonic() - from > 60_000) pause = 100
+      if (!lane.signal.aborted) await clock.sleep(pause, lane.signal).catch(() => undefined)
+    }
+  }
+
+  return {
+    partitions,
+    append: async (entries, call: Call): Promise<LogRange[]> => {
+      if (call.signal.aborted) throw new AppError('CANCELLED', 'The caller went away')
+      if (entries.length === 0) throw new AppError('INTERNAL', 'An append needs at least one entry')
+      for (const { partition, count } of entries) {
+        if (!(partition >= 0 && partition < partitions && count > 0)) {
+          throw new AppError('INTERNAL', `There is no partition ${partition}, or an entry has no events`)
+        }
+      }
+      if (free < (o.minFreeBytes ?? 256 << 20)) {
+        throw new AppError('DISK_FULL', 'Too little disk space is left', { retryAfterMs: 10_000 })
+      }
+      return committer.append(entries)
+    },
+    consume: async (group, handler) => {
+      const stop = new AbortController()
+      const lanes = Array.from({ length: partitions }, (_, partition) => {
+        // Known from now on, so that retention waits for this group.
+        if (!offsets.has(`${group}/${partition}`)) setOffset({ group, partition, next: 0 })
+        return runLane(laneOf(group, partition, stop.signal), handler)
+      })
+      const consumption: Consumption = {
+        stop: async () => {
+          stop.abort()
+          await Promise.all(lanes)
+          consumptions.delete(consumption)
+        },
+      }
+      consumptions.add(consumption)
+      return consumption
+    },
+    stats: () => {
+      const all = Array.from({ length: partitions }, (_, p) => committer.bounds(p))
+      const lag: Record<string, number> = {}
+      for (const { group, partition, next } of offsets.values()) {
+        lag[group] = (lag[group] ?? 0) + Math.max(0, all[partition]!.end - next)
+      }
+      return { pendingBytes: committer.pendingBytes, partitions: all, lag }
+    },
+    health: () => {
+      if (committer.failure) return { state: 'down', reason: `the event log failed: ${committer.failure}` }
+      if (free < (o.minFreeBytes ?? 256 << 20)) return { state: 'degraded', reason: 'too little disk space is left' }
+      return { state: 'ok' }
+    },
+    stop: async () => {
+      clearInterval(upkeep)
+      await Promise.all([...consumptions].map((consumption) => consumption.stop()))
+      await committer.close()
+      reader.close()
+    },
+  }
+}
+
+async function startWorker({ dir, partitions }: LocalLogOptions) {
+  const worker = new Worker(new URL('./worker.ts', import.meta.url), {
+    workerData: { dir, partitions },
+    execArgv: ['--disable-warning=ExperimentalWarning'],
+  })
+  const first = await new Promise<FromWorker>((resolve, reject) => {
+    worker.once('message', resolve)
+    worker.once('error', reject)
+  })
+  if (first.kind !== 'opened') {
+    await worker.terminate()
+    throw new AppError('CONFIG_INVALID', first.kind === 'refused' ? first.message : 'the log did not open')
+  }
+  return { worker, opened: first }
+}

@@ -1,0 +1,38 @@
+import type { PackedRow } from './row.ts'
+
+export interface GroupOffset {
+  readonly group: string
+  readonly partition: number
+  readonly next: number
+}
+
+export interface Bounds {
+  readonly start: number
+  readonly end: number
+  readonly bytes: number
+}
+
+export type ToWorker =
+  | {
+      readonly kind: 'commit'
+      readonly rows: readonly PackedRow[]
+      readonly appendedAt: number
+      readonly offsets: readonly GroupOffset[]
+    }
+  /** Delete what is older than the limits, never beyond `floors` (by partition). */
+  | {
+      readonly kind: 'trim'
+      readonly floors: readonly number[]
+      readonly keepBytes: number
+      readonly olderThan: number
+    }
+  | { readonly kind: 'close' }
+
+export type FromWorker =
+  | { readonly kind: 'opened'; readonly bounds: readonly Bounds[]; readonly offsets: readonly GroupOffset[] }
+  | { readonly kind: 'refused'; readonly message: string }
+  | { readonly kind: 'committed' }
+  /** Nothing of the commit is in the log. `full`: no space; otherwise the file cannot be trusted to take more. */
+  | { readonly kind: 'failed'; readonly full: boolean; readonly message: string }
+  | { readonly kind: 'trimmed'; readonly bounds: readonly Bounds[] }
+  | { readonly kind: 'closed' }

@@ -1,0 +1,92 @@
+/** The only writer of the log file, in a thread of its own: a slow fsync never stops the event loop of the process. */
+import type { DatabaseSync } from 'node:sqlite'
+import { parentPort, workerData } from 'node:worker_threads'
+import { lockDirectory, openForWriting } from './file.ts'
+import type { Bounds, FromWorker, GroupOffset, ToWorker } from './messages.ts'
+import { checksum } from './row.ts'
+
+/** Rows deleted in one transaction, so that a trim never holds up a commit for long. */
+const trimRows = 32
+/** SQLITE_FULL. */
+const sqliteFull = 13
+
+const { dir, partitions } = workerData as { dir: string; partitions: number }
+const port = parentPort!
+const tell = (message: FromWorker): void => port.postMessage(message)
+const each = <T>(make: (partition: number) => T): T[] => Array.from({ length: partitions }, (_, p) => make(p))
+
+try {
+  serve(lockDirectory(dir), openForWriting(dir, partitions))
+} catch (error) {
+  tell({ kind: 'refused', message: error instanceof Error ? error.message : String(error) })
+}
+
+function serve(lock: DatabaseSync, db: DatabaseSync): void {
+  const insert = each((p) => db.prepare(`INSERT INTO partition_${p} VALUES (?, ?, ?, ?, ?)`))
+  const oldest = each((p) =>
+    db.prepare(
+      `SELECT base_offset, count, appended_at, length(bytes) AS size FROM partition_${p} ORDER BY base_offset LIMIT ${trimRows}`,
+    ),
+  )
+  const remove = each((p) => db.prepare(`DELETE FROM partition_${p} WHERE base_offset = ?`))
+  // The end outlives the rows: when all are trimmed, offsets go on where they were.
+  const setEnd = db.prepare('INSERT OR REPLACE INTO ends VALUES (?, ?)')
+  const setOffset = db.prepare('INSERT OR REPLACE INTO groups VALUES (?, ?, ?)')
+  const bounds: Bounds[] = each((p) => readBounds(db, p))
+  const offsets = db
+    .prepare('SELECT name AS "group", log_partition AS partition, next_offset AS next FROM groups')
+    .all()
+  tell({ kind: 'opened', bounds, offsets: offsets as unknown as GroupOffset[] })
+
+  port.on('message', (message: ToWorker) => {
+    if (message.kind === 'commit') {
+      try {
+        db.exec('BEGIN IMMEDIATE')
+        for (const { partition, baseOffset, count, bytes } of message.rows) {
+          insert[partition]!.run(baseOffset, count, message.appendedAt, checksum(bytes), bytes)
+          setEnd.run(partition, baseOffset + count)
+        }
+        for (const { group, partition, next } of message.offsets) setOffset.run(group, partition, next)
+        db.exec('COMMIT')
+      } catch (error) {
+        if (db.isTransaction) db.exec('ROLLBACK')
+        const full = error instanceof Error && 'errcode' in error && error.errcode === sqliteFull
+        return tell({ kind: 'failed', full, message: String(error) })
+      }
+      for (const row of message.rows) {
+        const b = bounds[row.partition]!
+        bounds[row.partition] = { ...b, end: row.baseOffset + row.count, bytes: b.bytes + row.bytes.length }
+      }
+      return tell({ kind: 'committed' })
+    }
+    if (message.kind === 'trim') {
+      for (let p = 0; p < partitions; p++) trim(p, message)
+      return tell({ kind: 'trimmed', bounds })
+    }
+    db.exec('PRAGMA wal_checkpoint(TRUNCATE)')
+    db.close()
+    lock.close()
+    tell({ kind: 'closed' })
+    port.close()
+  })
+
+  function trim(p: number, { floors, keepBytes, olderThan }: Extract<ToWorker, { kind: 'trim' }>): void {
+    let { start, end, bytes } = bounds[p]!
+    db.exec('BEGIN IMMEDIATE')
+    for (const row of oldest[p]!.all() as { base_offset: number; count: number; appended_at: number; size: number }[]) {
+      const next = row.base_offset + row.count
+      if (next > floors[p]! || (bytes <= keepBytes && row.appended_at >= olderThan)) break
+      remove[p]!.run(row.base_offset)
+      start = next
+      bytes -= row.size
+    }
+    db.exec('COMMIT')
+    bounds[p] = { start, end, bytes }
+  }
+}
+
+function readBounds(db: DatabaseSync, p: number): Bounds {
+  const row = db.prepare(`SELECT min(base_offset) AS start, total(length(bytes)) AS bytes FROM partition_${p}`).get()!
+  const end = Number(db.prepare('SELECT end_offset FROM ends WHERE log_partition = ?').get(p)?.end_offset ?? 0)
+  return { start: row.start === null ? end : Number(row.start), end, bytes: Number(row.bytes) }
+}
