@@ -54,6 +54,7 @@ export const demoQueries: readonly DemoQuery[] = [
       measures: [mean, p95, n],
       interval: '1d',
       filters,
+      having: [{ field: 'flights', op: 'gte', value: 1_000 }],
       orderBy: [{ by: 'mean delay', dir: 'desc' }],
       limit: 5,
     },

@@ -12,6 +12,8 @@ export interface ItemError {
 export interface Receipt {
   readonly accepted: number
   readonly rejected: number
+  /** Events that repeat an earlier one of the same batch: accepted, and stored once. */
+  readonly duplicates: number
   /** Opaque token; `after=` of a query takes it. Absent when nothing was accepted. */
   readonly position?: string | undefined
   readonly errors: readonly ItemError[]

@@ -35,7 +35,10 @@ export async function chooseAccount(pgdata: string): Promise<Account> {
   const owner = await stat(pgdata).catch(() => undefined)
   if (self !== 0) {
     if (owner && owner.uid !== self) {
-      throw new AppError('CONFIG_INVALID', `The Postgres data belongs to uid ${owner.uid}, and this process is uid ${self}`)
+      throw new AppError(
+        'CONFIG_INVALID',
+        `The Postgres data belongs to uid ${owner.uid}, and this process is uid ${self}`,
+      )
     }
     const gid = process.getgid?.() ?? 0
     return { uid: self, gid, initUid: self, dropped: false }
@@ -71,5 +74,8 @@ async function nobody(): Promise<number> {
   const passwd = await readFile('/etc/passwd', 'utf8').catch(() => '')
   const uid = Number(/^nobody:[^:]*:(\d+):/m.exec(passwd)?.[1])
   if (Number.isInteger(uid) && uid > 0) return uid
-  throw new AppError('CONFIG_INVALID', 'Embedded Postgres as root needs a user named nobody: add it, or start as a normal user')
+  throw new AppError(
+    'CONFIG_INVALID',
+    'Embedded Postgres as root needs a user named nobody: add it, or start as a normal user',
+  )
 }

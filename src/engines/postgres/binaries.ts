@@ -61,7 +61,9 @@ export async function readableByAll(distribution: Distribution): Promise<Distrib
     await rm(temporary, { recursive: true, force: true })
     // Another process may have been first with the same copy.
     if (!(await openToAll(copy.postgres))) {
-      throw new AppError('CONFIG_INVALID', 'Cannot put the Postgres binaries where its account can read them', { cause })
+      throw new AppError('CONFIG_INVALID', 'Cannot put the Postgres binaries where its account can read them', {
+        cause,
+      })
     }
   }
   return copy

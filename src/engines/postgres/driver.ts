@@ -61,7 +61,8 @@ export function connectPostgres(o: ConnectOptions): Postgres & { close(): Promis
   return {
     query: async <T>(text: string, values?: readonly unknown[]) =>
       await withSession(async (session) => await session.run<T>(text, values, 'unknown')),
-    tx: async <T>(fn: (tx: PostgresTx) => Promise<T>) => await withSession(async (session) => await session.transact(fn)),
+    tx: async <T>(fn: (tx: PostgresTx) => Promise<T>) =>
+      await withSession(async (session) => await session.transact(fn)),
     close: () => {
       closed ??= pool.end()
       return closed

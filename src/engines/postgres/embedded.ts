@@ -143,7 +143,10 @@ class Supervisor implements EmbeddedPostgres {
       if (!this.#lastLines.some((line) => line.includes('could not bind'))) break
     }
     const reason = this.#lastLines.filter((line) => !line.startsWith('LOG:')).slice(-5)
-    throw new AppError('UNAVAILABLE', `The embedded Postgres does not start: ${reason.join('; ') || 'it gave no reason'}`)
+    throw new AppError(
+      'UNAVAILABLE',
+      `The embedded Postgres does not start: ${reason.join('; ') || 'it gave no reason'}`,
+    )
   }
 
   /** @returns whether the server became ready (false: it ended first). */
@@ -178,7 +181,8 @@ class Supervisor implements EmbeddedPostgres {
     try {
       await this.#endEarlier()
       if (this.#abort.signal.aborted) return
-      if (await this.#spawn()) this.#options.logger?.info('Postgres is back', { pid: this.pid, restarts: this.#restarts })
+      if (await this.#spawn())
+        this.#options.logger?.info('Postgres is back', { pid: this.pid, restarts: this.#restarts })
     } catch (error) {
       this.#options.logger?.error('could not start Postgres again', { error: messageOf(error) })
       if (this.#server) await stopServer(this.#server, ORPHAN_DEADLINE_MS)
@@ -190,29 +194,20 @@ class Supervisor implements EmbeddedPostgres {
     return await endEarlierServer(cluster.pgdata, cluster.name, account, ORPHAN_DEADLINE_MS)
   }
 
+  /** Also the proof that the server takes our password. */
   async #ensureDatabase(): Promise<void> {
-    if (await this.#hasDatabase()) return
     const client = new pg.Client({ connectionString: this.#urlOf('postgres'), connectionTimeoutMillis: 10_000 })
-    await client.connect()
-    try {
-      await client.query(`CREATE DATABASE ${DATABASE}`)
-      // Only roles that are granted it may connect; the default lets everybody in.
-      await client.query(`REVOKE ALL ON DATABASE ${DATABASE} FROM PUBLIC`)
-    } finally {
-      await client.end()
-    }
-  }
-
-  async #hasDatabase(): Promise<boolean> {
-    const client = new pg.Client({ connectionString: this.url, connectionTimeoutMillis: 10_000 })
+    client.on('error', () => {}) // The running statement reports a lost connection.
     try {
       await client.connect()
-      return true
-    } catch (error) {
-      if (error instanceof pg.DatabaseError && error.code === '3D000') return false
-      throw new AppError('UNAVAILABLE', 'The embedded Postgres does not accept our connection', { cause: error })
+      const found = await client.query('SELECT 1 FROM pg_database WHERE datname = $1', [DATABASE])
+      if (found.rowCount === 0) await client.query(`CREATE DATABASE ${DATABASE}`)
+      // By default everybody may connect; roles are granted it one by one.
+      if (found.rowCount === 0) await client.query(`REVOKE ALL ON DATABASE ${DATABASE} FROM PUBLIC`)
+    } catch (cause) {
+      throw new AppError('UNAVAILABLE', 'The embedded Postgres cannot be used', { cause })
     } finally {
-      await client.end()
+      await client.end().catch(() => undefined)
     }
   }
 

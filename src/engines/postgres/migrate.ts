@@ -92,7 +92,10 @@ async function applyMissing(client: pg.Client, wanted: readonly Migration[]): Pr
 }
 
 /** What was applied must be a prefix of what is there, byte for byte. */
-function compare(files: readonly Migration[], done: readonly { number: number; file: string; checksum: string }[]): void {
+function compare(
+  files: readonly Migration[],
+  done: readonly { number: number; file: string; checksum: string }[],
+): void {
   for (const [index, row] of done.entries()) {
     if (row.number > lastOf(files)) return
     const migration = files[index]
@@ -106,7 +109,10 @@ function compare(files: readonly Migration[], done: readonly { number: number; f
       )
     }
     if (migration.checksum !== row.checksum) {
-      throw new AppError('CONFIG_INVALID', `Migration ${migration.file} was changed after it was applied: add a new one`)
+      throw new AppError(
+        'CONFIG_INVALID',
+        `Migration ${migration.file} was changed after it was applied: add a new one`,
+      )
     }
   }
 }

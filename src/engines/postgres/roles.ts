@@ -11,7 +11,8 @@ export const MODULE_SCHEMAS = ['edge', 'ingest', 'storage', 'sagas', 'query'] as
 export type ModuleSchema = (typeof MODULE_SCHEMAS)[number]
 
 export function roleOf(schema: string): string {
-  if (!MODULE_SCHEMAS.some((known) => known === schema)) throw new AppError('INTERNAL', `No module owns schema ${schema}`)
+  if (!MODULE_SCHEMAS.some((known) => known === schema))
+    throw new AppError('INTERNAL', `No module owns schema ${schema}`)
   return `splitstream_${schema}`
 }
 
@@ -66,7 +67,8 @@ async function ensureRole(
 
 function parse(adminUrl: string): URL {
   const url = URL.parse(adminUrl)
-  if (!url?.password) throw new AppError('CONFIG_INVALID', 'POSTGRES_URL needs the form postgres://user:password@host/db')
+  if (!url?.password)
+    throw new AppError('CONFIG_INVALID', 'POSTGRES_URL needs the form postgres://user:password@host/db')
   return url
 }
 

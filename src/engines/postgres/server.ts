@@ -8,6 +8,7 @@ import { AppError } from '@splitstream/kernel'
 import type { Account } from './account.ts'
 import type { Distribution } from './binaries.ts'
 import type { Cluster } from './cluster.ts'
+import { guard } from './guardian.ts'
 import { until } from './processes.ts'
 
 /** One life of the server: a postmaster that is our child. */
@@ -81,8 +82,12 @@ export function spawnServer(
     ...(account.dropped ? { uid: account.uid, gid: account.gid } : {}),
   })
   createInterface({ input: child.stderr }).on('line', (line) => report(levelOf(line), line.slice(0, 2_000)))
+  const dismiss = child.pid === undefined ? () => {} : guard(child.pid, account)
   const ended = new Promise<{ code: number | null; signal: string | null }>((resolve) => {
-    child.once('exit', (code, signal) => resolve({ code, signal }))
+    child.once('exit', (code, signal) => {
+      dismiss()
+      resolve({ code, signal })
+    })
     child.once('error', (error) => {
       report('error', error.message)
       if (child.pid === undefined) resolve({ code: null, signal: null })

@@ -29,11 +29,13 @@ async function logAt(dir: string, o: Partial<LocalLogOptions> = {}): Promise<Loc
     minFreeBytes: 0,
     ...o,
   })
-  let stopped = false
-  const stop = log.stop
-  const once = { ...log, stop: async () => void (stopped || ((stopped = true), await stop())) }
-  cleanups.push(once.stop)
-  return once
+  let stopped: Promise<void> | undefined
+  const stop = (): Promise<void> => {
+    stopped ??= log.stop()
+    return stopped
+  }
+  cleanups.push(stop)
+  return { ...log, stop }
 }
 
 const text = (bytes: Uint8Array): string => Buffer.from(bytes).toString()

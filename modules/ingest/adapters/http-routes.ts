@@ -1,0 +1,84 @@
+import { AppError, type Call, codeOf, type Route, type RouteRequest, type RouteResponse } from '@splitstream/kernel'
+import type { StorageRead } from '@splitstream/storage/contract'
+import { isLines } from '../app/append-events.ts'
+import type { AppendInput, IngestAppend, Receipt } from '../contract/index.ts'
+import { binaryToJson, isBinaryMode } from './binary-mode.ts'
+
+const jsonForms = new Set([
+  'application/json',
+  'application/cloudevents+json',
+  'application/cloudevents-batch+json',
+  'application/vnd.api+json',
+])
+
+/** What may keep an event from being visible in time, though it is durable. */
+const notYet = new Set(['NOT_YET_STORED', 'DEADLINE_EXCEEDED', 'UNAVAILABLE', 'OVERLOADED', 'UNKNOWN_OUTCOME'])
+
+export function ingestRoutes(ingest: IngestAppend, storage: Pick<StorageRead, 'awaitStored'>): Route[] {
+  return [
+    {
+      method: 'POST',
+      path: '/v1/events',
+      scope: 'ingest',
+      summary: 'Append events: CloudEvents structured, batch or binary, NDJSON, or a JSON array',
+      query: ['mode', 'wait'],
+      accepts: ['*/*'],
+      hot: true,
+      async handle(request, call) {
+        const wait = oneOf(request.query.wait, 'wait', ['stored'])
+        const receipt = await ingest.append(inputOf(request), call)
+        return wait ? afterStored(receipt, storage, call) : answer(202, receipt)
+      },
+    },
+  ]
+}
+
+function inputOf(request: RouteRequest): AppendInput {
+  const mode = oneOf(request.query.mode, 'mode', ['strict', 'partial']) ?? 'partial'
+  if (isLines(request.mediaType) || jsonForms.has(request.mediaType)) {
+    if (isBinaryMode(request) && request.mediaType === 'application/json') {
+      return { body: binaryToJson(request), mediaType: 'application/json', mode }
+    }
+    if (request.body.length === 0) throw new AppError('BODY_EMPTY', 'The body is empty')
+    return { body: request.body, mediaType: request.mediaType, mode }
+  }
+  if (isBinaryMode(request)) return { body: binaryToJson(request), mediaType: 'application/json', mode }
+  throw new AppError(
+    'MEDIA_TYPE_UNSUPPORTED',
+    `Send application/x-ndjson, application/json, ${[...jsonForms].slice(1, 3).join(', ')}, or ce- headers for binary mode`,
+  )
+}
+
+/** The events are durable whatever happens here; the answer only says whether they are visible already. */
+async function afterStored(
+  receipt: Receipt,
+  storage: Pick<StorageRead, 'awaitStored'>,
+  call: Call,
+): Promise<RouteResponse> {
+  try {
+    await storage.awaitStored({ position: receipt.position! }, call)
+    return answer(200, receipt)
+  } catch (error) {
+    if (!notYet.has(codeOf(error))) throw error
+    return { ...answer(202, receipt), headers: { ...json, 'splitstream-degraded': 'not-yet-stored' } }
+  }
+}
+
+const json = { 'content-type': 'application/json' }
+
+function answer(status: number, receipt: Receipt): RouteResponse {
+  const { accepted, rejected, duplicates, position, errors } = receipt
+  // Nearly always there is nothing to list, and numbers and the token need no escaping.
+  const text =
+    errors.length === 0
+      ? `{"accepted":${accepted},"rejected":${rejected},"duplicates":${duplicates},"position":"${position}","errors":[]}`
+      : JSON.stringify(receipt)
+  return { status, headers: json, bytes: Buffer.from(text) }
+}
+
+function oneOf<T extends string>(value: string | undefined, name: string, legal: readonly T[]): T | undefined {
+  if (value === undefined) return undefined
+  const found = legal.find((one) => one === value)
+  if (!found) throw new AppError('REQUEST_INVALID', `${name} is ${legal.join(' or ')}`)
+  return found
+}

@@ -1,0 +1,161 @@
+import { isUtf8 } from 'node:buffer'
+import { AppError } from '@splitstream/kernel'
+import type { ItemError } from '../contract/index.ts'
+import type { EventEncoder } from './event-encoder.ts'
+import { EventScanner } from './scanner.ts'
+
+export interface BatchLimits {
+  readonly maxEvents: number
+  readonly maxEventBytes: number
+}
+
+export interface Batch {
+  readonly accepted: number
+  readonly rejected: number
+  /** The same (tenant, source, id) as an earlier event of the batch; accepted, and stored once. */
+  readonly duplicates: number
+  /** The first of those rejected. */
+  readonly errors: readonly ItemError[]
+}
+
+/** Errors that are listed; all are counted. */
+const listedErrors = 1000
+const newline = 0x0a
+
+/** Reads the events of a body in one of its two forms into the encoder's records. */
+export class BatchReader {
+  readonly #scanner = new EventScanner()
+  readonly #encoder: EventEncoder
+  readonly #limits: BatchLimits
+  #accepted = 0
+  #rejected = 0
+  #duplicates = 0
+  #errors: ItemError[] = []
+  /** Open addressing over the keys of this batch, two elements a slot. */
+  #keys = new Uint32Array(0)
+
+  constructor(encoder: EventEncoder, limits: BatchLimits) {
+    this.#encoder = encoder
+    this.#limits = limits
+  }
+
+  /** One event a line; a bad line costs only itself. */
+  lines(body: Uint8Array): Batch {
+    this.#begin(body)
+    for (let start = 0; start < body.length; ) {
+      const found = body.indexOf(newline, start)
+      const end = found < 0 ? body.length : found
+      // The scanner stops at a newline, and not at the end of a view: give the last line one if it has none.
+      if (found >= 0) this.#line(body, start, end)
+      else this.#line(Buffer.concat([body.subarray(start), Buffer.from('\n')]), 0, end - start)
+      start = end + 1
+    }
+    return this.#result()
+  }
+
+  #line(body: Uint8Array, start: number, end: number): void {
+    const scanner = this.#scanner
+    scanner.reset(body, false)
+    const p = scanner.skipSpace(start)
+    if (p === end) return
+    this.#countEvent()
+    const next = scanner.scan(p)
+    if (next < 0) {
+      const { code, detail } = scanner.problem!
+      return this.#reject(code, `${detail}, at byte ${scanner.at - start} of the line`)
+    }
+    if (scanner.skipSpace(next) !== end) return this.#reject('EVENT_MALFORMED', 'the line goes on after the event')
+    this.#take(body, p, next)
+  }
+
+  /**
+   * A JSON array of events, or one event.
+   * @throws AppError BODY_MALFORMED or BODY_TOO_DEEP: after a mistake of grammar nobody can say where the next event begins
+   */
+  json(body: Uint8Array): Batch {
+    this.#begin(body)
+    const scanner = this.#scanner
+    scanner.reset(body, true)
+    let p = scanner.skipSpace(0)
+    const isArray = body[p] === 0x5b
+    if (!isArray && body[p] !== 0x7b) throw new AppError('BODY_MALFORMED', 'The body is not a JSON object or array')
+    if (isArray) p = scanner.skipSpace(p + 1)
+    if (isArray && body[p] === 0x5d) throw new AppError('BODY_EMPTY', 'The batch has no events')
+    for (;;) {
+      this.#countEvent()
+      const next = scanner.scan(p)
+      if (next < 0) throw malformed(scanner)
+      this.#take(body, p, next)
+      p = scanner.skipSpace(next)
+      if (!isArray) break
+      if (body[p] === 0x5d) {
+        p = scanner.skipSpace(p + 1)
+        break
+      }
+      if (body[p] !== 0x2c)
+        throw new AppError('BODY_MALFORMED', `The body is not valid JSON: expected , or ] at byte ${p}`)
+      p = scanner.skipSpace(p + 1)
+    }
+    if (p !== body.length) throw new AppError('BODY_MALFORMED', `The body goes on after the JSON value, at byte ${p}`)
+    return this.#result()
+  }
+
+  #begin(body: Uint8Array): void {
+    if (!isUtf8(body)) throw new AppError('BODY_MALFORMED', 'The body is not valid UTF-8')
+    this.#accepted = this.#rejected = this.#duplicates = 0
+    this.#errors = []
+    // An event with its three required members has at least 30 bytes.
+    const slots = 2 ** Math.ceil(Math.log2(Math.min(this.#limits.maxEvents, body.length / 30 + 1) * 2))
+    if (this.#keys.length === slots * 2) this.#keys.fill(0)
+    else this.#keys = new Uint32Array(slots * 2)
+  }
+
+  #countEvent(): void {
+    if (this.#accepted + this.#rejected >= this.#limits.maxEvents) {
+      throw new AppError('BATCH_TOO_LARGE', `More than ${this.#limits.maxEvents} events in one request`)
+    }
+  }
+
+  #take(body: Uint8Array, start: number, end: number): void {
+    const size = end - start
+    if (size > this.#limits.maxEventBytes) {
+      return this.#reject('EVENT_TOO_LARGE', `the event has ${size} bytes; the limit is ${this.#limits.maxEventBytes}`)
+    }
+    const problem = this.#encoder.encode(this.#scanner, body, size)
+    if (problem) return this.#reject(problem.code, problem.detail)
+    this.#accepted++
+    if (this.#isRepeated(this.#encoder.keyLow, this.#encoder.keyHigh)) this.#duplicates++
+  }
+
+  #reject(code: string, detail: string): void {
+    if (this.#errors.length < listedErrors) this.#errors.push({ index: this.#accepted + this.#rejected, code, detail })
+    this.#rejected++
+  }
+
+  #isRepeated(low: number, high: number): boolean {
+    const keys = this.#keys
+    const mask = keys.length / 2 - 1
+    if (low === 0 && high === 0) low = 1
+    for (let slot = low & mask; ; slot = (slot + 1) & mask) {
+      const l = keys[slot * 2]
+      const h = keys[slot * 2 + 1]
+      if (l === low && h === high) return true
+      if (l === 0 && h === 0) {
+        keys[slot * 2] = low
+        keys[slot * 2 + 1] = high
+        return false
+      }
+    }
+  }
+
+  #result(): Batch {
+    if (this.#accepted + this.#rejected === 0) throw new AppError('BODY_EMPTY', 'The batch has no events')
+    return { accepted: this.#accepted, rejected: this.#rejected, duplicates: this.#duplicates, errors: this.#errors }
+  }
+}
+
+function malformed(scanner: EventScanner): AppError {
+  const { code, detail } = scanner.problem!
+  const text = `The body is not valid JSON: ${detail} at byte ${scanner.at}`
+  return code === 'EVENT_TOO_DEEP' ? new AppError('BODY_TOO_DEEP', text) : new AppError('BODY_MALFORMED', text)
+}
