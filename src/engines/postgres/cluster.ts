@@ -91,5 +91,11 @@ async function runInitdb(pgdata: string, account: Account, binaries: Distributio
   }).catch((cause: unknown) => {
     throw new AppError('INTERNAL', 'Cannot run initdb', { cause })
   })
+  if (complaint.includes('could not look up effective user')) {
+    throw new AppError(
+      'CONFIG_INVALID',
+      'Embedded Postgres needs a user with a passwd entry: add one for this uid, or set POSTGRES_URL',
+    )
+  }
   if (code !== 0) throw new AppError('INTERNAL', `initdb failed: ${complaint.trim() || `exit code ${code}`}`)
 }

@@ -1,10 +1,13 @@
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
 import { connectPostgres } from './driver.ts'
 import { type EmbeddedPostgres, startEmbeddedPostgres } from './embedded.ts'
 import { freePort } from './server.ts'
+
+// initdb fsyncs a thousand files: on a busy disk that takes seconds.
+vi.setConfig({ testTimeout: 30_000, hookTimeout: 60_000 })
 
 let folder: string
 let server: EmbeddedPostgres
@@ -73,8 +76,9 @@ describe('errors', () => {
   })
 
   it('say UNAVAILABLE when the pool has no connection in time, and recover', async () => {
-    const small = connectPostgres({ url: server.url, applicationName: 'test', max: 1, connectTimeoutMs: 100 })
-    const slow = small.query('SELECT pg_sleep(0.4)')
+    const small = connectPostgres({ url: server.url, applicationName: 'test', max: 1, connectTimeoutMs: 500 })
+    await small.query('SELECT 1')
+    const slow = small.query('SELECT pg_sleep(1.5)')
     await expect(small.query('SELECT 1')).rejects.toMatchObject({ code: 'UNAVAILABLE' })
     await slow
     await small.query('SELECT 1')

@@ -2,10 +2,13 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import { mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { connectPostgres } from './driver.ts'
 import { type EmbeddedPostgres, startEmbeddedPostgres } from './embedded.ts'
 import { commandOf, signal, until } from './processes.ts'
+
+// initdb fsyncs a thousand files: on a busy disk that takes seconds.
+vi.setConfig({ testTimeout: 60_000, hookTimeout: 30_000 })
 
 let folder: string
 let dataDir: string

@@ -41,11 +41,16 @@ export function toAppError(error: unknown, lostOutcome: Outcome = 'unknown'): Ap
     return new AppError('INTERNAL', `Postgres refused the statement (${sqlState})`, { cause: error, details })
   }
   const [, code, message, outcome] = row
-  const known = lostOutcome === 'none' ? 'none' : outcome
+  // A session that dies with its error may die after the commit was written: only then is the row's `none` too sure.
+  const known = lostOutcome === 'none' ? 'none' : isDeadly(error) ? lostOutcome : outcome
   return new AppError(code, message, { cause: error, details: { sqlState, outcome: known } })
+}
+
+function isDeadly(error: pg.DatabaseError): boolean {
+  return error.severity === 'FATAL' || error.severity === 'PANIC'
 }
 
 /** Whether the connection is of no more use after this error. */
 export function breaksConnection(error: unknown): boolean {
-  return !(error instanceof pg.DatabaseError) || /^(08|57P|58|25P03|XX)/.test(error.code ?? '08')
+  return !(error instanceof pg.DatabaseError) || isDeadly(error) || /^(08|57P|58|25P03|XX)/.test(error.code ?? '08')
 }
