@@ -35,7 +35,7 @@ export function createStorageModule(deps: StorageDeps): Module<{ read: StorageRe
   const confirmed = new Confirmed(clock)
   const table = new EventsTable(clickhouse)
   const writer = new StorageWriter({ ...deps, table, confirmed })
-  const reader = createReader({ clickhouse, confirmed: () => confirmed.position(), limits: deps.limits.read })
+  const reader = createReader({ clickhouse, clock, confirmed: () => confirmed.position(), limits: deps.limits.read })
 
   return {
     ports: {
