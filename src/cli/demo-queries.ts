@@ -8,8 +8,8 @@ const flight = { field: 'type', op: 'eq', value: 'flight' }
 const source = { field: 'source', op: 'eq', value: '/flights/us' }
 const filters = [flight, source]
 const n = { fn: 'count', as: 'flights' }
-const mean = { fn: 'avg', field: 'data.delay', as: 'mean delay' }
-const p95 = { fn: 'quantile', field: 'data.delay', q: 0.95, as: 'p95 delay' }
+const mean = { fn: 'avg', field: 'data.delay', as: 'mean_delay' }
+const p95 = { fn: 'quantile', field: 'data.delay', q: 0.95, as: 'p95_delay' }
 
 export const demoQueries: readonly DemoQuery[] = [
   {
@@ -40,7 +40,7 @@ export const demoQueries: readonly DemoQuery[] = [
       groupBy: ['data.origin'],
       filters,
       having: [{ field: 'flights', op: 'gte', value: 10_000 }],
-      orderBy: [{ by: 'mean delay', dir: 'desc' }],
+      orderBy: [{ by: 'mean_delay', dir: 'desc' }],
       limit: 10,
     },
   },
@@ -55,7 +55,7 @@ export const demoQueries: readonly DemoQuery[] = [
       interval: '1d',
       filters,
       having: [{ field: 'flights', op: 'gte', value: 1_000 }],
-      orderBy: [{ by: 'mean delay', dir: 'desc' }],
+      orderBy: [{ by: 'mean_delay', dir: 'desc' }],
       limit: 5,
     },
   },
@@ -63,12 +63,12 @@ export const demoQueries: readonly DemoQuery[] = [
     question: 'Where do flights that are more than an hour late start?',
     query: {
       measures: [
-        { fn: 'count', as: 'late flights' },
+        { fn: 'count', as: 'late_flights' },
         { fn: 'max', field: 'data.delay', as: 'worst' },
       ],
       groupBy: ['data.origin'],
       filters: [...filters, { field: 'data.delay', op: 'gt', value: 60 }],
-      orderBy: [{ by: 'late flights', dir: 'desc' }],
+      orderBy: [{ by: 'late_flights', dir: 'desc' }],
       limit: 5,
     },
   },

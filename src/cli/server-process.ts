@@ -1,5 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
+import { rmSync } from 'node:fs'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
@@ -21,6 +22,8 @@ export interface ServerOptions {
   env?: Record<string, string>
   /** Default 60,000 ms. */
   readyTimeoutMs?: number
+  /** The main file to run; default: the one of this tree. */
+  entry?: string
   /** The Node binary; default: the one that runs this process. */
   node?: string
 }
@@ -65,7 +68,7 @@ export async function startServer(options: ServerOptions = {}): Promise<RunningS
   const port = options.port ?? (await freePort())
   const adminKey = options.env?.ADMIN_KEY ?? randomBytes(24).toString('hex')
   const url = `http://127.0.0.1:${port}`
-  const child = spawn(options.node ?? process.execPath, [main], {
+  const child = spawn(options.node ?? process.execPath, [options.entry ?? main], {
     detached: true,
     stdio: ['ignore', 'pipe', 'pipe'],
     env: {
@@ -83,7 +86,11 @@ export async function startServer(options: ServerOptions = {}): Promise<RunningS
     child.once('error', reject)
   })
   const killGroup = (): void => signalGroup(child.pid, 'SIGKILL')
-  process.once('exit', killGroup)
+  const atExit = (): void => {
+    killGroup()
+    if (temporary) rmSync(dataDir, { recursive: true, force: true, maxRetries: 5, retryDelay: 100 })
+  }
+  process.once('exit', atExit)
 
   const stop = async (): Promise<number | null> => {
     if (child.exitCode === null && child.signalCode === null) child.kill('SIGTERM')
@@ -91,7 +98,7 @@ export async function startServer(options: ServerOptions = {}): Promise<RunningS
     const exit = await exited
     clearTimeout(late)
     killGroup()
-    process.off('exit', killGroup)
+    process.off('exit', atExit)
     if (temporary) await rm(dataDir, { recursive: true, force: true, maxRetries: 20, retryDelay: 100 })
     return exit.code
   }

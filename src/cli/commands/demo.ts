@@ -17,21 +17,36 @@ export function demoCommand(): Command {
     .option('--data-dir <path>', 'keep the data here; default: a temporary folder that is removed at the end')
     .action(async (options: { url: string; key?: string; dataDir?: string }) => {
       if (options.key !== undefined && (await isReady(options.url))) return demo(connectionOf(options))
-      print('Starting a server …')
-      const from = performance.now()
-      const server = await startServer(options.dataDir === undefined ? {} : { dataDir: options.dataDir })
-      print(`Ready at ${server.url} after ${((performance.now() - from) / 1e3).toFixed(1)} s`)
-      try {
-        await demo({ url: server.url, key: server.adminKey })
-      } finally {
-        await stopped(server)
-      }
+      await withOwnServer(options.dataDir)
     })
   return examples(
     withConnection(command),
     'npm run demo',
     'SPLITSTREAM_URL=http://127.0.0.1:8080 SPLITSTREAM_KEY=… splitstream demo',
   )
+}
+
+/** Ctrl-C stops a load gracefully (see loadWithProgress); at any other time it ends the demo and its server. */
+let loading = false
+
+async function withOwnServer(dataDir: string | undefined): Promise<void> {
+  const interrupt = (): void => {
+    if (!loading) process.exit(130) // the server goes with this process
+  }
+  process.on('SIGINT', interrupt).on('SIGTERM', interrupt)
+  try {
+    print('Starting a server …')
+    const from = performance.now()
+    const server = await startServer(dataDir === undefined ? {} : { dataDir })
+    print(`Ready at ${server.url} after ${((performance.now() - from) / 1e3).toFixed(1)} s`)
+    try {
+      await demo({ url: server.url, key: server.adminKey })
+    } finally {
+      await stopped(server)
+    }
+  } finally {
+    process.off('SIGINT', interrupt).off('SIGTERM', interrupt)
+  }
 }
 
 async function stopped(server: RunningServer): Promise<void> {
@@ -46,6 +61,7 @@ async function stopped(server: RunningServer): Promise<void> {
 async function demo(connection: Connection): Promise<void> {
   const scratch = await mkdtemp(join(tmpdir(), 'splitstream-demo-'))
   try {
+    loading = true
     const summary = await loadWithProgress({
       ...connection,
       ...flightsMapping,
@@ -59,6 +75,7 @@ async function demo(connection: Connection): Promise<void> {
       restart: true,
       waitStoredMs: 120_000,
     })
+    loading = false
     print(summaryText(summary))
     if (!summary.finished) {
       process.exitCode = 130
@@ -67,6 +84,7 @@ async function demo(connection: Connection): Promise<void> {
     if (summary.rejected > 0) process.exitCode = 1
     await answers(connection, summary.position)
   } finally {
+    loading = false
     await rm(scratch, { recursive: true, force: true })
   }
 }

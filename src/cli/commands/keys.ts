@@ -1,6 +1,6 @@
 import { Command, Option } from 'commander'
 import { ask } from '../api.ts'
-import { connectionOf, examples, names, print, withConnection } from '../options.ts'
+import { connectionOf, examples, integer, names, print, withConnection } from '../options.ts'
 import { table } from '../table.ts'
 
 type Row = Readonly<Record<string, unknown>>
@@ -24,9 +24,11 @@ export function keysCommand(): Command {
         .default(['ingest', 'query'], 'ingest,query'),
     )
     .option('--tenant <tenant>', 'whose events it is for; default: that of the key that makes it')
-    .action(async (name: string, o: Options & { scopes: string[]; tenant?: string }) => {
+    .option('--expires <instant>', 'when it ends by itself (RFC 3339); default: never')
+    .action(async (name: string, o: Options & { scopes: string[]; tenant?: string; expires?: string }) => {
       const tenant = o.tenant === undefined ? {} : { tenant: o.tenant }
-      showSecret(await ask<Row>(connectionOf(o), 'POST', '/v1/keys', { name, scopes: o.scopes, ...tenant }))
+      const expiry = o.expires === undefined ? {} : { expiresAt: o.expires }
+      showSecret(await ask<Row>(connectionOf(o), 'POST', '/v1/keys', { name, scopes: o.scopes, ...tenant, ...expiry }))
     })
   const list = new Command('list').description('List the keys, without their secrets').action(async (o: Options) => {
     const answer = await ask<{ keys: Row[] }>(connectionOf(o), 'GET', '/v1/keys')
@@ -36,8 +38,10 @@ export function keysCommand(): Command {
   const rotate = new Command('rotate')
     .description('Replace the secret of a key and print the new one, once')
     .argument('<id>', 'as the list shows it')
-    .action(async (id: string, o: Options) => {
-      showSecret(await ask<Row>(connectionOf(o), 'POST', `/v1/keys/${encodeURIComponent(id)}/rotate`))
+    .option('--grace <seconds>', 'for how long the old secret still works', integer(0, 2_592_000), 86_400)
+    .action(async (id: string, o: Options & { grace: number }) => {
+      const path = `/v1/keys/${encodeURIComponent(id)}/rotate`
+      showSecret(await ask<Row>(connectionOf(o), 'POST', path, { graceSeconds: o.grace }))
     })
   const revoke = new Command('revoke')
     .description('Make a key worthless at once')
@@ -53,7 +57,7 @@ export function keysCommand(): Command {
     'splitstream keys create board --scopes query --tenant acme',
   )
   examples(withConnection(list), 'splitstream keys list')
-  examples(withConnection(rotate), 'splitstream keys rotate k_3f9a')
+  examples(withConnection(rotate), 'splitstream keys rotate k_3f9a --grace 3600')
   examples(withConnection(revoke), 'splitstream keys revoke k_3f9a')
   for (const command of [create, list, rotate, revoke]) keys.addCommand(command)
   return examples(keys, 'splitstream keys create web-shop --scopes ingest', 'splitstream keys list')

@@ -22,6 +22,7 @@ export interface Checkpoint {
   readonly rows: number
   readonly accepted: number
   readonly rejected: number
+  readonly duplicates: number
   /** Position that covers all accepted rows. */
   readonly position?: string | undefined
   readonly finished: boolean

@@ -65,17 +65,15 @@ function chunkOf(
   line: ReturnType<typeof columnLines>,
   value: (text: string) => unknown,
 ): Chunk {
-  const columns: unknown[][] = Array.from({ length: width }, () => new Array<unknown>(records.length))
-  records.forEach((record, i) => {
-    for (let c = 0; c < width; c++) columns[c]![i] = value(record[c] ?? '')
-  })
+  const raw = Array.from({ length: width }, (_, c) => records.map((record) => record[c] || null))
+  const columns = raw.map((texts) => texts.map((text) => value(text ?? '')))
   return {
     firstRow,
     count: records.length,
     line: (i) => {
       const fields = records[i]?.length ?? 0
       if (fields !== width) throw new RowError(`the row has ${fields} fields, the header has ${width}`)
-      return line(columns, i, firstRow + i)
+      return line(columns, i, firstRow + i, raw)
     },
   }
 }

@@ -1,12 +1,12 @@
 import { type Clock, systemClock } from '@splitstream/kernel'
 import type { Connection } from '../api.ts'
 import type { RejectedRow } from './batches.ts'
-import { type Batch, batches } from './batches.ts'
+import { batches } from './batches.ts'
 import { type Checkpoint, hashOf, identify, mismatch, readCheckpoint, writeCheckpoint } from './checkpoint.ts'
 import { type OpenOptions, openFile } from './open.ts'
-import { createSender } from './sender.ts'
 import { awaitStored } from './stored.ts'
 import { type Totals, Tracker } from './tracker.ts'
+import { sendAll } from './transfer.ts'
 
 /*
  * One load of one file. States: opening → sending → draining (the last batches are on their way) → waiting (everything is
@@ -50,6 +50,8 @@ export interface LoadSummary {
   readonly rows: number
   readonly accepted: number
   readonly rejected: number
+  /** Of those accepted: repeats of another event of the same request. They are stored once. */
+  readonly duplicates: number
   /** The first 20 of this run. */
   readonly errors: readonly RejectedRow[]
   readonly rowsThisRun: number
@@ -63,9 +65,6 @@ export interface LoadSummary {
 }
 
 const maxBatchChars = 4 * 1024 * 1024
-const saveEveryMs = 1_000
-/** How long a stopped load waits for the answers to what is on its way. */
-const drainMs = 10_000
 
 /** @throws Error when the file cannot be read, the server refuses, or retries are used up; the checkpoint is kept. */
 export async function loadFile(options: LoadOptions): Promise<LoadSummary> {
@@ -108,11 +107,11 @@ export async function loadFile(options: LoadOptions): Promise<LoadSummary> {
         clock,
       )
     } catch (error) {
-      await save(false)
+      if (tracker.contiguous.rows > from.rows) await save(false)
       throw error
     }
     await save(finished)
-    const { rows, accepted, rejected, position } = tracker.contiguous
+    const { rows, accepted, rejected, duplicates, position } = tracker.contiguous
     const durationMs = clock.monotonic() - started
     const wait = finished && position !== undefined && options.waitStoredMs > 0
     const visible = wait && (await awaitStored(options, position, options.waitStoredMs, clock)) === 'stored'
@@ -121,6 +120,7 @@ export async function loadFile(options: LoadOptions): Promise<LoadSummary> {
       rows,
       accepted,
       rejected,
+      duplicates,
       errors,
       rowsThisRun: rows - from.rows,
       durationMs,
@@ -134,73 +134,7 @@ export async function loadFile(options: LoadOptions): Promise<LoadSummary> {
   }
 }
 
-/** True when the end of the file was reached, false when the signal came first. */
-async function sendAll(
-  options: LoadOptions,
-  all: AsyncIterable<Batch>,
-  tracker: Tracker,
-  save: (finished: boolean) => Promise<void>,
-  progress: () => void,
-  clock: Clock,
-): Promise<boolean> {
-  const failure = new AbortController()
-  const sender = createSender({
-    ...options,
-    connections: options.inFlight,
-    onRetry: (reason, ms) => options.onNote?.(`sending again in ${Math.round(ms)} ms: ${reason}`),
-  })
-  const flying = new Set<Promise<void>>()
-  const errors: unknown[] = []
-  let saved = clock.monotonic()
-  const fly = async (batch: Batch): Promise<void> => {
-    const acknowledge = tracker.begin(batch)
-    const nothing = { accepted: 0, rejected: 0, errors: [] }
-    const receipt = batch.events === 0 ? nothing : await sender.send(batch.body, failure.signal)
-    if (receipt.accepted + receipt.rejected !== batch.events) {
-      throw new Error(`the server's receipt is about ${receipt.accepted + receipt.rejected} of ${batch.events} events`)
-    }
-    acknowledge(receipt)
-    progress()
-  }
-  const stopped = options.signal ?? new AbortController().signal
-  let late: NodeJS.Timeout | undefined
-  const onStop = (): void => {
-    late = setTimeout(() => failure.abort(), drainMs)
-  }
-  stopped.addEventListener('abort', onStop, { once: true })
-  let reachedEnd = true
-  try {
-    for await (const batch of all) {
-      const flight: Promise<void> = fly(batch).then(
-        () => void flying.delete(flight),
-        (error: unknown) => {
-          flying.delete(flight)
-          errors.push(error)
-          failure.abort()
-        },
-      )
-      flying.add(flight)
-      while (flying.size >= options.inFlight) await Promise.race(flying)
-      reachedEnd = !stopped.aborted && errors.length === 0
-      if (!reachedEnd) break
-      if (clock.monotonic() - saved >= saveEveryMs) {
-        await save(false)
-        saved = clock.monotonic()
-      }
-    }
-    await Promise.all(flying)
-  } finally {
-    stopped.removeEventListener('abort', onStop)
-    clearTimeout(late)
-    failure.abort()
-    await Promise.all(flying)
-    sender.close()
-  }
-  if (errors.length > 0 && !stopped.aborted) throw errors[0]
-  return reachedEnd && errors.length === 0
-}
-
-const nothingDone: Totals = { rows: 0, accepted: 0, rejected: 0, position: undefined }
+const nothingDone: Totals = { rows: 0, accepted: 0, rejected: 0, duplicates: 0, position: undefined }
 
 async function startingPoint(
   options: LoadOptions,
@@ -218,9 +152,10 @@ async function startingPoint(
   if (found.finished) return again('the last load of this file finished')
   const changed = mismatch(found, file, options.url, mapping)
   if (changed !== undefined) return again(changed)
-  const { rows, accepted, rejected, position } = found
-  if (position !== undefined && (await awaitStored(options, position, 15_000, clock)) === 'missing')
-    return again('the server does not have what the checkpoint says')
+  const { rows, accepted, rejected, duplicates, position } = found
+  const there = position === undefined ? 'unasked' : await awaitStored(options, position, 60_000, clock)
+  if (there === 'unreachable') throw new Error(`no answer from ${options.url}`)
+  if (there === 'missing') return again('the server does not have what the checkpoint says')
   options.onNote?.(`going on at row ${rows + 1}`)
-  return { rows, accepted, rejected, position }
+  return { rows, accepted, rejected, duplicates, position }
 }

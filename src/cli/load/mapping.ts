@@ -25,8 +25,12 @@ export class RowError extends Error {
   readonly code = 'ROW_MALFORMED'
 }
 
-/** Rows given as columns: `columns[c][i]` is the value of column c in row i. */
-export type ColumnLine = (columns: readonly ArrayLike<unknown>[], i: number, row: number) => string
+export type Columns = readonly ArrayLike<unknown>[]
+/**
+ * Rows given as columns: `columns[c][i]` is the value of column c in row i. `raw` holds the values that attributes are
+ * made of, where they differ from those for `data`: an id keeps the difference between 1.5 and 1.50.
+ */
+export type ColumnLine = (columns: Columns, i: number, row: number, raw?: Columns) => string
 export type ObjectLine = (object: Readonly<Record<string, unknown>>, row: number) => string
 
 const columnOf = (from: AttributeFrom | undefined): string[] => (from && 'column' in from ? [from.column] : [])
@@ -72,8 +76,8 @@ export function columnLines(mapping: Mapping, names: readonly string[]): ColumnL
     at: place(name),
     json: cachedJson(),
   }))
-  return (columns, i, row) => {
-    let line = envelope((name) => columns[place(name)]?.[i], row)
+  return (columns, i, row, raw = columns) => {
+    let line = envelope((name) => raw[place(name)]?.[i], row)
     for (const member of members) line += member.head + member.json(columns[member.at]?.[i])
     return `${line}}}\n`
   }

@@ -31,7 +31,7 @@ export async function loadWithProgress(options: LoadOptions): Promise<LoadSummar
 
 /** What a load ended with, for people. */
 export function summaryText(summary: LoadSummary): string {
-  const { rows, accepted, rejected, errors, rowsThisRun, durationMs, finished, visible } = summary
+  const { rows, accepted, rejected, duplicates, errors, rowsThisRun, durationMs, finished, visible } = summary
   const n = (value: number): string => Math.round(value).toLocaleString('en-US')
   const seconds = durationMs / 1e3
   const lines = [
@@ -40,6 +40,8 @@ export function summaryText(summary: LoadSummary): string {
     `rejected    ${n(rejected)}`,
     `duration    ${seconds.toFixed(1)} s, ${n(rowsThisRun / Math.max(seconds, 1e-3))} events/s`,
   ]
+  if (duplicates > 0)
+    lines.push(`repeats     ${n(duplicates)} of those accepted have the id of another row: stored once`)
   for (const { row, code, detail } of errors) lines.push(`  row ${row + 1}: ${code}: ${detail}`)
   if (rejected > errors.length && errors.length > 0) lines.push('  and more')
   if (finished && !visible) lines.push('Not everything is known to be visible to queries yet.')

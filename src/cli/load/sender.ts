@@ -34,6 +34,8 @@ export interface SenderOptions {
 export interface Receipt {
   readonly accepted: number
   readonly rejected: number
+  /** Of those accepted: repeats of an earlier event of the same batch. */
+  readonly duplicates: number
   readonly position?: string | undefined
   readonly errors: readonly { index: number; code: string; detail: string }[]
 }
@@ -153,7 +155,7 @@ function json(text: string): Record<string, unknown> | undefined {
 function receiptOf(answer: Answer): Receipt | undefined {
   if (answer.status >= 500 || answer.status === 429) return undefined
   const body = json(answer.text)
-  const { accepted, rejected, position, errors } = body ?? {}
+  const { accepted, rejected, duplicates, position, errors } = body ?? {}
   if (typeof accepted !== 'number' || typeof rejected !== 'number') {
     if (answer.status < 300) throw new RefusedError(`${answer.status} without a receipt: is this a Splitstream server?`)
     return undefined
@@ -161,6 +163,7 @@ function receiptOf(answer: Answer): Receipt | undefined {
   return {
     accepted,
     rejected,
+    duplicates: typeof duplicates === 'number' ? duplicates : 0,
     position: typeof position === 'string' ? position : undefined,
     errors: Array.isArray(errors) ? (errors as Receipt['errors']) : [],
   }

@@ -3,17 +3,17 @@ import { type ApiAnswer, type Connection, call } from '../api.ts'
 
 /**
  * Asks for one event `after` the position: that is answered once everything up to there is queryable. missing: not within
- * `ms`, or the server does not know the position; unasked: the key may not query.
+ * `ms`, or the server does not know the position; unasked: the key may not query; unreachable: no answer at the end.
  */
 export async function awaitStored(
   connection: Connection,
   position: string,
   ms: number,
   clock: Clock,
-): Promise<'stored' | 'missing' | 'unasked'> {
+): Promise<'stored' | 'missing' | 'unasked' | 'unreachable'> {
   const deadline = clock.monotonic() + ms
+  let answer: ApiAnswer | undefined
   while (clock.monotonic() < deadline) {
-    let answer: ApiAnswer | undefined
     try {
       answer = await call(connection, 'GET', `/v1/events?limit=1&after=${encodeURIComponent(position)}`)
     } catch {
@@ -24,5 +24,5 @@ export async function awaitStored(
     if (answer && answer.status < 500 && answer.status !== 429) return 'missing'
     await clock.sleep(200)
   }
-  return 'missing'
+  return answer ? 'missing' : 'unreachable'
 }

@@ -7,6 +7,8 @@ export interface Totals {
   rows: number
   accepted: number
   rejected: number
+  /** Of those accepted: repeats of an earlier event of the same batch. */
+  duplicates: number
   position: string | undefined
 }
 
@@ -60,6 +62,7 @@ export class Tracker {
 function add(totals: Totals, batch: Batch, receipt: Receipt): void {
   totals.rows += batch.rows
   totals.accepted += receipt.accepted
+  totals.duplicates += receipt.duplicates
   totals.rejected += receipt.rejected + batch.rejected.length
   if (receipt.position !== undefined) totals.position = merged(totals.position, receipt.position)
 }

@@ -1,0 +1,109 @@
+import 'reflect-metadata'
+import { type IngestAppend, ingestAppendPort } from '@splitstream/ingest/contract'
+import type { Clock, Logger, Metrics, Module } from '@splitstream/kernel'
+import { type StorageRead, storageReadPort } from '@splitstream/storage/contract'
+import { container, type DependencyContainer, type InjectionToken } from 'tsyringe'
+import type { Config } from './config.ts'
+import type { Platform } from './platform.ts'
+import { load, type ModuleName } from './registry.ts'
+import type { Topology } from './topology.ts'
+import { bindInProcess } from './transports/inproc/bind.ts'
+
+/** What module factories are given, by token. Each module has a child container: it sees the platform and its ports. */
+export const tokens = {
+  config: Symbol('config') as InjectionToken<Config>,
+  platform: Symbol('platform') as InjectionToken<Platform>,
+  clock: Symbol('clock') as InjectionToken<Clock>,
+  logger: Symbol('logger') as InjectionToken<Logger>,
+  metrics: Symbol('metrics') as InjectionToken<Metrics>,
+  'ingest.append': Symbol('ingest.append') as InjectionToken<IngestAppend>,
+  'storage.read': Symbol('storage.read') as InjectionToken<StorageRead>,
+}
+
+export interface Bound {
+  readonly name: ModuleName
+  readonly module: Module
+}
+
+/**
+ * Makes the modules of this process and joins their ports. A port is bound before the module behind it exists (two modules
+ * may need each other): the in-process adapter asks for its target at the first call.
+ */
+export async function bindModules(
+  topology: Topology,
+  base: { config: Config; platform: Platform; clock: Clock; logger: Logger; metrics: Metrics },
+): Promise<Bound[]> {
+  const root = container.createChildContainer()
+  root.register(tokens.config, { useValue: base.config })
+  root.register(tokens.platform, { useValue: base.platform })
+  root.register(tokens.clock, { useValue: base.clock })
+  root.register(tokens.logger, { useValue: base.logger })
+  root.register(tokens.metrics, { useValue: base.metrics })
+
+  const provided: { append?: IngestAppend; read?: StorageRead } = {}
+  const append = bindInProcess(ingestAppendPort, () => provided.append!, base.clock)
+  const read = bindInProcess(storageReadPort, () => provided.read!, base.clock)
+  root.register(tokens['ingest.append'], { useValue: append })
+  root.register(tokens['storage.read'], { useValue: read })
+
+  const bound: Bound[] = []
+  for (const name of topology.modules) {
+    const module = await make[name](root.createChildContainer())
+    Object.assign(provided, module.ports)
+    bound.push({ name, module })
+  }
+  return bound
+}
+
+const maxAheadMs = 86_400_000
+
+const make: Record<ModuleName, (c: DependencyContainer) => Promise<Module>> = {
+  ingest: async (c) => {
+    const config = c.resolve(tokens.config)
+    return (await load.ingest())({
+      ...common(c),
+      log: c.resolve(tokens.platform).log,
+      storage: c.resolve(tokens['storage.read']),
+      limits: {
+        maxEvents: config.MAX_BATCH_EVENTS,
+        maxEventBytes: config.MAX_EVENT_BYTES,
+        maxNameBytes: 1024,
+        maxAheadMs,
+      },
+    })
+  },
+  storage: async (c) => {
+    const config = c.resolve(tokens.config)
+    const platform = c.resolve(tokens.platform)
+    return (await load.storage())({
+      ...common(c),
+      log: platform.log,
+      clickhouse: platform.clickhouse,
+      postgres: platform.postgres('storage'),
+      ingest: c.resolve(tokens['ingest.append']),
+      limits: {
+        maxEvents: config.STORAGE_BLOCK_EVENTS,
+        maxBytes: 16 << 20,
+        lingerMs: config.STORAGE_LINGER_MS,
+        insertBudgetMs: 120_000,
+        seenKeys: config.SEEN_KEYS,
+        read: {
+          maxSeconds: config.QUERY_MAX_SECONDS,
+          maxMemoryBytes: Math.floor(config.CLICKHOUSE_MAX_MEMORY_BYTES / 2),
+        },
+      },
+    })
+  },
+  query: async (c) =>
+    (await load.query())({
+      ...common(c),
+      storage: c.resolve(tokens['storage.read']),
+      cursorSecret: c.resolve(tokens.platform).cursorSecret,
+    }),
+}
+
+const common = (c: DependencyContainer) => ({
+  clock: c.resolve(tokens.clock),
+  logger: c.resolve(tokens.logger),
+  metrics: c.resolve(tokens.metrics),
+})

@@ -1,0 +1,20 @@
+import { isUtf8 } from 'node:buffer'
+import { AppError } from '@splitstream/kernel'
+import type { z } from 'zod'
+
+/** The body as JSON of the schema's form. @throws AppError BODY_MALFORMED, or REQUEST_INVALID with each problem's path */
+export function parseBody<T>(schema: z.ZodType<T>, body: Uint8Array): T {
+  let json: unknown
+  try {
+    if (!isUtf8(body)) throw new SyntaxError('not UTF-8')
+    json = JSON.parse(Buffer.from(body.buffer, body.byteOffset, body.byteLength).toString('utf8'))
+  } catch (error) {
+    throw new AppError('BODY_MALFORMED', 'The body is not valid JSON', { cause: error })
+  }
+  const parsed = schema.safeParse(json)
+  if (parsed.success) return parsed.data
+  const problems = parsed.error.issues.map((issue) => ({ path: issue.path.join('.'), reason: issue.message }))
+  throw new AppError('REQUEST_INVALID', `${problems[0]!.path || 'the body'}: ${problems[0]!.reason}`, {
+    details: { problems },
+  })
+}

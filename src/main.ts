@@ -1,0 +1,35 @@
+import { codeOf, messageOf } from '@splitstream/kernel'
+import { ConfigError, loadConfig } from './config.ts'
+import { startProcess } from './process.ts'
+
+/** config → start → wait for a signal → stop. Exit codes: 0 asked to stop, 1 failed, 2 the configuration is not valid. */
+export async function main(): Promise<void> {
+  try {
+    const running = await startProcess(loadConfig())
+    if (running.freshAdminKey !== undefined) announceKey(running.freshAdminKey)
+    process.stderr.write(`Splitstream is ready at ${running.url}\n`)
+    const signal = await new Promise<NodeJS.Signals>((resolve) => {
+      process.once('SIGTERM', resolve).once('SIGINT', resolve)
+    })
+    process.stderr.write(`${signal}: stopping; what was acknowledged is safe\n`)
+    // A second signal means now.
+    process.once('SIGINT', () => process.exit(1)).once('SIGTERM', () => process.exit(1))
+    await running.stop()
+    process.exit(0)
+  } catch (error) {
+    const isConfig = error instanceof ConfigError || codeOf(error) === 'CONFIG_INVALID'
+    process.stderr.write(`${isConfig ? messageOf(error) : error instanceof Error ? error.stack : String(error)}\n`)
+    process.exit(isConfig ? 2 : 1)
+  }
+}
+
+function announceKey(key: string): void {
+  process.stderr.write(`
+  The operator's API key, shown this once. Keep it:
+
+      ${key}
+
+`)
+}
+
+if (import.meta.main) await main()

@@ -1,0 +1,160 @@
+import { randomBytes } from 'node:crypto'
+import { chmod, mkdir } from 'node:fs/promises'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import {
+  type ClickHouse,
+  type Clock,
+  type EventLog,
+  type Health,
+  type Lifecycle,
+  type Logger,
+  type Postgres,
+  systemCall,
+} from '@splitstream/kernel'
+import type { Config } from './config.ts'
+import { KeyStore, sharedSecret } from './edge/keys/key-store.ts'
+import { connectClickHouse } from './engines/clickhouse/client.ts'
+import { type EmbeddedClickHouse, startEmbeddedClickHouse } from './engines/clickhouse/embedded.ts'
+import { migrateClickHouse } from './engines/clickhouse/migrate.ts'
+import { connectPostgres } from './engines/postgres/driver.ts'
+import { startEmbeddedPostgres } from './engines/postgres/embedded.ts'
+import { migratePostgres, moduleUrl } from './engines/postgres/migrate.ts'
+import { type LocalLog, openLocalLog } from './transports/log/local-log.ts'
+
+/** What this process's modules stand on, started. */
+export interface Platform {
+  readonly log: EventLog & Pick<LocalLog, 'stats' | 'health'>
+  readonly clickhouse: ClickHouse
+  /** A connection with the role and schema of one module. */
+  postgres(schema: string): Postgres
+  readonly keys: KeyStore
+  readonly cursorSecret: Uint8Array
+  readonly embedded: EmbeddedClickHouse | undefined
+  /** The operator's key, when it was made just now. */
+  readonly freshAdminKey: string | undefined
+  health(): Record<string, Health>
+}
+
+const migrations = fileURLToPath(new URL('../migrations/', import.meta.url))
+const database = 'splitstream'
+
+/** Starts the engines side by side, then brings their schemas up to date. Everything started is stopped by `lifecycle`. */
+export async function startPlatform(
+  config: Config,
+  clock: Clock,
+  logger: Logger,
+  lifecycle: Lifecycle,
+): Promise<Platform> {
+  await mkdir(config.DATA_DIR, { recursive: true, mode: 0o700 })
+  await chmod(config.DATA_DIR, 0o700)
+  const [postgres, clickhouse, log] = await startAll(lifecycle, [
+    () => openPostgres(config, logger, lifecycle),
+    () => openClickHouse(config, clock, logger, lifecycle),
+    () => openLog(config, clock, logger, lifecycle),
+  ])
+  const keys = new KeyStore(postgres.connect('edge'), clock, logger)
+  const freshAdminKey = await keys.bootstrap(config.ADMIN_KEY)
+  await lifecycle.start({ name: 'API keys', start: () => keys.start(), stop: () => keys.stop() })
+  return {
+    log,
+    clickhouse: clickhouse.driver,
+    postgres: postgres.connect,
+    keys,
+    cursorSecret: await sharedSecret(postgres.connect('edge'), 'cursor', randomBytes(32)),
+    embedded: clickhouse.embedded,
+    freshAdminKey,
+    health: () => ({ log: log.health() }),
+  }
+}
+
+/** Runs the starts at once; when one fails, the others are still waited for, so that what they started is stopped. */
+async function startAll<A, B, C>(
+  lifecycle: Lifecycle,
+  starts: [() => Promise<A>, () => Promise<B>, () => Promise<C>],
+): Promise<[A, B, C]> {
+  const [a, b, c] = await Promise.allSettled([starts[0](), starts[1](), starts[2]()])
+  if (a.status === 'fulfilled' && b.status === 'fulfilled' && c.status === 'fulfilled')
+    return [a.value, b.value, c.value]
+  await lifecycle.stop()
+  throw [a, b, c].find((result) => result.status === 'rejected')!.reason
+}
+
+async function openPostgres(config: Config, logger: Logger, lifecycle: Lifecycle) {
+  let url = config.POSTGRES_URL
+  if (url === undefined) {
+    const server = await startEmbeddedPostgres({ dataDir: join(config.DATA_DIR, 'postgres'), logger })
+    await lifecycle.start({ name: 'Postgres', start: async () => undefined, stop: () => server.stop() })
+    url = server.url
+  }
+  await migratePostgres({ url }, join(migrations, 'postgres'))
+  const admin = url
+  const pools = new Map<string, Postgres & { close(): Promise<void> }>()
+  await lifecycle.start({
+    name: 'Postgres pools',
+    start: async () => undefined,
+    stop: async () => {
+      await Promise.all([...pools.values()].map((pool) => pool.close()))
+    },
+  })
+  const connect = (schema: string): Postgres => {
+    let pool = pools.get(schema)
+    if (!pool) {
+      pool = connectPostgres({ url: moduleUrl(admin, schema), max: 6, applicationName: `splitstream ${schema}` })
+      pools.set(schema, pool)
+    }
+    return pool
+  }
+  return { connect }
+}
+
+async function openClickHouse(config: Config, clock: Clock, logger: Logger, lifecycle: Lifecycle) {
+  const embedded =
+    config.CLICKHOUSE_URL === undefined
+      ? await startEmbeddedClickHouse({
+          dataDir: join(config.DATA_DIR, 'clickhouse'),
+          maxMemoryBytes: config.CLICKHOUSE_MAX_MEMORY_BYTES,
+          logger,
+        })
+      : undefined
+  if (embedded) await lifecycle.start({ name: 'ClickHouse', start: async () => undefined, stop: () => embedded.stop() })
+  const access = embedded ? { ...accessOf(embedded), database } : fromUrl(config.CLICKHOUSE_URL!)
+  const call = systemCall(clock, 60_000, new AbortController().signal)
+  const bare = connectClickHouse({ ...access, database: 'default' })
+  await bare.command(
+    { sql: 'CREATE DATABASE IF NOT EXISTS {database:Identifier}', params: { database: access.database } },
+    call,
+  )
+  await bare.close()
+  const driver = connectClickHouse(access)
+  await lifecycle.start({ name: 'ClickHouse connections', start: async () => undefined, stop: () => driver.close() })
+  await migrateClickHouse(driver, join(migrations, 'clickhouse'))
+  return { driver, embedded }
+}
+
+const accessOf = ({ url, username, password }: EmbeddedClickHouse) => ({ url, username, password })
+
+function fromUrl(text: string) {
+  const url = new URL(text)
+  const path = url.pathname.slice(1)
+  return {
+    url: `${url.protocol}//${url.host}`,
+    username: decodeURIComponent(url.username) || 'default',
+    password: decodeURIComponent(url.password),
+    database: path === '' ? database : decodeURIComponent(path),
+  }
+}
+
+async function openLog(config: Config, clock: Clock, logger: Logger, lifecycle: Lifecycle): Promise<LocalLog> {
+  const log = await openLocalLog({
+    dir: join(config.DATA_DIR, 'log'),
+    partitions: config.LOG_PARTITIONS,
+    clock,
+    logger,
+    retainBytes: config.LOG_RETAIN_BYTES,
+    retainMs: config.LOG_RETAIN_HOURS * 3_600_000,
+    minFreeBytes: config.MIN_FREE_BYTES,
+  })
+  await lifecycle.start({ name: 'event log', start: async () => undefined, stop: () => log.stop() })
+  return log
+}

@@ -1,0 +1,90 @@
+import { type Health, Lifecycle, systemClock } from '@splitstream/kernel'
+import { bindModules } from './bind.ts'
+import type { Config } from './config.ts'
+import { InFlight } from './edge/body.ts'
+import { createEdge } from './edge/edge.ts'
+import { keyRoutes } from './edge/keys/key-routes.ts'
+import { opsRoutes } from './edge/ops-routes.ts'
+import { isOperator } from './edge/serve.ts'
+import { startPlatform } from './platform.ts'
+import { createLogger } from './telemetry/logger.ts'
+import { createMetrics } from './telemetry/metrics.ts'
+import { planTopology } from './topology.ts'
+
+export interface Running {
+  readonly url: string
+  /** Set when it was made at this start: show it now or never. */
+  readonly freshAdminKey: string | undefined
+  stop(): Promise<void>
+}
+
+/** The process, part by part: engines and log → modules → HTTP. Stops in reverse. */
+export async function startProcess(config: Config): Promise<Running> {
+  const topology = planTopology(config)
+  const logger = createLogger(config.LOG_LEVEL)
+  const metrics = createMetrics()
+  const clock = systemClock
+  const lifecycle = new Lifecycle(logger)
+  const platform = await startPlatform(config, clock, logger, lifecycle)
+
+  let started = false
+  try {
+    const bound = await bindModules(topology, { config, platform, clock, logger, metrics })
+    for (const { name, module } of bound) {
+      await lifecycle.start({ name, start: () => module.start(), stop: () => module.stop() })
+    }
+    const health = (): Record<string, Health> => ({
+      ...platform.health(),
+      ...Object.fromEntries(bound.map(({ name, module }) => [name, module.health()])),
+    })
+    const inFlight = new InFlight(config.MAX_IN_FLIGHT_BYTES)
+    metrics.gauge('splitstream_http_in_flight_bytes', 'Request bytes in memory', () => inFlight.bytes)
+    metrics.gauge(
+      'splitstream_log_pending_bytes',
+      'Bytes waiting for the next fsync',
+      () => platform.log.stats().pendingBytes,
+    )
+    metrics.gauge(
+      'splitstream_log_lag_events',
+      'Events appended and not yet stored',
+      () => platform.log.stats().lag.storage ?? 0,
+    )
+    const edge = createEdge({
+      host: config.HOST,
+      port: config.PORT,
+      routes: [
+        ...bound.flatMap(({ module }) => module.routes),
+        ...keyRoutes(platform.keys, isOperator),
+        ...opsRoutes({ health, started: () => started, metricsText: () => metrics.text() }),
+      ],
+      keys: platform.keys,
+      clock,
+      logger,
+      metrics,
+      body: { maxBytes: config.MAX_BODY_BYTES, timeoutMs: 30_000 },
+      inFlight,
+      budgetMs: 30_000,
+    })
+    let url = ''
+    await lifecycle.start({
+      name: 'HTTP',
+      start: async () => {
+        url = (await edge.start()).url
+      },
+      stop: () => edge.stop(),
+    })
+    started = true
+    logger.info('ready', { url, modules: topology.modules })
+    return {
+      url,
+      freshAdminKey: platform.freshAdminKey,
+      stop: () => {
+        started = false
+        return lifecycle.stop()
+      },
+    }
+  } catch (error) {
+    await lifecycle.stop()
+    throw error
+  }
+}
