@@ -1,0 +1,19 @@
+/** Files stay small: none over 400 lines, median at most 80 (product code, tests apart). */
+import { execFileSync } from 'node:child_process'
+import { readFileSync } from 'node:fs'
+
+const maxLines = 400
+const maxMedian = 80
+const files = execFileSync('git', ['ls-files', '--', '*.ts'], { encoding: 'utf8' }).split('\n').filter(Boolean)
+const sizes = files.map((file) => ({ file, lines: readFileSync(file, 'utf8').split('\n').length - 1 }))
+const tooLong = sizes.filter(({ lines }) => lines > maxLines)
+for (const { file, lines } of tooLong) console.error(`${file} has ${lines} lines; the limit is ${maxLines}`)
+const product = sizes
+  .filter(({ file }) => /^(src|modules)\//.test(file) && !file.endsWith('.test.ts'))
+  .map((s) => s.lines)
+const median = product.sort((a, b) => a - b)[product.length >> 1] ?? 0
+console.log(
+  `${files.length} files, median ${median} lines in ${product.length} product files, longest ${Math.max(...product)}`,
+)
+if (median > maxMedian) console.error(`the median is over ${maxMedian} lines`)
+process.exit(tooLong.length > 0 || median > maxMedian ? 1 : 0)
