@@ -12,7 +12,8 @@ import {
 } from '@splitstream/kernel'
 import { DeadLetters } from './adapters/dead-letters.ts'
 import { EventsTable } from './adapters/events-table.ts'
-import { deadLetterRoutes } from './adapters/http-routes.ts'
+import { deadLetterRoutes, lossRoute } from './adapters/http-routes.ts'
+import { acknowledgeLosses } from './adapters/progress.ts'
 import { createReader, type ReadLimits } from './adapters/read/reader.ts'
 import { Confirmed } from './app/confirmed.ts'
 import { StorageWriter, type WriterDeps } from './app/storage-writer.ts'
@@ -47,7 +48,14 @@ export function createStorageModule(deps: StorageDeps): Module<{ read: StorageRe
         },
       },
     },
-    routes: deadLetterRoutes(new DeadLetters(postgres), deps.ingest),
+    routes: [
+      ...deadLetterRoutes(new DeadLetters(postgres), deps.ingest),
+      lossRoute(async () => {
+        const acknowledged = await acknowledgeLosses(postgres)
+        await writer.countLosses()
+        return acknowledged
+      }),
+    ],
     start: () => writer.start(),
     stop: () => writer.stop(),
     health: () => writer.health(),

@@ -44,7 +44,7 @@ export async function killSeeds(
         o.onSeed(report, dir)
         if (!report.ok) {
           failed++
-          keep = true
+          keep = o.root === undefined // of a planted bug there is nothing to look into
           seed++
           break
         }

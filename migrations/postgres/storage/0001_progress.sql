@@ -35,3 +35,13 @@ CREATE TABLE dead_letters (
 );
 
 CREATE INDEX dead_letters_by_tenant ON dead_letters (tenant, failed_at DESC, id DESC);
+
+-- Events that were confirmed and are no longer in the events table, and could not be brought back from the log. Not ready
+-- until an operator has acknowledged them: nothing goes missing in silence.
+CREATE TABLE losses (
+  id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+  log_partition integer NOT NULL,
+  missing bigint NOT NULL,
+  noticed_at timestamptz NOT NULL DEFAULT now(),
+  acknowledged_at timestamptz
+);

@@ -52,6 +52,18 @@ export class EventsTable {
     return new Set(rows.map((row) => Number(row.o)))
   }
 
+  /** Rows of the partition below `next`. */
+  async countBelow(partition: number, next: number, call: Call): Promise<number> {
+    const [row] = await this.#clickhouse.rows<{ n: string }>(
+      {
+        sql: 'SELECT count() AS n FROM events WHERE _log_partition = {partition:UInt32} AND _log_offset < {next:UInt64}',
+        params: { partition, next },
+      },
+      call,
+    )
+    return Number(row!.n)
+  }
+
   /** Identities stored under these primary keys. Numbers are the only thing written into the text. */
   async findByKeys(tenant: string, keys: readonly StoredKey[], call: Call): Promise<StoredIdentity[]> {
     const found: StoredIdentity[] = []

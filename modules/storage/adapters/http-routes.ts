@@ -75,6 +75,17 @@ export function deadLetterRoutes(letters: DeadLetters, ingest: IngestAppend): Ro
   ]
 }
 
+/** The operator has seen that stored events are gone for good; until then the process is not ready. */
+export function lossRoute(acknowledge: () => Promise<number>): Route {
+  return {
+    method: 'POST',
+    path: '/v1/losses/acknowledge',
+    scope: 'admin',
+    summary: 'Acknowledge that stored events are gone and could not be brought back from the log',
+    handle: async () => ({ status: 200, json: { acknowledgedEvents: await acknowledge() } }),
+  }
+}
+
 function parseJson(body: Uint8Array): unknown {
   try {
     return JSON.parse(Buffer.from(body).toString('utf8'))

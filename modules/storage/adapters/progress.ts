@@ -21,19 +21,25 @@ export interface DeadLetter {
  */
 export interface Progress {
   readonly next: number
+  /** Rows of the partition that are confirmed to be in the table. */
+  readonly stored: number
   readonly pending: readonly Range[]
   begin(range: Range): Promise<void>
   /** Cuts a pending range in two, so that each half is inserted under a token of its own. */
   split(range: Range, middle: number): Promise<void>
   /** The range is done: `rows` of it are in the table, `dead` are dead letters, the rest were duplicates. */
   confirm(range: Range, rows: number, dead: readonly DeadLetter[]): Promise<void>
+  /** Only `actual` rows are there: `missing` are noted as lost until they are found again. Returns the note's id. */
+  noteLoss(actual: number, missing: number): Promise<string>
+  /** What is still lost after a repair; nothing takes the note away. */
+  settleLoss(id: string, missing: number): Promise<void>
 }
 
 export async function claimProgress(postgres: Postgres, partition: number): Promise<Progress> {
-  const [row] = await postgres.query<{ epoch: string; next_offset: string }>(
+  const [row] = await postgres.query<{ epoch: string; next_offset: string; stored_rows: string }>(
     `INSERT INTO progress (log_partition, epoch) VALUES ($1, 1)
      ON CONFLICT (log_partition) DO UPDATE SET epoch = progress.epoch + 1
-     RETURNING epoch, next_offset`,
+     RETURNING epoch, next_offset, stored_rows`,
     [partition],
   )
   const pending = await postgres.query<{ first_offset: string; last_offset: string }>(
@@ -41,6 +47,7 @@ export async function claimProgress(postgres: Postgres, partition: number): Prom
     [partition],
   )
   const epoch = row!.epoch
+  let stored = Number(row!.stored_rows)
 
   /** Runs `write` while this owner is still the owner; the row lock keeps a new claim out until the commit. */
   const fenced = (write: (tx: PostgresTx) => Promise<void>): Promise<void> =>
@@ -58,6 +65,9 @@ export async function claimProgress(postgres: Postgres, partition: number): Prom
 
   return {
     next: Number(row!.next_offset),
+    get stored() {
+      return stored
+    },
     pending: pending.map((p) => ({ first: Number(p.first_offset), last: Number(p.last_offset) })),
     begin: ({ first, last }) =>
       fenced(async (tx) => {
@@ -69,8 +79,8 @@ export async function claimProgress(postgres: Postgres, partition: number): Prom
         await tx.query(insertPending, [partition, first, middle])
         await tx.query(insertPending, [partition, middle + 1, last])
       }),
-    confirm: ({ first, last }, rows, dead) =>
-      fenced(async (tx) => {
+    confirm: async ({ first, last }, rows, dead) => {
+      await fenced(async (tx) => {
         for (const letter of dead) await tx.query(insertDeadLetter, deadLetterValues(partition, letter))
         await tx.query(deletePending, [partition, first])
         await tx.query(
@@ -78,6 +88,23 @@ export async function claimProgress(postgres: Postgres, partition: number): Prom
            WHERE log_partition = $1`,
           [partition, last + 1, rows],
         )
+      })
+      stored += rows
+    },
+    noteLoss: async (actual, missing) => {
+      let id = ''
+      await fenced(async (tx) => {
+        await tx.query('UPDATE progress SET stored_rows = $2 WHERE log_partition = $1', [partition, actual])
+        const sql = 'INSERT INTO losses (log_partition, missing) VALUES ($1, $2) RETURNING id'
+        id = (await tx.query<{ id: string }>(sql, [partition, missing]))[0]!.id
+      })
+      stored = actual
+      return id
+    },
+    settleLoss: (id, missing) =>
+      fenced(async (tx) => {
+        if (missing === 0) await tx.query('DELETE FROM losses WHERE id = $1', [id])
+        else await tx.query('UPDATE losses SET missing = $2 WHERE id = $1', [id, missing])
       }),
   }
 }
@@ -102,4 +129,15 @@ export async function readProgress(
     next: Number(r.next_offset),
     storedRows: Number(r.stored_rows),
   }))
+}
+
+/** Events lost for good that nobody has acknowledged yet. */
+export async function unacknowledgedLosses(postgres: Postgres): Promise<number> {
+  const sql = 'SELECT coalesce(sum(missing), 0) AS n FROM losses WHERE acknowledged_at IS NULL'
+  return Number((await postgres.query<{ n: string }>(sql))[0]!.n)
+}
+
+export async function acknowledgeLosses(postgres: Postgres): Promise<number> {
+  const sql = 'UPDATE losses SET acknowledged_at = now() WHERE acknowledged_at IS NULL RETURNING missing'
+  return (await postgres.query<{ missing: string }>(sql)).reduce((sum, row) => sum + Number(row.missing), 0)
 }

@@ -1,4 +1,5 @@
 import {
+  AppError,
   type Clock,
   type Lane,
   type Logger,
@@ -14,6 +15,8 @@ import type { SeenIndex } from '../domain/seen-index.ts'
 import type { Confirmed } from './confirmed.ts'
 import { dropDuplicates } from './drop-duplicates.ts'
 import { type GatherLimits, gatherRecords } from './gather-records.ts'
+import { repairLane } from './repair-lane.ts'
+import { replayRange } from './replay-range.ts'
 import { damagedLetter, storeRange } from './store-range.ts'
 
 export interface LaneDeps {
@@ -25,23 +28,28 @@ export interface LaneDeps {
   readonly logger: Logger
   readonly limits: GatherLimits & { readonly insertBudgetMs: number }
   onDeadLetter(letter: DeadLetter): void
+  /** The partition's rows are all there, or their loss is on record. */
+  onChecked(partition: number): void
   /** Told of every block (rows stored, duplicates dropped) and, with an error, of every stall. */
   onProgress(partition: number, block: { stored: number; dropped: number } | { error: unknown }): void
 }
 
 /**
  * Stores one log partition, in order, exactly once, for as long as the lane is ours:
- * claim → replay what is pending → { gather → record as pending → drop duplicates → insert → confirm } …
+ * claim → replay what is pending → check that nothing is missing → { gather → record as pending → drop duplicates → insert → confirm } …
  * Any error ends the lane; the log runs it again after a pause and it starts over from the claim, so that there is one
  * path of recovery and it is the path of every start.
  */
 export async function consumeLane(lane: Lane, deps: LaneDeps): Promise<void> {
   try {
     const progress = await claimProgress(deps.postgres, lane.partition)
-    for (const range of progress.pending) await replay(lane, progress, range, deps)
+    await checkSameLog(lane, progress)
+    for (const range of progress.pending) await replayRange(lane, progress, range, deps, '')
     let next = Math.max(progress.next, ...progress.pending.map((range) => range.last + 1))
+    await repairLane(lane, progress, next, deps)
     deps.confirmed.advance(lane.partition, next)
     await lane.commit(next)
+    deps.onChecked(lane.partition)
 
     while (!lane.signal.aborted) {
       const records = await gatherRecords(lane, next, deps)
@@ -79,41 +87,15 @@ async function store(
   deps.onProgress(lane.partition, { stored: rows.length, dropped: block.rows.length - rows.length })
 }
 
-/**
- * A pending range: the insert may have happened. A block is one part and parts are atomic, but the range may be a half of
- * one that was split, and an insert whose client died may still be running. So: what the table has of the range counts as
- * stored; the rest goes the usual way under the usual token, which the engine honours if that other insert wins the race.
- */
-async function replay(lane: Lane, progress: Progress, range: Range, deps: LaneDeps): Promise<void> {
-  const call = systemCall(deps.clock, deps.limits.insertBudgetMs, lane.signal)
-  const stored = await deps.table.storedOffsets(lane.partition, range.first, range.last, call)
-  const records = await readRange(lane, range)
-  const block = cutBlock(lane.partition, range.first, range.last, records)
-  const missing = { ...block, rows: block.rows.filter((row) => !stored.has(row.offset)) }
-  const rows = await dropDuplicates(missing, deps.index, deps.table, call)
-  const target = { partition: lane.partition, table: deps.table, progress, deadLetter: deps.onDeadLetter }
-  await storeRange(target, range, rows, block.damaged.map(damagedLetter), call)
-  deps.logger.info('replayed a pending range', {
-    partition: lane.partition,
-    ...range,
-    alreadyStored: stored.size,
-    inserted: rows.length,
-  })
-}
-
-/** All records of a range that is still in the log. @throws when a part of it is gone: then nothing may be confirmed. */
-async function readRange(lane: Lane, range: Range): Promise<LogRecord[]> {
-  const records: LogRecord[] = []
-  for (let next = range.first; next <= range.last; ) {
-    const read = await lane.read(next, { maxEvents: range.last - next + 1, maxBytes: 64 << 20, waitMs: 0 })
-    const last = read.at(-1)
-    if (!last || read[0]!.baseOffset > next) {
-      throw new Error(`log partition ${lane.partition} no longer holds the pending offsets from ${next}`)
-    }
-    records.push(...read)
-    next = last.baseOffset + last.count
-  }
-  return records
+/** @throws AppError CONFLICT when the log ends before what was stored from it: its new events would never be read. */
+async function checkSameLog(lane: Lane, progress: Progress): Promise<void> {
+  const { end } = await lane.bounds()
+  if (end >= progress.next) return
+  throw new AppError(
+    'CONFLICT',
+    `partition ${lane.partition} of the event log ends at ${end}, before the ${progress.next} that are stored: ` +
+      'this is not the log that was; put the right one back, or start with an empty DATA_DIR',
+  )
 }
 
 function rangeOf(records: readonly LogRecord[], next: number): Range {

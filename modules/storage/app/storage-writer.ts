@@ -10,7 +10,7 @@ import {
   systemCall,
 } from '@splitstream/kernel'
 import type { EventsTable } from '../adapters/events-table.ts'
-import { readProgress } from '../adapters/progress.ts'
+import { readProgress, unacknowledgedLosses } from '../adapters/progress.ts'
 import type { Confirmed } from './confirmed.ts'
 import { consumeLane, type LaneDeps } from './consume-lane.ts'
 import { warmIndex } from './warm-index.ts'
@@ -31,6 +31,8 @@ export class StorageWriter {
   readonly #deps: WriterDeps
   readonly #stop = new AbortController()
   readonly #stalled = new Map<number, string>()
+  readonly #checked = new Set<number>()
+  #losses = 0
   #consumption: Consumption | undefined
   #warming: Promise<void> | undefined
 
@@ -53,10 +55,23 @@ export class StorageWriter {
   }
 
   health(): Health {
+    if (this.#losses > 0) {
+      return {
+        state: 'down',
+        reason: `${this.#losses} stored events are gone and are no longer in the log; acknowledge the loss to go on`,
+      }
+    }
     const [first] = this.#stalled
-    return first
-      ? { state: 'degraded', reason: `partition ${first[0]} is not being stored: ${first[1]}` }
-      : { state: 'ok' }
+    const stall = first && `partition ${first[0]} is not being stored: ${first[1]}`
+    if (this.#checked.size < this.#deps.log.partitions) {
+      return { state: 'down', reason: stall ?? 'the events table is being checked against the log' }
+    }
+    return stall ? { state: 'degraded', reason: stall } : { state: 'ok' }
+  }
+
+  /** After a check, and after an operator acknowledged. */
+  async countLosses(): Promise<void> {
+    this.#losses = await unacknowledgedLosses(this.#deps.postgres)
   }
 
   async #consume(): Promise<void> {
@@ -76,6 +91,10 @@ export class StorageWriter {
       onDeadLetter: (letter) => {
         stored.add(1, { outcome: 'dead_letter' })
         logger.warn('an event cannot be stored', { tenant: letter.tenant, offset: letter.offset, code: letter.code })
+      },
+      onChecked: (partition) => {
+        this.#checked.add(partition)
+        this.countLosses().catch((error: unknown) => logger.warn('losses cannot be read', { error: messageOf(error) }))
       },
       onProgress: (partition, block) => {
         if ('error' in block) {

@@ -14,6 +14,13 @@ const dataErrors = new Set([
 /** Codes that a smaller block can get around, though no row is to blame (MEMORY_LIMIT_EXCEEDED). */
 const sizeErrors = new Set([241])
 
+/** A range that was begun before: rows of it that the table has, and what tells a repair's token from the first one. */
+export interface Again {
+  readonly alreadyStored: number
+  /** Part of the token; '' for the same token as the first time. */
+  readonly token: string
+}
+
 export interface RangeStore {
   readonly partition: number
   readonly table: EventsTable
@@ -31,7 +38,6 @@ export interface RangeStore {
  *
  * A row that the engine cannot take splits the range in two pending halves, each with a token of its own, until the row
  * stands alone and becomes a dead letter. So it costs its block some inserts and never stalls those behind it.
- * `generation` tells a repair apart from the first try, whose token the engine may still remember.
  *
  * @throws ClickHouseError or AppError when the engine or Postgres cannot do it now: the range stays pending.
  */
@@ -41,24 +47,24 @@ export async function storeRange(
   rows: readonly BlockRow[],
   dead: readonly DeadLetter[],
   call: Call,
-  generation = '',
+  again: Again = { alreadyStored: 0, token: '' },
 ): Promise<void> {
   if (rows.length > 0) {
     try {
-      await store.table.insert(bodyOf(rows), `${store.partition}:${range.first}-${range.last}${generation}`, call)
+      await store.table.insert(bodyOf(rows), `${store.partition}:${range.first}-${range.last}${again.token}`, call)
     } catch (error) {
       const poisoned = error instanceof ClickHouseError && dataErrors.has(error.number)
       const tooLarge = error instanceof ClickHouseError && sizeErrors.has(error.number) && rows.length > 1
       if (!poisoned && !tooLarge) throw error
-      if (rows.length > 1) return storeHalves(store, range, rows, dead, call, generation)
+      if (rows.length > 1) return storeHalves(store, range, rows, dead, call, again)
       const letter = letterOf(rows[0]!, error)
       store.deadLetter(letter)
-      await store.progress.confirm(range, 0, [...dead, letter])
+      await store.progress.confirm(range, again.alreadyStored, [...dead, letter])
       return
     }
   }
   for (const letter of dead) store.deadLetter(letter)
-  await store.progress.confirm(range, rows.length, dead)
+  await store.progress.confirm(range, again.alreadyStored + rows.length, dead)
 }
 
 async function storeHalves(
@@ -67,7 +73,7 @@ async function storeHalves(
   rows: readonly BlockRow[],
   dead: readonly DeadLetter[],
   call: Call,
-  generation: string,
+  again: Again,
 ): Promise<void> {
   const half = rows.length >> 1
   const middle = rows[half]!.offset - 1
@@ -75,14 +81,14 @@ async function storeHalves(
   const isLow = (letter: DeadLetter): boolean => letter.offset <= middle
   const low = { first: range.first, last: middle }
   const high = { first: middle + 1, last: range.last }
-  await storeRange(store, low, rows.slice(0, half), dead.filter(isLow), call, generation)
+  await storeRange(store, low, rows.slice(0, half), dead.filter(isLow), call, again)
   await storeRange(
     store,
     high,
     rows.slice(half),
     dead.filter((letter) => !isLow(letter)),
     call,
-    generation,
+    { ...again, alreadyStored: 0 },
   )
 }
 

@@ -1,0 +1,52 @@
+import { type Lane, type LogRecord, systemCall } from '@splitstream/kernel'
+import type { Progress, Range } from '../adapters/progress.ts'
+import { cutBlock } from '../domain/block.ts'
+import type { LaneDeps } from './consume-lane.ts'
+import { dropDuplicates } from './drop-duplicates.ts'
+import { damagedLetter, storeRange } from './store-range.ts'
+
+/**
+ * A range that was begun before. Its insert may have happened: a block is one part and parts are atomic, but the range may
+ * be a half of one that was split, and an insert whose client died may still be running. So: what the table has of the
+ * range counts as stored; the rest goes the usual way. Under the usual token (`token` empty) the engine honours whichever
+ * insert wins the race; a repair needs another token, because the engine remembers the one of the part that it lost.
+ * Returns how many rows were inserted.
+ */
+export async function replayRange(
+  lane: Lane,
+  progress: Progress,
+  range: Range,
+  deps: LaneDeps,
+  token: string,
+): Promise<number> {
+  const call = systemCall(deps.clock, deps.limits.insertBudgetMs, lane.signal)
+  const stored = await deps.table.storedOffsets(lane.partition, range.first, range.last, call)
+  const block = cutBlock(lane.partition, range.first, range.last, await readRange(lane, range))
+  const missing = { ...block, rows: block.rows.filter((row) => !stored.has(row.offset)) }
+  const rows = await dropDuplicates(missing, deps.index, deps.table, call)
+  const target = { partition: lane.partition, table: deps.table, progress, deadLetter: deps.onDeadLetter }
+  const alreadyStored = token === '' ? stored.size : 0
+  await storeRange(target, range, rows, block.damaged.map(damagedLetter), call, { alreadyStored, token })
+  deps.logger.info('replayed a range of the log', {
+    partition: lane.partition,
+    ...range,
+    alreadyStored: stored.size,
+    inserted: rows.length,
+  })
+  return rows.length
+}
+
+/** All records of a range that is still in the log. @throws when a part of it is gone: then nothing may be confirmed. */
+async function readRange(lane: Lane, range: Range): Promise<LogRecord[]> {
+  const records: LogRecord[] = []
+  for (let next = range.first; next <= range.last; ) {
+    const read = await lane.read(next, { maxEvents: range.last - next + 1, maxBytes: 64 << 20, waitMs: 0 })
+    const last = read.at(-1)
+    if (!last || read[0]!.baseOffset > next) {
+      throw new Error(`log partition ${lane.partition} no longer holds the offsets from ${next}`)
+    }
+    records.push(...read)
+    next = last.baseOffset + last.count
+  }
+  return records
+}
