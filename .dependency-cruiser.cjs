@@ -47,9 +47,9 @@ module.exports = {
     },
     {
       name: 'modules-know-only-the-kernel',
-      comment: 'Modules never import the process that hosts them.',
+      comment: 'Modules never import the process that hosts them; their tests may start its engines.',
       severity: 'error',
-      from: { path: '^modules/' },
+      from: { path: '^modules/', pathNot: '\\.(test|fixture)\\.ts$' },
       to: { path: '^src/', pathNot: '^src/kernel/' },
     },
     {
@@ -81,8 +81,8 @@ module.exports = {
     {
       name: 'no-test-code-in-the-product',
       severity: 'error',
-      from: { path: '^(src|modules)/', pathNot: '\\.test\\.ts$' },
-      to: { path: ['^test/', '\\.test\\.ts$'] },
+      from: { path: '^(src|modules)/', pathNot: '\\.(test|fixture)\\.ts$' },
+      to: { path: ['^test/', '\\.(test|fixture)\\.ts$'] },
     },
     only(
       'express-in-its-place',

@@ -102,6 +102,9 @@ export const settings = z.object({
   CLICKHOUSE_MAX_MEMORY_BYTES: bytes(256 * mib, 2 ** 40)
     .default(2048 * mib)
     .describe('Memory limit of the embedded ClickHouse, bytes.'),
+  QUERY_MAX_ROWS: bytes(1000, 2 ** 50)
+    .default(1_000_000_000)
+    .describe('Most rows that one query may read; above it the answer is QUERY_TOO_COSTLY.'),
   QUERY_MAX_SECONDS: z.coerce.number().int().min(1).max(3600).default(30).describe('Time limit of a query, seconds.'),
 })
 

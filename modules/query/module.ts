@@ -1,19 +1,38 @@
-import type { Module } from '@splitstream/kernel'
+import type { Clock, Logger, Metrics, Module } from '@splitstream/kernel'
 import type { StorageRead } from '@splitstream/storage/contract'
 import { queryRoutes } from './adapters/http-routes.ts'
-import { Cursors } from './domain/cursor.ts'
 
 export interface QueryDeps {
   readonly storage: StorageRead
-  /** Signs cursors; the same in all processes. */
+  readonly clock: Clock
+  readonly metrics: Metrics
+  readonly logger: Logger
+  /** Signs cursors; every process that serves queries needs the same. At least 16 bytes. */
   readonly cursorSecret: Uint8Array
 }
 
-/** The query module: REST questions → typed questions to storage.read. It owns no data. */
-export function createQueryModule(deps: QueryDeps): Module {
+const buckets = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30]
+const slowSeconds = 2
+
+/** The query module: REST over storage.read. It owns no data. */
+export function createQueryModule(deps: QueryDeps): Module<object> {
+  const { storage, clock, metrics, logger, cursorSecret } = deps
+  if (cursorSecret.length < 16) throw new RangeError('cursorSecret needs at least 16 bytes')
+  const seconds = metrics.histogram('splitstream_query_seconds', 'Time to answer a query', buckets, [
+    'route',
+    'outcome',
+  ])
   return {
     ports: {},
-    routes: queryRoutes(deps.storage, new Cursors(deps.cursorSecret)),
+    routes: queryRoutes({
+      storage,
+      cursorSecret,
+      now: () => clock.monotonic(),
+      observe: (route, took, outcome) => {
+        seconds.observe(took, { route, outcome })
+        if (took >= slowSeconds) logger.info('a query was slow', { route, outcome, ms: Math.round(took * 1000) })
+      },
+    }),
     start: async () => undefined,
     stop: async () => undefined,
     health: () => ({ state: 'ok' }),

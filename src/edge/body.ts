@@ -1,138 +1,162 @@
-import type { IncomingMessage } from 'node:http'
-import type { Readable, Transform } from 'node:stream'
-import { createBrotliDecompress, createGunzip, createInflate, createZstdDecompress } from 'node:zlib'
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { Transform } from 'node:stream'
 import { AppError } from '@splitstream/kernel'
+import { decoderFor } from './decompress.ts'
+import type { InFlight } from './in-flight.ts'
 
-/** Request bytes in memory, over all requests. Above the limit new ones are refused before they are read. */
-export class InFlight {
-  readonly #limit: number
-  #bytes = 0
+export { InFlight } from './in-flight.ts'
 
-  constructor(limit: number) {
-    this.#limit = limit
-  }
-
-  get bytes(): number {
-    return this.#bytes
-  }
-
-  /** @throws AppError OVERLOADED */
-  take(bytes: number): void {
-    if (this.#bytes + bytes > this.#limit) {
-      throw new AppError('OVERLOADED', 'Too many bytes are being worked on', { retryAfterMs: 1000 })
-    }
-    this.#bytes += bytes
-  }
-
-  give(bytes: number): void {
-    this.#bytes -= bytes
-  }
-}
-
+/*
+ * The request body in one piece. States: refused (by its headers, before a byte is read) · reading → whole | failed.
+ * It fails when it passes a limit, cannot be decompressed, or the owner says so (`fail`: the client left, its time is up,
+ * the framing broke). A failed body is not read further; the connection is closed by whoever answers.
+ */
 export interface BodyLimits {
   /** After decompression, bytes. */
   readonly maxBytes: number
-  /** For the whole body to arrive, ms. */
-  readonly timeoutMs: number
+  /** As sent, when it is compressed, bytes. */
+  readonly maxCompressedBytes: number
 }
 
-export interface Body {
-  readonly bytes: Uint8Array
-  /** Give this back to InFlight when the request is done. */
+export interface Reading {
+  /** @throws AppError BODY_TOO_LARGE, BODY_MALFORMED, OVERLOADED, or what `fail` was given */
+  readonly bytes: Promise<Uint8Array>
+  fail(error: Error): void
+  /** Bytes taken from InFlight so far, which the owner gives back when the request is done, however it ended. */
   readonly reserved: number
 }
 
-const decoders: Readonly<Record<string, () => Transform>> = {
-  gzip: createGunzip,
-  'x-gzip': createGunzip,
-  deflate: createInflate,
-  br: createBrotliDecompress,
-  zstd: createZstdDecompress,
-}
+const nothing = new Uint8Array(0)
 
-/**
- * The whole body, decompressed. A declared length over the limit is refused before a byte is read; a longer chunked or
- * compressed body as soon as it passes it.
- * @throws AppError BODY_TOO_LARGE, ENCODING_UNSUPPORTED, BODY_MALFORMED, REQUEST_TIMEOUT, OVERLOADED, CANCELLED
- */
-export async function readBody(request: IncomingMessage, limits: BodyLimits, inFlight: InFlight): Promise<Body> {
-  const encoding = request.headers['content-encoding']?.trim().toLowerCase()
-  const declared =
-    request.headers['content-length'] === undefined ? undefined : Number(request.headers['content-length'])
-  if (declared !== undefined && declared > limits.maxBytes) throw tooLarge(limits)
-  const decoder = encoding === undefined || encoding === 'identity' ? undefined : decoders[encoding]
-  if (encoding !== undefined && encoding !== 'identity' && !decoder) {
-    throw new AppError('ENCODING_UNSUPPORTED', 'The Content-Encoding is not one of gzip, deflate, br, zstd')
-  }
-  let reserved = declared ?? 0
-  inFlight.take(reserved)
-  try {
-    const source = decoder ? request.pipe(decoder()) : request
-    const bytes = await collect(request, source, limits, (total) => {
-      if (total <= reserved) return
-      inFlight.take(total - reserved)
-      reserved = total
-    })
-    return { bytes, reserved }
-  } catch (error) {
-    inFlight.give(reserved)
-    throw error
-  }
-}
-
-function collect(
+/** Begins to read. @throws AppError BODY_TOO_LARGE, ENCODING_UNSUPPORTED or OVERLOADED by the headers alone. */
+export function readBody(
   request: IncomingMessage,
-  source: Readable,
+  response: ServerResponse,
   limits: BodyLimits,
-  grow: (total: number) => void,
-): Promise<Uint8Array> {
-  return new Promise((resolve, reject) => {
-    const chunks: Buffer[] = []
-    let total = 0
-    const timer = setTimeout(
-      () => fail(new AppError('REQUEST_TIMEOUT', 'The body did not arrive in time')),
-      limits.timeoutMs,
-    )
-    const done = (): void => {
-      clearTimeout(timer)
-      request.off('aborted', onAborted)
-    }
-    const fail = (error: Error): void => {
-      done()
-      source.off('data', onData)
-      if (source !== request) {
-        request.unpipe()
-        source.destroy()
-      }
-      request.pause()
-      reject(error)
-    }
-    const onAborted = (): void => fail(new AppError('CANCELLED', 'The client went away'))
-    const onData = (chunk: Buffer): void => {
-      total += chunk.length
-      if (total > limits.maxBytes) return fail(tooLarge(limits))
-      try {
-        grow(total)
-      } catch (error) {
-        return fail(error as Error)
-      }
-      chunks.push(chunk)
-    }
-    request.on('aborted', onAborted)
-    source.on('data', onData)
-    source.on('error', (error: Error) => {
-      const aborted = source === request
-      fail(aborted ? new AppError('CANCELLED', 'The client went away', { cause: error }) : corrupt(error))
-    })
-    source.on('end', () => {
-      done()
-      resolve(chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks, total))
-    })
-  })
+  inFlight: InFlight,
+): Reading {
+  const length = request.headers['content-length']
+  const declared = length === undefined ? undefined : Number(length)
+  const decoder = decoderFor(request.headers['content-encoding'], declared)
+  const maxSent = decoder ? Math.min(limits.maxCompressedBytes, limits.maxBytes) : limits.maxBytes
+  if (declared !== undefined && declared > maxSent) throw tooLarge(maxSent)
+  inFlight.take(declared ?? 0)
+  const reader = new Reader(request, decoder, declared, limits.maxBytes, maxSent, inFlight)
+  // Only now does the client learn that its body is wanted.
+  if (request.headers.expect !== undefined && !response.headersSent) response.writeContinue()
+  return reader
 }
 
-const corrupt = (cause: Error): AppError =>
-  new AppError('BODY_MALFORMED', 'The compressed body cannot be decompressed', { cause })
+class Reader implements Reading {
+  readonly bytes: Promise<Uint8Array>
+  readonly #request: IncomingMessage
+  readonly #decoder: Transform | undefined
+  readonly #declared: number | undefined
+  readonly #maxBytes: number
+  readonly #maxSent: number
+  readonly #inFlight: InFlight
+  #reserved: number
+  #sent = 0
+  #total = 0
+  #first: Buffer | undefined
+  /** The whole body when its length is known; otherwise the chunks are joined at the end. */
+  #whole: Buffer | undefined
+  #more: Buffer[] | undefined
+  #done = false
+  #resolve: (bytes: Uint8Array) => void = () => {}
+  #reject: (error: Error) => void = () => {}
 
-const tooLarge = (limits: BodyLimits): AppError =>
-  new AppError('BODY_TOO_LARGE', `The body is larger than ${limits.maxBytes} bytes`)
+  constructor(
+    request: IncomingMessage,
+    decoder: Transform | undefined,
+    declared: number | undefined,
+    maxBytes: number,
+    maxSent: number,
+    inFlight: InFlight,
+  ) {
+    this.#request = request
+    this.#decoder = decoder
+    this.#declared = decoder ? undefined : declared
+    this.#maxBytes = maxBytes
+    this.#maxSent = maxSent
+    this.#inFlight = inFlight
+    this.#reserved = declared ?? 0
+    this.bytes = new Promise((resolve, reject) => {
+      this.#resolve = resolve
+      this.#reject = reject
+    })
+    if (decoder) {
+      decoder.on('data', this.#collect).on('end', this.#end).on('drain', this.#resume)
+      decoder.on('error', (cause: Error) => {
+        this.fail(new AppError('BODY_MALFORMED', 'The compressed body cannot be decompressed', { cause }))
+      })
+      request.on('data', this.#decode).on('end', () => decoder.end())
+    } else {
+      request.on('data', this.#collect).on('end', this.#end)
+    }
+  }
+
+  get reserved(): number {
+    return this.#reserved
+  }
+
+  fail(error: Error): void {
+    if (this.#done) return
+    this.#done = true
+    this.#request.pause()
+    this.#decoder?.destroy()
+    this.#first = this.#whole = this.#more = undefined
+    this.#reject(error)
+  }
+
+  readonly #resume = (): void => {
+    if (!this.#done) this.#request.resume()
+  }
+
+  readonly #decode = (chunk: Buffer): void => {
+    if (this.#done) return
+    this.#sent += chunk.length
+    if (this.#sent > this.#maxSent) this.fail(tooLarge(this.#maxSent))
+    else if (this.#decoder?.write(chunk) === false) this.#request.pause()
+  }
+
+  readonly #collect = (chunk: Buffer): void => {
+    if (this.#done) return
+    this.#total += chunk.length
+    if (this.#total > this.#maxBytes) return this.fail(tooLarge(this.#maxBytes))
+    if (this.#total > this.#reserved) {
+      try {
+        this.#inFlight.take(this.#total - this.#reserved)
+      } catch (error) {
+        return this.fail(error as AppError)
+      }
+      this.#reserved = this.#total
+    }
+    this.#keep(chunk)
+  }
+
+  #keep(chunk: Buffer): void {
+    if (!this.#first) {
+      this.#first = chunk
+    } else if (this.#declared !== undefined) {
+      if (!this.#whole) {
+        this.#whole = Buffer.allocUnsafeSlow(this.#declared)
+        this.#first.copy(this.#whole)
+      }
+      chunk.copy(this.#whole, this.#total - chunk.length)
+    } else if (this.#more) {
+      this.#more.push(chunk)
+    } else {
+      this.#more = [this.#first, chunk]
+    }
+  }
+
+  readonly #end = (): void => {
+    if (this.#done) return
+    this.#done = true
+    this.#resolve(this.#whole ?? (this.#more ? Buffer.concat(this.#more, this.#total) : (this.#first ?? nothing)))
+  }
+}
+
+const tooLarge = (limit: number): AppError =>
+  new AppError('BODY_TOO_LARGE', `The body is larger than ${limit} bytes`, { details: { limit } })

@@ -1,165 +1,192 @@
 import { randomBytes } from 'node:crypto'
-import { createServer, type IncomingMessage, type Server, type ServerResponse, STATUS_CODES } from 'node:http'
-import type { AddressInfo, Socket } from 'node:net'
-import { AppError, type ErrorCode, type Route } from '@splitstream/kernel'
-import express from 'express'
-import { problemOf } from './problem.ts'
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
+import type { Duplex } from 'node:stream'
+import { AppError, type Clock, type Health, type Logger, type Metrics, type Route } from '@splitstream/kernel'
+import type { Authenticator } from './authenticate.ts'
+import { InFlight } from './body.ts'
+import { Connections, endAfter } from './connections.ts'
+import { Exchange } from './exchange.ts'
+import { HttpMetrics } from './http-metrics.ts'
+import { type EdgeLimits, limitsOf } from './limits.ts'
+import { close, listen } from './listen.ts'
+import { opsRoutes } from './ops-routes.ts'
 import { checkRaw, splitTarget } from './raw-checks.ts'
-import { createServe, type Matched, type ServeDeps } from './serve.ts'
+import { parserError, refuseSocket } from './refuse-socket.ts'
+import { createRouter, failing } from './router.ts'
+import { createServe, type Serve } from './serve.ts'
+import { Watch } from './watch.ts'
 
-export interface EdgeOptions extends ServeDeps {
+export type { EdgeLimits } from './limits.ts'
+
+export interface EdgeOptions {
   readonly host: string
+  /** 0 picks a free one. */
   readonly port: number
   readonly routes: readonly Route[]
+  readonly keys: Authenticator
+  readonly clock: Clock
+  readonly logger: Logger
+  /** With `text`, /metrics is served too. */
+  readonly metrics: Metrics & { text?(): Promise<string> }
+  /** By part. With it the edge serves /health, /health/live and /health/ready. */
+  readonly health?: () => Record<string, Health>
+  /** Started, and not stopping. */
+  readonly ready?: () => boolean
+  readonly limits?: Partial<EdgeLimits>
+  /** Request bytes in memory over all requests; 128 MiB when not given. */
+  readonly maxInFlightBytes?: number
+  /** The account of request bytes, when the caller keeps it (then the caller shows it in the metrics too). */
+  readonly inFlight?: InFlight
+  /** Short for `limits.maxBodyBytes` and `limits.bodyTimeoutMs`. */
+  readonly body?: { readonly maxBytes: number; readonly timeoutMs: number }
+  /** Short for `limits.budgetMs`. */
+  readonly budgetMs?: number
 }
 
 export interface Edge {
+  /** @throws AppError CONFIG_INVALID when the address cannot be listened on */
   start(): Promise<{ url: string }>
-  /** Takes no new connections, lets running requests end within `drainMs`, then cuts them. */
+  /** Takes no new connections, lets running requests end within `drainMs` (10,000), then cuts them. */
   stop(drainMs?: number): Promise<void>
 }
-
-const headersTimeoutMs = 10_000
-const requestTimeoutMs = 60_000
-const maxRequestsPerSocket = 100_000
-const maxConnections = 10_000
 
 /**
  * Public HTTP. Routes marked hot are found by a map before express sees the request: the ingest path costs microseconds.
  * All go through the same steps (serve.ts).
  */
 export function createEdge(o: EdgeOptions): Edge {
-  const serve = createServe(o)
-  const hot = new Map(o.routes.filter((route) => route.hot).map((route) => [`${route.method} ${route.path}`, route]))
-  const app = createApp(o.routes, serve)
-  const prefix = randomBytes(6).toString('base64url')
-  let counter = 0
+  const limits = limitsOf({
+    ...(o.body && { maxBodyBytes: o.body.maxBytes, bodyTimeoutMs: o.body.timeoutMs }),
+    ...(o.budgetMs !== undefined && { budgetMs: o.budgetMs }),
+    ...o.limits,
+  })
+  const watch = new Watch(o.clock)
+  const inFlight = o.inFlight ?? new InFlight(o.maxInFlightBytes ?? 128 << 20)
+  const metrics = new HttpMetrics(o.metrics)
+  const serve = createServe({ keys: o.keys, clock: o.clock, logger: o.logger, metrics, inFlight, limits })
+  const front = new Front(allRoutes(o), serve, limits, watch)
+  const server = createHttpServer(front, limits)
+  o.metrics.gauge('splitstream_http_requests_in_progress', 'Requests not yet answered', () => watch.size)
+  if (!o.inFlight) o.metrics.gauge('splitstream_http_in_flight_bytes', 'Request bytes in memory', () => inFlight.bytes)
+  return {
+    start: () => {
+      watch.start()
+      return listen(server, o.host, o.port)
+    },
+    stop: async (drainMs = 10_000) => {
+      front.stopping = true
+      await close(server, drainMs)
+      watch.stop()
+    },
+  }
+}
 
-  const listener = (request: IncomingMessage, response: ServerResponse): void => {
-    const requestId = `${prefix}-${(counter++).toString(36)}`
+function allRoutes({ routes, health, ready, metrics }: EdgeOptions): readonly Route[] {
+  if (!health) return routes
+  const started = ready ?? (() => true)
+  return [...routes, ...opsRoutes({ health, started, metricsText: async () => (await metrics.text?.()) ?? '' })]
+}
+
+/** Where requests come in: each becomes an exchange, the hot ones are dispatched at once, the others through express. */
+class Front {
+  stopping = false
+  readonly #hot: ReadonlyMap<string, Route>
+  readonly #dispatch: ReturnType<typeof createRouter>
+  readonly #serve: Serve
+  readonly #limits: EdgeLimits
+  readonly #watch: Watch
+  readonly #connections = new Connections()
+  readonly #prefix = randomBytes(6).toString('base64url')
+  #counter = 0
+
+  constructor(routes: readonly Route[], serve: Serve, limits: EdgeLimits, watch: Watch) {
+    this.#hot = new Map(routes.filter((route) => route.hot).map((route) => [`${route.method} ${route.path}`, route]))
+    this.#dispatch = createRouter(routes, serve)
+    this.#serve = serve
+    this.#limits = limits
+    this.#watch = watch
+  }
+
+  readonly request = (request: IncomingMessage, response: ServerResponse): void => {
+    const connection = this.#connections.of(request.socket)
+    // Sent ahead on a connection that is about to be closed: never looked at, so the client may send it again.
+    if (connection.ending) return
+    const exchange = new Exchange(request, response, this.#nextId(), this.#watch)
+    response.once('close', () => {
+      connection.closed()
+      exchange.closed()
+    })
+    const last = connection.opened(exchange, this.#limits.maxRequestsPerSocket)
+    // Of HTTP/0.9 nothing tells where a request ends.
+    if (last || this.stopping || request.httpVersionMajor !== 1) endAfter(response, connection)
     try {
+      if (connection.pending > this.#limits.maxPipelined) {
+        endAfter(response, connection)
+        throw new AppError('OVERLOADED', 'Too many requests are sent ahead on one connection', { retryAfterMs: 1000 })
+      }
       checkRaw(request)
       const { path, query } = splitTarget(request.url ?? '/')
-      const route = hot.get(`${request.method} ${path}`)
-      if (route) void serve(request, response, () => ({ route, params: {}, query }), requestId)
-      else app(Object.assign(request, { requestId, target: query }), response)
+      const route = this.#hot.get(`${request.method} ${path}`)
+      if (route) void this.#serve(exchange, () => ({ route, params: {}, query }))
+      else this.#dispatch(exchange, query)
     } catch (error) {
-      void serve(request, response, () => fail(error), requestId)
+      void this.#serve(exchange, failing(error))
     }
   }
 
+  /** The bytes were not HTTP, or came too slowly. The request that they belong to answers, if there is one. */
+  readonly refuse = (error: NodeJS.ErrnoException, socket: Duplex): void => {
+    if (!socket.writable || error.code === 'ECONNRESET') {
+      socket.destroy()
+      return
+    }
+    const connection = this.#connections.of(socket as IncomingMessage['socket'])
+    const { latest } = connection
+    // Its last answer is on its way; what else comes is not listened to.
+    if (connection.ending && connection.pending === 0) return
+    const why = parserError(error)
+    if (connection.pending === 0 || !latest) {
+      connection.ending = true
+      refuseSocket(why, socket, this.#nextId())
+      return
+    }
+    // Answers leave in order, and this one is behind others: the newest request ends the connection.
+    endAfter(latest.response, connection)
+    if (latest.request.complete) return
+    latest.fail(why)
+    latest.response.once('finish', () => socket.end())
+  }
+
+  readonly connect = (_request: IncomingMessage, socket: Duplex): void => {
+    const refused = new AppError('METHOD_NOT_ALLOWED', 'This is no proxy', { details: { allow: 'GET, POST' } })
+    refuseSocket(refused, socket, this.#nextId())
+  }
+
+  #nextId(): string {
+    return `${this.#prefix}-${(this.#counter++).toString(36)}`
+  }
+}
+
+function createHttpServer(front: Front, limits: EdgeLimits): Server {
   const server = createServer(
     {
       maxHeaderSize: 16 * 1024,
-      headersTimeout: headersTimeoutMs,
-      requestTimeout: requestTimeoutMs,
-      keepAliveTimeout: 65_000,
-      connectionsCheckingInterval: 1_000,
+      headersTimeout: limits.headersTimeoutMs,
+      // The second line of defence: a body that nobody reads.
+      requestTimeout: limits.headersTimeoutMs + limits.bodyTimeoutMs + 5_000,
+      keepAliveTimeout: limits.keepAliveMs,
+      connectionsCheckingInterval: Math.min(1_000, limits.headersTimeoutMs),
       insecureHTTPParser: false,
+      requireHostHeader: false,
       noDelay: true,
     },
-    listener,
+    front.request,
   )
-  server.maxRequestsPerSocket = maxRequestsPerSocket
-  server.maxConnections = maxConnections
-  server.on('clientError', refuseSocket)
-  server.on('checkExpectation', (request, response) => {
-    const refused = (): never => fail(new AppError('EXPECTATION_FAILED', 'Only 100-continue can be expected'))
-    void serve(request, response, refused, `${prefix}-${(counter++).toString(36)}`)
-  })
-  server.on('checkContinue', (request: IncomingMessage, response: ServerResponse) => {
-    if (Number(request.headers['content-length'] ?? 0) <= o.body.maxBytes) response.writeContinue()
-    listener(request, response)
-  })
-  return { start: () => listen(server, o), stop: (drainMs = 10_000) => close(server, drainMs) }
-}
-
-type Serve = ReturnType<typeof createServe>
-type Tagged = express.Request & { requestId: string; target: string }
-
-function createApp(routes: readonly Route[], serve: Serve): express.Express {
-  const app = express()
-  app.disable('x-powered-by').disable('etag').enable('strict routing').enable('case sensitive routing')
-  const byPath = Map.groupBy(routes, (route) => route.path)
-  for (const [path, group] of byPath) {
-    const methods = group.map((route) => route.method)
-    const allow = (methods.includes('GET') ? [...methods, 'HEAD'] : methods).join(', ')
-    app.all(path, (request, response) => {
-      const { requestId, target } = request as Tagged
-      const method = request.method === 'HEAD' ? 'GET' : request.method
-      const match = (): Matched => {
-        const route = group.find((one) => one.method === method)
-        if (!route) throw new AppError('METHOD_NOT_ALLOWED', `Allowed here: ${allow}`, { details: { allow } })
-        return { route, params: request.params as Record<string, string>, query: target }
-      }
-      void serve(request, response, match, requestId)
-    })
-  }
-  app.use((request, response) => {
-    const unknown = (): never => fail(new AppError('NOT_FOUND', 'There is nothing at this path'))
-    void serve(request, response, unknown, (request as Tagged).requestId)
-  })
-  return app
-}
-
-function fail(error: unknown): never {
-  throw error
-}
-
-const parserErrors: Readonly<Record<string, ErrorCode>> = {
-  HPE_HEADER_OVERFLOW: 'HEADERS_TOO_LARGE',
-  ERR_HTTP_REQUEST_TIMEOUT: 'REQUEST_TIMEOUT',
-}
-
-/** The bytes were not HTTP, or came too slowly: answer if that is still possible, and close. */
-function refuseSocket(error: NodeJS.ErrnoException, socket: Socket): void {
-  if (!socket.writable || error.code === 'ECONNRESET') {
-    socket.destroy()
-    return
-  }
-  const code = parserErrors[error.code ?? ''] ?? 'REQUEST_INVALID'
-  const problem = problemOf(
-    new AppError(code, 'The request is not well-formed HTTP, or did not arrive in time'),
-    '/',
-    'none',
-  )
-  const head = [
-    `HTTP/1.1 ${problem.status} ${STATUS_CODES[problem.status] ?? ''}`,
-    'Content-Type: application/problem+json',
-    `Content-Length: ${Buffer.byteLength(problem.body)}`,
-    'X-Content-Type-Options: nosniff',
-    'Connection: close',
-  ]
-  socket.end(`${head.join('\r\n')}\r\n\r\n${problem.body}`, () => socket.destroy())
-}
-
-function listen(server: Server, { host, port }: EdgeOptions): Promise<{ url: string }> {
-  return new Promise((resolve, reject) => {
-    server.once('error', (error: NodeJS.ErrnoException) => {
-      reject(
-        error.code === 'EADDRINUSE'
-          ? new AppError(
-              'CONFIG_INVALID',
-              `Port ${port} on ${host} is in use: set PORT to a free one, or 0 to pick one`,
-            )
-          : error,
-      )
-    })
-    server.listen(port, host, () => {
-      const address = server.address() as AddressInfo
-      const name = address.family === 'IPv6' ? `[${address.address}]` : address.address
-      resolve({ url: `http://${name}:${address.port}` })
-    })
-  })
-}
-
-async function close(server: Server, drainMs: number): Promise<void> {
-  const closed = new Promise((resolve) => server.close(resolve))
-  server.closeIdleConnections()
-  const late = setTimeout(() => server.closeAllConnections(), drainMs)
-  // A connection that falls idle now is of no more use.
-  const idle = setInterval(() => server.closeIdleConnections(), 50)
-  await closed
-  clearTimeout(late)
-  clearInterval(idle)
+  server.maxConnections = limits.maxConnections
+  server.on('clientError', front.refuse)
+  server.on('connect', front.connect)
+  // Both go the ordinary way: checkRaw refuses the wrong ones, and the body reader sends the 100.
+  server.on('checkContinue', front.request)
+  server.on('checkExpectation', front.request)
+  return server
 }

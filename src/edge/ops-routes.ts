@@ -8,12 +8,16 @@ export interface OpsDeps {
   metricsText(): Promise<string>
 }
 
-/** Health for orchestrators (no key: they name parts and reasons, never data) and metrics in Prometheus text form. */
+/**
+ * Health for orchestrators (no key: it names parts and reasons, never data) and metrics in the Prometheus text form (no
+ * key either, as exporters do: no metric has a tenant, a key or a path of a client as a label).
+ */
 export function opsRoutes(deps: OpsDeps): Route[] {
-  const status = () => {
+  const look = () => {
     const parts = deps.health()
-    const down = Object.values(parts).some((part) => part.state === 'down')
-    return { ready: deps.started() && !down, parts }
+    const states = new Set(Object.values(parts).map((part) => part.state))
+    const state = states.has('down') ? 'down' : states.has('degraded') ? 'degraded' : 'ok'
+    return { state, ready: deps.started() && state !== 'down', parts }
   }
   return [
     {
@@ -21,7 +25,7 @@ export function opsRoutes(deps: OpsDeps): Route[] {
       path: '/health/live',
       scope: 'public',
       summary: 'The process runs and answers',
-      handle: async () => ({ status: 200, json: { status: 'live' } }),
+      handle: async () => ({ status: 200, headers: fresh, json: { status: 'live' } }),
     },
     {
       method: 'GET',
@@ -29,12 +33,21 @@ export function opsRoutes(deps: OpsDeps): Route[] {
       scope: 'public',
       summary: 'The process can do its work; 503 names what it waits for',
       handle: async () => {
-        const { ready, parts } = status()
-        return {
-          status: ready ? 200 : 503,
-          json: { status: ready ? 'ready' : 'not ready', parts },
-          ...(!ready && { headers: { 'retry-after': '1' } }),
-        }
+        const { ready, parts } = look()
+        const json = { status: ready ? 'ready' : 'not ready', started: deps.started(), parts }
+        return ready
+          ? { status: 200, headers: fresh, json }
+          : { status: 503, headers: { ...fresh, 'retry-after': '1' }, json }
+      },
+    },
+    {
+      method: 'GET',
+      path: '/health',
+      scope: 'public',
+      summary: 'How well each part is; 200 whatever they say, as the answer is about them',
+      handle: async () => {
+        const { state, parts } = look()
+        return { status: 200, headers: fresh, json: { status: state, parts } }
       },
     },
     {
@@ -51,3 +64,5 @@ export function opsRoutes(deps: OpsDeps): Route[] {
     },
   ]
 }
+
+const fresh = { 'cache-control': 'no-store' }

@@ -2,7 +2,12 @@ import { isUtf8 } from 'node:buffer'
 import { AppError } from '@splitstream/kernel'
 import type { z } from 'zod'
 
-/** The body as JSON of the schema's form. @throws AppError BODY_MALFORMED, or REQUEST_INVALID with each problem's path */
+const maxDepth = 256
+
+/**
+ * The body as JSON of the schema's form.
+ * @throws AppError BODY_MALFORMED, BODY_TOO_DEEP, or REQUEST_INVALID with each problem's path
+ */
 export function parseBody<T>(schema: z.ZodType<T>, body: Uint8Array): T {
   let json: unknown
   try {
@@ -11,10 +16,22 @@ export function parseBody<T>(schema: z.ZodType<T>, body: Uint8Array): T {
   } catch (error) {
     throw new AppError('BODY_MALFORMED', 'The body is not valid JSON', { cause: error })
   }
+  if (depthExceeds(json, maxDepth))
+    throw new AppError('BODY_TOO_DEEP', `The body is nested more than ${maxDepth} levels deep`)
   const parsed = schema.safeParse(json)
   if (parsed.success) return parsed.data
   const problems = parsed.error.issues.map((issue) => ({ path: issue.path.join('.'), reason: issue.message }))
   throw new AppError('REQUEST_INVALID', `${problems[0]!.path || 'the body'}: ${problems[0]!.reason}`, {
     details: { problems },
   })
+}
+
+/** Level by level, not by recursion: what is measured could be deeper than the stack. */
+function depthExceeds(json: unknown, limit: number): boolean {
+  let level = [json]
+  for (let depth = 0; depth <= limit; depth++) {
+    level = level.flatMap((value) => (typeof value === 'object' && value !== null ? Object.values(value) : []))
+    if (level.length === 0) return false
+  }
+  return true
 }

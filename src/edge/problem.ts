@@ -1,13 +1,15 @@
 import type { ServerResponse } from 'node:http'
 import { AppError, catalogue, codeOf, type ErrorCode } from '@splitstream/kernel'
+import { lingerOnClose } from './linger.ts'
 
-/** RFC 9457 problem document. Never a stack, SQL or a path. */
+/** RFC 9457 problem document. Never a stack, SQL or a file's path. */
 export interface Problem {
   readonly status: number
-  readonly headers: Record<string, string>
+  readonly headers: Readonly<Record<string, string | number>>
   readonly body: string
 }
 
+/** The document and headers for any thrown value; what is not in the catalogue becomes INTERNAL and says nothing. */
 export function problemOf(error: unknown, instance: string, requestId: string): Problem {
   const code = codeOf(error)
   const { status, title } = catalogue[code]
@@ -15,7 +17,7 @@ export function problemOf(error: unknown, instance: string, requestId: string): 
   const options = error instanceof AppError ? error : undefined
   const body = JSON.stringify({
     ...options?.details,
-    type: `https://splitstream.dev/problems/${code.toLowerCase().replaceAll('_', '-')}`,
+    type: `urn:splitstream:problem:${code.toLowerCase().replaceAll('_', '-')}`,
     title,
     status,
     code,
@@ -23,35 +25,40 @@ export function problemOf(error: unknown, instance: string, requestId: string): 
     instance,
     requestId,
   })
-  return { status, headers: headersOf(code, options), body }
+  return { status, headers: { ...headersOf(code, options), ...headersOfAll(body, requestId) }, body }
 }
+
+const headersOfAll = (body: string, requestId: string) => ({
+  'Content-Type': 'application/problem+json',
+  'Content-Length': Buffer.byteLength(body),
+  'X-Content-Type-Options': 'nosniff',
+  'Request-Id': requestId,
+})
 
 function headersOf(code: ErrorCode, error: AppError | undefined): Record<string, string> {
   const headers: Record<string, string> = {}
   const { status, retryable } = catalogue[code]
   if (error?.retryAfterMs !== undefined || (retryable && (status === 503 || status === 429 || status === 507))) {
-    headers['retry-after'] = String(Math.max(1, Math.ceil((error?.retryAfterMs ?? 1000) / 1000)))
+    headers['Retry-After'] = String(Math.max(1, Math.ceil((error?.retryAfterMs ?? 1000) / 1000)))
   }
-  if (status === 401) headers['www-authenticate'] = 'Bearer realm="splitstream"'
-  if (code === 'ENCODING_UNSUPPORTED') headers['accept-encoding'] = 'gzip, deflate, br, zstd'
+  if (status === 401) headers['WWW-Authenticate'] = 'Bearer realm="splitstream"'
+  if (code === 'ENCODING_UNSUPPORTED') headers['Accept-Encoding'] = 'gzip, deflate, br, zstd'
   const allow = error?.details?.allow
-  if (status === 405 && typeof allow === 'string') headers.allow = allow
+  if (status === 405 && typeof allow === 'string') headers.Allow = allow
   return headers
 }
 
-/** Sends the problem; `close` when the connection is not to be used again. */
+/** Sends the problem; `close` when the rest of the request is not going to be read. */
 export function sendProblem(response: ServerResponse, problem: Problem, close: boolean): void {
   if (response.headersSent || response.destroyed) {
+    // Too late to say anything: the cut tells the client that its answer is not whole.
     response.destroy()
     return
   }
-  for (const name of response.getHeaderNames()) if (name !== 'request-id') response.removeHeader(name)
-  response.writeHead(problem.status, {
-    ...problem.headers,
-    'content-type': 'application/problem+json',
-    'content-length': Buffer.byteLength(problem.body),
-    'x-content-type-options': 'nosniff',
-    ...(close && { connection: 'close' }),
-  })
+  if (close) {
+    response.shouldKeepAlive = false
+    if (response.socket) lingerOnClose(response.socket)
+  }
+  response.writeHead(problem.status, problem.headers)
   response.end(problem.body)
 }

@@ -1,130 +1,122 @@
-import { mkdtemp, rm } from 'node:fs/promises'
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { setTimeout as sleep } from 'node:timers/promises'
-import { freePort, type RunningServer, startServer } from '../support/server.ts'
+import { setTimeout as delay } from 'node:timers/promises'
+import { Findings } from './findings.ts'
 import { Ledger } from './ledger.ts'
-import { kill, type Part } from './processes.ts'
-import { seeded } from './random.ts'
-import { startSenders } from './senders.ts'
-import { settle, type Verdict, verify } from './verify.ts'
+import { Load, type Tenant } from './load.ts'
+import { Random } from './random.ts'
+import { makeSchedule, strikeAll } from './schedule.ts'
+import { Victim } from './server.ts'
+import { awaitStored, type Expectation, verifyRawRows, verifyThroughApi } from './verify.ts'
 
-export const chaosKey = 'chaos-key-chaos-key-chaos-key-chaos-key'
-const senders = 6
-const rate = 10_000
-const loadMs = 6_000
-/** Seeds that share a data directory before a fresh one is made. */
-const seedsPerDirectory = 5
-
-export interface SeedReport extends Verdict {
-  readonly seed: number
-  readonly kills: string
-  readonly restartMs: number
+export interface KillOptions {
+  readonly from: number
+  readonly seeds: number
   readonly eventsPerSecond: number
+  readonly keep: boolean
 }
 
-/**
- * Each seed: load, and 1 to 3 `kill -9` of the main process, the ClickHouse child or Postgres at seeded instants, up to
- * two at once; then everything must drain and agree with the clients' ledger. `root`: the tree to run (a planted copy).
- */
-export async function killSeeds(
-  from: number,
-  count: number,
-  o: { root?: string; onSeed(report: SeedReport, dir: string): void },
-) {
+/** Seeds that share a data directory: later ones start on what earlier ones left. */
+const seedsPerDataDir = 5
+
+/** kill -9 of the server's processes under load. Returns the number of seeds that failed. */
+export async function runKill(o: KillOptions): Promise<number> {
   let failed = 0
-  for (let seed = from; seed < from + count; ) {
-    const dir = await mkdtemp(join(tmpdir(), 'splitstream-chaos-'))
-    const world = new World(dir, await freePort(), o.root)
-    let keep = false
-    try {
-      await world.start()
-      for (let k = 0; k < seedsPerDirectory && seed < from + count; k++, seed++) {
-        const report = await runSeed(world, seed)
-        o.onSeed(report, dir)
-        if (!report.ok) {
-          failed++
-          keep = o.root === undefined // of a planted bug there is nothing to look into
-          seed++
-          break
-        }
-      }
-    } finally {
-      await world.stop()
-      if (!keep) await rm(dir, { recursive: true, force: true })
-    }
+  for (let seed = o.from; seed < o.from + o.seeds; ) {
+    // Groups lie at fixed seeds, so that a seed run alone differs only in what its predecessors left behind.
+    const end = Math.min(o.from + o.seeds, (Math.floor(seed / seedsPerDataDir) + 1) * seedsPerDataDir)
+    failed += await runGroup(seed, end, o)
+    seed = end
   }
   return failed
 }
 
-/** The server on its directory and port, started again whenever it dies. */
-class World {
-  readonly url: string
-  restartMs = 0
-  #server: RunningServer | undefined
-  readonly #options
-
-  constructor(dir: string, port: number, root: string | undefined) {
-    this.url = `http://127.0.0.1:${port}`
-    this.#options = {
-      dataDir: dir,
-      port,
-      env: { ADMIN_KEY: chaosKey, LOG_LEVEL: 'warn', SEEN_KEYS: '200000' },
-      readyTimeoutMs: 60_000,
-      ...(root !== undefined && { entry: join(root, 'src/main.ts') }),
+async function runGroup(from: number, end: number, o: KillOptions): Promise<number> {
+  const home = await mkdtemp(join(tmpdir(), 'splitstream-chaos-'))
+  const random = new Random(1_000_003 * Math.floor(from / seedsPerDataDir))
+  // A small window of the seen-index makes retries reach beyond it.
+  const env = { SEEN_KEYS: random.chance(0.5) ? '10000' : '2000000', MIN_FREE_BYTES: '0' }
+  const victim = await Victim.create(join(home, 'data'), env)
+  const done: Expectation[] = []
+  let failed = 0
+  let tenants: Tenant[] | undefined
+  try {
+    for (let seed = from; seed < end; seed++) {
+      const findings = new Findings()
+      const verdict = await runSeed(seed, victim, done, tenants, home, o, findings).catch((error: unknown) => {
+        findings.add('harness or server', error instanceof Error ? (error.stack ?? error.message) : String(error))
+        return { seed }
+      })
+      if ('tenants' in verdict) tenants = verdict.tenants
+      console.log(JSON.stringify({ ...verdict, tenants: undefined, ok: findings.ok, findings }))
+      if (findings.ok) continue
+      failed++
+      console.log(`  again with: npm run chaos -- kill --seeds ${seed - from + 1} --from ${from}`)
+      break // what is on this disk is the evidence; later seeds would blur it
     }
+  } finally {
+    await victim.end()
+    await writeFile(join(home, 'server.log'), victim.output())
+    for (const { ledger } of done) await ledger.close()
+    if (failed === 0 && !o.keep) await rm(home, { recursive: true, force: true })
+    else console.log(`  kept: ${home}`)
   }
-
-  async start(): Promise<void> {
-    const from = performance.now()
-    this.#server = await startServer(this.#options)
-    this.restartMs = Math.max(this.restartMs, Math.round(performance.now() - from))
-  }
-
-  async kill(part: Part): Promise<void> {
-    kill(this.#server!.pid, part)
-    if (part !== 'main') return
-    await this.#server!.exited
-  }
-
-  async stop(): Promise<void> {
-    await this.#server?.stop()
-  }
+  return failed
 }
 
-async function runSeed(world: World, seed: number): Promise<SeedReport> {
-  const random = seeded(seed)
-  const run = `seed-${seed}`
-  const ledger = new Ledger()
-  const target = { url: world.url, key: chaosKey }
-  world.restartMs = 0
-  const load = startSenders(target, ledger, { seed, run, senders, rate })
-  const from = performance.now()
-  const schedule = Array.from({ length: random.int(1, 3) }, () => ({
-    at: random.int(300, loadMs - 500),
-    parts: partsOf(random),
-  })).sort((a, b) => a.at - b.at)
-  for (const { at, parts } of schedule) {
-    await sleep(Math.max(0, at - (performance.now() - from)))
-    for (const part of parts) await world.kill(part)
-    if (parts.includes('main')) {
-      await sleep(random.int(0, 300))
-      await world.start()
-    }
-  }
-  await sleep(Math.max(0, loadMs - (performance.now() - from)))
+async function runSeed(
+  seed: number,
+  victim: Victim,
+  done: Expectation[],
+  known: Tenant[] | undefined,
+  home: string,
+  o: KillOptions,
+  findings: Findings,
+) {
+  const began = performance.now()
+  const random = new Random(seed)
+  const { loadMs, strikes } = makeSchedule(random.fork())
+  await victim.start()
+  const starts = victim.readyMs.length
+  const tenants = known ?? (await victim.tenants())
+  const ledger = await Ledger.open(join(home, `ledger-${seed}.ndjson`))
+  const source = `/chaos/${seed}`
+  const expectation = { ledger, source, tenants }
+  done.push(expectation)
+
+  const load = new Load({
+    url: victim.url,
+    tenants,
+    source,
+    ledger,
+    random,
+    eventsPerSecond: o.eventsPerSecond,
+    senders: 8,
+  })
+  const loadBegan = performance.now()
+  const [hits] = await Promise.all([strikeAll(victim, strikes), delay(loadMs)])
   await load.stop()
-  const seconds = (performance.now() - from) / 1000
-  await settle(target, run, senders, 60_000)
-  const verdict = await verify(target, run, ledger.snapshot())
-  const kills = schedule.map(({ at, parts }) => `${at}ms:${parts.join('+')}`).join(' ')
-  return { seed, ...verdict, kills, restartMs: world.restartMs, eventsPerSecond: Math.round(verdict.acked / seconds) }
-}
+  const seconds = (performance.now() - loadBegan) / 1000
+  const rate = Math.round(ledger.counts().acked / seconds)
 
-function partsOf(random: ReturnType<typeof seeded>): Part[] {
-  const first = random.pick(['main', 'main', 'clickhouse', 'clickhouse', 'postgres'] as const)
-  if (random.next() < 0.75) return [first]
-  const second = random.pick(['clickhouse', 'postgres'] as const)
-  // The children go first: they are found through their parent.
-  return first === second ? [first] : first === 'main' ? [second, first] : [first, second]
+  const healBegan = performance.now()
+  await awaitStored(victim.url, await load.mark(), 60_000)
+  const healMs = Math.round(performance.now() - healBegan)
+  const stored = await verifyThroughApi(victim.url, expectation, findings)
+  const code = await victim.stop()
+  if (code !== 0) findings.add('did not stop cleanly', `exit code ${code}`)
+  await verifyRawRows(victim.dataDir, done, findings)
+  return {
+    seed,
+    strikes: hits,
+    ...ledger.counts(),
+    stored: [...stored.values()].reduce((a, b) => a + b, 0),
+    ackedPerSecond: rate,
+    answers: Object.fromEntries(load.statuses),
+    readyMs: victim.readyMs.slice(starts - 1),
+    healMs,
+    seconds: Math.round((performance.now() - began) / 100) / 10,
+    tenants,
+  }
 }

@@ -1,84 +1,71 @@
-/** `npm run chaos -- kill --seeds 100`: faults against the real product, with the clients' ledger as the oracle. */
-import { Command, InvalidArgumentError } from 'commander'
-import { killSeeds, type SeedReport } from './kill.ts'
-import { plantedTree, plants } from './planted.ts'
-import { powerCuts } from './power-cut.ts'
+import { parseArgs } from 'node:util'
+import { runDiskFull } from './disk-full.ts'
+import { runKill } from './kill.ts'
+import { outages, runOutage } from './outage.ts'
+import { plants, runPlanted } from './planted.ts'
+import { runPowerCut } from './power-cut.ts'
 
-const whole = (text: string): number => {
-  const n = Number(text)
-  if (!Number.isInteger(n) || n < 1) throw new InvalidArgumentError('a whole number from 1')
-  return n
+const help = `Faults against the real server, held against what the client was told.
+
+  npm run chaos -- kill [--seeds 100] [--from 1] [--rate 8000]
+      seeded kill -9 of the main process, ClickHouse, Postgres and its backends under load
+  npm run chaos -- power-cut [--runs 10] [--from 1]
+      the disk as it was at one instant, without what was only in memory (needs root and a loop device)
+  npm run chaos -- disk-full             the disk fills up and is freed again (needs root)
+  npm run chaos -- postgres-down         Postgres cannot run for a while     [--hold 60] seconds
+  npm run chaos -- engine-down           ClickHouse cannot run for a while   [--hold 60]
+  npm run chaos -- engine-slow           ClickHouse stands still for most of the time [--hold 60]
+  npm run chaos -- planted ${Object.keys(plants).join('|')}|all
+      plants a bug into a copy of the product; the run passes when the checker finds it
+
+Exit code: 0 passed, 1 a promise was broken, 2 the harness could not run.
+--keep keeps the data directory also when the run passed.`
+
+/** The number given for an option, within its bounds. @throws Error */
+function numberOf(name: string, text: string, min: number, max: number): number {
+  const value = Number(text)
+  if (!Number.isInteger(value) || value < min || value > max)
+    throw new Error(`--${name}: a whole number, ${min} to ${max}`)
+  return value
 }
 
-const program = new Command('chaos').description('Faults against the real product; the clients’ ledger is the oracle')
-const plantOption = [
-  '--planted <bug>',
-  `run with a planted bug and expect the checker to fail: ${Object.keys(plants).join(', ')}`,
-] as const
-
-program
-  .command('kill')
-  .description('kill -9 of the main process, the ClickHouse child and Postgres during ingest')
-  .option('--seeds <n>', 'how many', whole, 10)
-  .option('--from <seed>', 'the first', whole, 1)
-  .option(...plantOption)
-  .action(async (o: { seeds: number; from: number; planted?: string }) => {
-    await withTree(o.planted, async (root) => {
-      const worst = { restartMs: 0 }
-      const failed = await killSeeds(o.from, o.seeds, {
-        ...(root !== undefined && { root }),
-        onSeed: (report, dir) => {
-          worst.restartMs = Math.max(worst.restartMs, report.restartMs)
-          print(
-            report,
-            report.ok ? '' : `; data kept in ${dir}; again: npm run chaos -- kill --from ${report.seed} --seeds 1`,
-          )
-        },
-      })
-      console.log(`slowest restart of the main process: ${worst.restartMs} ms`)
-      return { total: o.seeds, failed }
-    })
+async function main(): Promise<number> {
+  const { values, positionals } = parseArgs({
+    allowPositionals: true,
+    options: {
+      seeds: { type: 'string', default: '100' },
+      runs: { type: 'string', default: '10' },
+      from: { type: 'string', default: '1' },
+      rate: { type: 'string', default: '8000' },
+      hold: { type: 'string', default: process.env.CI ? '15' : '60' },
+      planted: { type: 'string' },
+      keep: { type: 'boolean', default: false },
+      help: { type: 'boolean', default: false },
+    },
   })
-
-program
-  .command('power-cut')
-  .description('copy the mounted disk image under load and start on the copy (needs root and loop devices)')
-  .option('--runs <n>', 'how many', whole, 10)
-  .option('--from <seed>', 'the first seed', whole, 1)
-  .option(...plantOption)
-  .action(async (o: { runs: number; from: number; planted?: string }) => {
-    await withTree(o.planted, async (root) => ({
-      total: o.runs,
-      failed: await powerCuts(o.from, o.runs, {
-        ...(root !== undefined && { root }),
-        onRun: (report) => print(report, ''),
-      }),
-    }))
-  })
-
-/** Runs with the tree as it is, or with a planted copy: then at least one run must fail. */
-async function withTree(
-  planted: string | undefined,
-  run: (root?: string) => Promise<{ total: number; failed: number }>,
-): Promise<void> {
-  if (planted === undefined) {
-    const { total, failed } = await run()
-    console.log(`${total - failed} passed, ${failed} failed`)
-    process.exitCode = failed > 0 ? 1 : 0
-    return
+  const what = values.planted === undefined ? positionals[0] : 'planted'
+  const from = numberOf('from', values.from, 0, 1e9)
+  const eventsPerSecond = numberOf('rate', values.rate, 1, 1e6)
+  const common = { from, eventsPerSecond, keep: values.keep }
+  const holdMs = numberOf('hold', values.hold, 1, 3600) * 1000
+  if (values.help || what === undefined) {
+    console.log(help)
+    return values.help ? 0 : 2
   }
-  const tree = await plantedTree(planted)
-  try {
-    const { failed } = await run(tree.root)
-    console.log(failed > 0 ? `planted ${planted}: caught` : `planted ${planted}: NOT caught`)
-    process.exitCode = failed > 0 ? 0 : 1
-  } finally {
-    await tree.remove()
-  }
+  let failed: number
+  if (what === 'kill') failed = await runKill({ ...common, seeds: numberOf('seeds', values.seeds, 1, 1e6) })
+  else if (what === 'power-cut') failed = await runPowerCut({ ...common, runs: numberOf('runs', values.runs, 1, 1e6) })
+  else if (what === 'disk-full') failed = await runDiskFull(common)
+  else if (what in outages) failed = await runOutage(what as keyof typeof outages, { ...common, holdMs })
+  else if (what === 'planted') failed = await runPlanted(values.planted ?? positionals[1] ?? 'all')
+  else throw new Error(`there is no fault called ${what}\n\n${help}`)
+  console.log(failed === 0 ? 'passed' : `FAILED: ${failed}`)
+  return failed === 0 ? 0 : 1
 }
 
-function print(report: Partial<SeedReport> & { seed: number; ok: boolean }, hint: string): void {
-  console.log(`${report.ok ? 'ok  ' : 'FAIL'} ${JSON.stringify(report)}${hint}`)
+try {
+  process.exitCode = await main()
+} catch (error) {
+  console.error(error instanceof Error ? error.message : String(error))
+  process.exitCode = 2
 }
-
-await program.parseAsync()

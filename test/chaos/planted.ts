@@ -1,85 +1,110 @@
-import { cp, mkdir, mkdtemp, readdir, readFile, rm, symlink, writeFile } from 'node:fs/promises'
+import { spawn } from 'node:child_process'
+import { cp, mkdir, mkdtemp, readdir, readFile, realpath, rm, symlink, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
 interface Plant {
-  readonly file: string
-  readonly find: string
-  readonly replace: string
+  readonly edits: readonly { readonly file: string; readonly find: string; readonly replace: string }[]
+  /** The run that has to notice. */
+  readonly run: readonly string[]
+  /** What it has to say: a bug that only stops the harness proves nothing. */
+  readonly finding: RegExp
 }
 
-/** Bugs that a checker must find. Each replaces one place of the product, which must be there exactly once. */
-export const plants: Readonly<Record<string, readonly Plant[]>> = {
-  'ack-before-fsync': [
-    { file: 'src/transports/log/file.ts', find: 'PRAGMA synchronous = FULL', replace: 'PRAGMA synchronous = OFF' },
-  ],
-  'engine-defaults': [
-    {
-      file: 'src/engines/clickhouse/child/config-file.ts',
-      find: '<fsync_after_insert>1</fsync_after_insert>',
-      replace: '<fsync_after_insert>0</fsync_after_insert>',
-    },
-    {
-      file: 'src/engines/clickhouse/child/config-file.ts',
-      find: '<fsync_part_directory>1</fsync_part_directory>',
-      replace: '<fsync_part_directory>0</fsync_part_directory>',
-    },
-    {
-      file: 'migrations/clickhouse/storage/0001_events.sql',
-      find: ', fsync_after_insert = 1, fsync_part_directory = 1',
-      replace: '',
-    },
-    // Else the start-up gate brings the lost rows back from the log.
-    {
-      file: 'modules/storage/app/repair-lane.ts',
-      find: 'if (actual === expected) return',
-      replace: 'if (actual <= expected) return',
-    },
-  ],
-  'no-repair': [
-    {
-      file: 'modules/storage/app/repair-lane.ts',
-      find: 'if (actual === expected) return',
-      replace: 'if (actual <= expected) return',
-    },
-  ],
-  'dedup-off': [
-    {
-      file: 'modules/storage/app/drop-duplicates.ts',
-      find: 'if (doubtful.length === 0) return block.rows',
-      replace: 'if (doubtful.length >= 0) return block.rows',
-    },
-  ],
-  'confirm-before-insert': [
-    {
-      file: 'modules/storage/app/consume-lane.ts',
-      find: 'await progress.begin(range)',
-      replace: 'await progress.begin(range); await progress.confirm(range, 0, [])',
-    },
-  ],
+const lost = /"acknowledged and lost/
+const eventsTable = 'migrations/clickhouse/storage/0001_events.sql'
+
+/** Bugs that the product must not have, as edits of its own text. */
+export const plants: Readonly<Record<string, Plant>> = {
+  'ack-before-fsync': {
+    edits: [
+      { file: 'src/transports/log/file.ts', find: 'PRAGMA synchronous = FULL', replace: 'PRAGMA synchronous = OFF' },
+    ],
+    run: ['power-cut', '--runs', '3'],
+    finding: lost,
+  },
+  'no-fsync-engine': {
+    edits: [
+      { file: eventsTable, find: 'fsync_after_insert = 1', replace: 'fsync_after_insert = 0' },
+      { file: eventsTable, find: 'fsync_part_directory = 1', replace: 'fsync_part_directory = 0' },
+    ],
+    run: ['power-cut', '--runs', '3'],
+    finding: lost,
+  },
+  'dedup-off': {
+    edits: [
+      {
+        file: 'modules/storage/app/drop-duplicates.ts',
+        find: 'if (doubtful.length === 0) return block.rows',
+        replace: 'if (doubtful.length >= 0) return block.rows',
+      },
+    ],
+    run: ['kill', '--seeds', '3'],
+    finding: /"doubled/,
+  },
 }
 
-/** A copy of the product with the bug in it; packages are shared. */
-export async function plantedTree(name: string): Promise<{ root: string; remove(): Promise<void> }> {
-  const plant = plants[name]
-  if (!plant) throw new Error(`there is no planted bug ${name}; there are ${Object.keys(plants).join(', ')}`)
-  const from = fileURLToPath(new URL('../../', import.meta.url))
-  const root = await mkdtemp(join(tmpdir(), 'splitstream-planted-'))
-  for (const part of ['src', 'modules', 'migrations', 'package.json'])
-    await cp(join(from, part), join(root, part), { recursive: true })
-  await mkdir(join(root, 'node_modules/@splitstream'), { recursive: true })
-  for (const entry of await readdir(join(from, 'node_modules'))) {
-    if (entry !== '@splitstream') await symlink(join(from, 'node_modules', entry), join(root, 'node_modules', entry))
+const root = fileURLToPath(new URL('../../', import.meta.url))
+const copied = ['src', 'modules', 'migrations', 'test', 'package.json', 'tsconfig.json']
+
+/** Plants one bug (or each) into a copy and runs the checker there. Returns how many were not caught. */
+export async function runPlanted(name: string): Promise<number> {
+  const names = name === 'all' ? Object.keys(plants) : [name]
+  let missed = 0
+  for (const each of names) {
+    const plant = plants[each]
+    if (!plant) throw new Error(`there is no bug called ${each}; there are ${Object.keys(plants).join(', ')}`)
+    const home = await mkdtemp(join(tmpdir(), 'splitstream-planted-'))
+    try {
+      await copyProduct(home)
+      for (const edit of plant.edits) await applyEdit(home, edit)
+      const { code, output } = await runChecker(home, plant.run)
+      const caught = code === 1 && plant.finding.test(output)
+      console.log(JSON.stringify({ planted: each, checker: plant.run.join(' '), exitCode: code, caught }))
+      if (!caught) missed++
+    } finally {
+      await rm(home, { recursive: true, force: true })
+    }
   }
-  await symlink(join(root, 'src/kernel'), join(root, 'node_modules/@splitstream/kernel'))
-  for (const module of await readdir(join(root, 'modules'))) {
-    await symlink(join(root, 'modules', module), join(root, 'node_modules/@splitstream', module))
+  return missed
+}
+
+/** Packages are linked one by one, so that the workspaces' own links lead into the copy. */
+async function copyProduct(home: string): Promise<void> {
+  for (const name of copied) await cp(join(root, name), join(home, name), { recursive: true })
+  const packages = join(home, 'node_modules')
+  await mkdir(join(packages, '@splitstream'), { recursive: true })
+  for (const name of await readdir(join(root, 'node_modules'))) {
+    if (name !== '@splitstream') await symlink(join(root, 'node_modules', name), join(packages, name))
   }
-  for (const { file, find, replace } of plant) {
-    const text = await readFile(join(root, file), 'utf8')
-    if (text.split(find).length !== 2) throw new Error(`${file} does not have exactly one ${JSON.stringify(find)}`)
-    await writeFile(join(root, file), text.replace(find, replace))
+  for (const name of await readdir(join(root, 'node_modules/@splitstream'))) {
+    const target = await realpath(join(root, 'node_modules/@splitstream', name))
+    await symlink(join(home, target.slice(root.length)), join(packages, '@splitstream', name))
   }
-  return { root, remove: () => rm(root, { recursive: true, force: true }) }
+}
+
+/** @throws Error unless the text is there exactly once: a plant that misses would prove nothing. */
+async function applyEdit(home: string, { file, find, replace }: Plant['edits'][number]): Promise<void> {
+  const path = join(home, file)
+  const text = await readFile(path, 'utf8')
+  const hits = text.split(find).length - 1
+  if (hits !== 1) throw new Error(`the bug cannot be planted: "${find}" is ${hits} times in ${file}`)
+  await writeFile(path, text.replace(find, replace))
+}
+
+function runChecker(home: string, args: readonly string[]): Promise<{ code: number | null; output: string }> {
+  return new Promise((resolve, reject) => {
+    const child = spawn(process.execPath, [join(home, 'test/chaos/main.ts'), ...args], {
+      cwd: home,
+      stdio: ['ignore', 'pipe', 'inherit'],
+    })
+    let output = ''
+    child.stdout.setEncoding('utf8').on('data', (text: string) => {
+      output += text
+      process.stdout.write(text.replace(/^/gm, '  | '))
+    })
+    child.once('error', reject)
+    child.once('close', (code) => resolve({ code, output }))
+  })
 }

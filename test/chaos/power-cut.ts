@@ -1,105 +1,102 @@
-import { execFile } from 'node:child_process'
-import { mkdir, mkdtemp, rm } from 'node:fs/promises'
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { setTimeout as sleep } from 'node:timers/promises'
-import { promisify } from 'node:util'
-import { startServer } from '../support/server.ts'
-import { chaosKey } from './kill.ts'
+import { setTimeout as delay } from 'node:timers/promises'
+import { Findings } from './findings.ts'
 import { Ledger } from './ledger.ts'
-import { seeded } from './random.ts'
-import { startSenders } from './senders.ts'
-import { settle, type Verdict, verify } from './verify.ts'
+import { Load } from './load.ts'
+import { copyImage, makeImage, mountImage, requireRoot, unmount } from './mounts.ts'
+import { signal } from './processes.ts'
+import { Random } from './random.ts'
+import { Victim } from './server.ts'
+import { awaitStored, verifyRawRows, verifyThroughApi } from './verify.ts'
 
-const run = promisify(execFile)
-const imageBytes = '3G'
-const senders = 6
+export interface PowerCutOptions {
+  readonly from: number
+  readonly runs: number
+  readonly eventsPerSecond: number
+  readonly keep: boolean
+}
 
 /**
- * A power cut without pulling a plug: the data lies on a loop-mounted ext4 image; copying the image file while it is
- * mounted takes what has reached the disk and leaves behind what is only in the page cache. What was acknowledged before
- * the copy began must be there when a server starts on the copy.
+ * Power cuts. The data directory lies on an ext4 image; at a seeded instant the image is copied while it is mounted. What
+ * was written and not synced is in the page cache above the image, and so it is missing from the copy: as after a power
+ * cut. The server is stopped (SIGSTOP) for the copy, so that it shows one instant. Only what was acknowledged before that
+ * has to be on it. Returns the number of runs that failed.
  */
-export async function powerCuts(
-  from: number,
-  count: number,
-  o: { root?: string; onRun(report: Verdict & { seed: number }): void },
-) {
-  if (process.getuid?.() !== 0) throw new Error('a power cut needs root: it mounts disk images')
+export async function runPowerCut(o: PowerCutOptions): Promise<number> {
+  requireRoot('power-cut')
   let failed = 0
-  for (let seed = from; seed < from + count; seed++) {
-    const verdict = await powerCut(seed, o.root)
-    o.onRun({ seed, ...verdict })
-    if (!verdict.ok) failed++
+  for (let seed = o.from; seed < o.from + o.runs; seed++) {
+    const findings = new Findings()
+    const home = await mkdtemp(join(tmpdir(), 'splitstream-power-'))
+    const disk = join(home, 'disk')
+    const victim = await Victim.create(join(disk, 'data'), { MIN_FREE_BYTES: '0' })
+    const verdict = await cutOnce(seed, home, disk, victim, o, findings).catch((error: unknown) => {
+      findings.add('harness or server', error instanceof Error ? (error.stack ?? error.message) : String(error))
+      return {}
+    })
+    console.log(JSON.stringify({ seed, ...verdict, ok: findings.ok, findings }))
+    await victim.end()
+    await writeFile(join(home, 'server.log'), victim.output())
+    unmount(disk)
+    if (findings.ok && !o.keep) await rm(home, { recursive: true, force: true })
+    else console.log(`  kept: ${home}`)
+    if (findings.ok) continue
+    failed++
+    console.log(`  again with: npm run chaos -- power-cut --runs 1 --from ${seed}`)
   }
   return failed
 }
 
-async function powerCut(seed: number, root: string | undefined): Promise<Verdict> {
-  const random = seeded(seed)
-  const base = await mkdtemp(join(tmpdir(), 'splitstream-power-'))
-  const disk = async (name: string) => {
-    const image = join(base, `${name}.img`)
-    const mount = join(base, name)
-    await mkdir(mount)
-    return { image, mount }
-  }
-  const options = (dataDir: string) => ({
-    dataDir,
-    env: { ADMIN_KEY: chaosKey, LOG_LEVEL: 'warn', MIN_FREE_BYTES: '0' },
-    readyTimeoutMs: 60_000,
-    ...(root !== undefined && { entry: join(root, 'src/main.ts') }),
+async function cutOnce(
+  seed: number,
+  home: string,
+  disk: string,
+  victim: Victim,
+  o: PowerCutOptions,
+  findings: Findings,
+) {
+  const began = performance.now()
+  const random = new Random(seed)
+  const image = join(home, 'disk.img')
+  const copy = join(home, 'copy.img')
+  makeImage(image, 2048)
+  mountImage(image, disk)
+  await victim.start()
+  const tenants = await victim.tenants()
+  const ledger = await Ledger.open(join(home, 'ledger.ndjson'))
+  const source = `/power-cut/${seed}`
+  const load = new Load({
+    url: victim.url,
+    tenants,
+    source,
+    ledger,
+    random,
+    eventsPerSecond: o.eventsPerSecond,
+    senders: 8,
   })
-  const before = await disk('before')
-  const after = await disk('after')
-  const mounted: string[] = []
-  try {
-    await run('truncate', ['-s', imageBytes, before.image])
-    await run('mke2fs', ['-q', '-t', 'ext4', '-F', before.image])
-    await run('mount', ['-o', 'loop', before.image, before.mount])
-    mounted.push(before.mount)
-    const server = await startServer(options(join(before.mount, 'data')))
-    const ledger = new Ledger()
-    const name = `cut-${seed}`
-    const load = startSenders({ url: server.url, key: chaosKey }, ledger, { seed, run: name, senders, rate: 20_000 })
-    let must: ReturnType<Ledger['snapshot']>
-    try {
-      await sleep(random.int(1_500, 5_000))
-      must = ledger.snapshot()
-      await run('cp', ['--sparse=always', before.image, after.image])
-    } finally {
-      await load.stop()
-      server.kill('SIGKILL')
-      await server.exited
-    }
-    // What was sent during the copy may be there or not.
-    const everything = ledger.snapshot()
-    for (const [id, entry] of everything) if (must.get(id)?.outcome !== 'acked') entry.outcome = 'unknown'
-    await run('mount', ['-o', 'loop', after.image, after.mount])
-    mounted.push(after.mount)
-    const survivor = await startServer(options(join(after.mount, 'data')))
-    try {
-      const target = { url: survivor.url, key: chaosKey }
-      await settle(target, name, senders, 60_000)
-      return await verify(target, name, everything)
-    } finally {
-      await survivor.stop()
-    }
-  } finally {
-    for (const mount of mounted.reverse()) await unmount(mount)
-    await rm(base, { recursive: true, force: true })
-  }
-}
 
-/** Killed processes let go of their files a moment later. */
-async function unmount(mount: string): Promise<void> {
-  for (let attempt = 0; ; attempt++) {
-    try {
-      await run('umount', [mount])
-      return
-    } catch (error) {
-      if (attempt === 50) throw error
-      await sleep(100)
-    }
-  }
+  await delay(random.int(2500, 7000))
+  ledger.cut()
+  const cut = ledger.counts()
+  const { all } = victim.processes
+  for (const { pid } of all) signal(pid, 'SIGSTOP')
+  const copyBegan = performance.now()
+  copyImage(image, copy)
+  const copyMs = Math.round(performance.now() - copyBegan)
+  await victim.end()
+  unmount(disk)
+
+  mountImage(copy, disk)
+  await victim.start()
+  ledger.resume()
+  await load.stop()
+  await awaitStored(victim.url, await load.mark(), 60_000)
+  await verifyThroughApi(victim.url, { ledger, source, tenants }, findings)
+  await victim.stop()
+  await verifyRawRows(victim.dataDir, [{ ledger, source, tenants }], findings)
+  await ledger.close()
+  const seconds = Math.round((performance.now() - began) / 100) / 10
+  return { atCut: cut, atEnd: ledger.counts(), copyMs, readyMs: victim.readyMs, seconds }
 }

@@ -1,40 +1,82 @@
-import { readdirSync, readFileSync } from 'node:fs'
+import { readdirSync, readFileSync, readlinkSync } from 'node:fs'
 
-export type Part = 'main' | 'clickhouse' | 'postgres'
-
-/** The process of a part, found from outside: nothing in the product helps its own killer. */
-export function pidOf(main: number, part: Part): number | undefined {
-  if (part === 'main') return main
-  const wanted = part === 'clickhouse' ? /engines\/clickhouse\/child\/main/ : /bin\/postgres\0-D/
-  return childrenOf(main).find((pid) => wanted.test(commandOf(pid)))
+export interface ProcessInfo {
+  readonly pid: number
+  readonly ppid: number
+  /** Arguments joined with blanks; Postgres backends write what they do in here. */
+  readonly command: string
+  readonly cwd: string
 }
 
-export function kill(main: number, part: Part): boolean {
-  const pid = pidOf(main, part)
-  if (pid === undefined) return false
+/** All live processes, from /proc. */
+function processes(): ProcessInfo[] {
+  const found: ProcessInfo[] = []
+  for (const name of readdirSync('/proc')) {
+    if (!/^\d+$/.test(name)) continue
+    try {
+      const stat = readFileSync(`/proc/${name}/stat`, 'latin1')
+      const [state, ppid] = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
+      if (state === 'Z') continue
+      const command = readFileSync(`/proc/${name}/cmdline`, 'latin1').replaceAll('\0', ' ').trim()
+      found.push({ pid: Number(name), ppid: Number(ppid), command, cwd: cwdOf(name) })
+    } catch {
+      // it ended while we looked
+    }
+  }
+  return found
+}
+
+function cwdOf(pid: string): string {
   try {
-    process.kill(pid, 'SIGKILL')
+    return readlinkSync(`/proc/${pid}/cwd`)
+  } catch {
+    return '' // a kernel thread, or gone
+  }
+}
+
+export interface ServerProcesses {
+  readonly main: ProcessInfo | undefined
+  readonly clickhouse: ProcessInfo | undefined
+  readonly postmaster: ProcessInfo | undefined
+  readonly backends: readonly ProcessInfo[]
+  /** Everything that belongs to the server, whatever it is. */
+  readonly all: readonly ProcessInfo[]
+}
+
+/**
+ * The processes of a server on `dataDir`: children of this process that run main.ts, all below them, and everything that
+ * works in the data directory (a Postgres that outlived its parent).
+ */
+export function serverProcesses(dataDir: string): ServerProcesses {
+  const list = processes()
+  const main = list.find(
+    (p) => p.ppid === process.pid && /main\.ts( |$)/.test(p.command) && !p.command.includes('child/'),
+  )
+  const mine = new Set<number>(main ? [main.pid] : [])
+  const inside = (p: ProcessInfo): boolean => p.cwd.startsWith(dataDir) || p.command.includes(dataDir)
+  for (let size = -1; size !== mine.size; ) {
+    size = mine.size
+    for (const p of list) {
+      if (p.pid !== process.pid && p.ppid !== process.pid && (mine.has(p.ppid) || inside(p))) mine.add(p.pid)
+    }
+  }
+  const all = list.filter((p) => mine.has(p.pid))
+  const postmaster = all.find((p) => /\bpostgres\b.* -D /.test(p.command))
+  return {
+    main,
+    clickhouse: all.find((p) => p.command.includes('clickhouse/child/main.ts')),
+    postmaster,
+    backends: postmaster ? all.filter((p) => p.ppid === postmaster.pid && p.command.startsWith('postgres: ')) : [],
+    all,
+  }
+}
+
+/** False when it was gone already. */
+export function signal(pid: number, name: NodeJS.Signals): boolean {
+  try {
+    process.kill(pid, name)
     return true
-  } catch (error) {
-    if (error instanceof Error && 'code' in error && error.code === 'ESRCH') return false // it was gone already
-    throw error
-  }
-}
-
-function childrenOf(pid: number): number[] {
-  try {
-    return readdirSync(`/proc/${pid}/task`).flatMap((task) =>
-      readFileSync(`/proc/${pid}/task/${task}/children`, 'utf8').split(' ').filter(Boolean).map(Number),
-    )
   } catch {
-    return [] // the process is gone
-  }
-}
-
-function commandOf(pid: number): string {
-  try {
-    return readFileSync(`/proc/${pid}/cmdline`, 'utf8')
-  } catch {
-    return ''
+    return false
   }
 }

@@ -1,88 +1,135 @@
-import { setTimeout as sleep } from 'node:timers/promises'
-import type { Outcome } from './ledger.ts'
-import type { Target } from './senders.ts'
-
-export interface Verdict {
-  readonly ok: boolean
-  readonly acked: number
-  readonly stored: number
-  readonly lost: number
-  readonly doubled: number
-  readonly phantom: number
-  readonly altered: number
-  /** A few examples, for the one who looks into it. */
-  readonly examples: readonly string[]
-}
+import { Client } from './client.ts'
+import { contentHash } from './events.ts'
+import type { Findings } from './findings.ts'
+import { type Ledger, stateOf } from './ledger.ts'
+import type { Tenant } from './load.ts'
+import { createEmbedded, type RawRow } from './raw-rows.ts'
 
 interface Page {
-  events: { id: string; data: unknown }[]
-  next: string | null
+  readonly events: readonly Record<string, unknown>[]
+  readonly next: string | null
+}
+
+export interface Expectation {
+  readonly ledger: Ledger
+  readonly source: string
+  readonly tenants: readonly Tenant[]
+}
+
+/** Waits until storage has confirmed the marks: then all that was accepted before is visible. @throws Error */
+export async function awaitStored(
+  url: string,
+  marks: readonly { tenant: Tenant; position: string }[],
+  deadlineMs: number,
+): Promise<void> {
+  for (const { tenant, position } of marks) {
+    const client = new Client(url, tenant.key)
+    await client.json('GET', `/v1/events?limit=1&after=${encodeURIComponent(position)}`, undefined, deadlineMs)
+    client.close()
+  }
 }
 
 /**
- * Two-sided: every acknowledged event is stored once, with its payload; nothing else is stored but events whose outcome
- * the client does not know, at most once.
+ * Reads every event of the source back through the API and holds it against the ledger: what was acknowledged is there
+ * once and unchanged, what was refused is not, and nothing else is. Returns the number of events by tenant.
  */
-export async function verify(
-  target: Target,
-  run: string,
-  ledger: ReadonlyMap<string, { payload: string; outcome: Outcome }>,
-): Promise<Verdict> {
-  const seen = new Map<string, number>()
-  const problems = { lost: 0, doubled: 0, phantom: 0, altered: 0 }
-  const examples: string[] = []
-  const note = (kind: keyof typeof problems, id: string): void => {
-    problems[kind]++
-    if (examples.length < 10) examples.push(`${kind} ${id}`)
-  }
-  let stored = 0
-  for (let cursor: string | null = ''; cursor !== null; ) {
-    const page: Page = await getPage(target, run, cursor)
-    for (const { id, data } of page.events) {
-      stored++
-      const count = (seen.get(id) ?? 0) + 1
-      seen.set(id, count)
-      const entry = ledger.get(id)
-      if (count > 1) note('doubled', id)
-      else if (!entry || entry.outcome === 'refused') note('phantom', id)
-      else if (JSON.stringify(data) !== entry.payload) note('altered', id)
+export async function verifyThroughApi(url: string, e: Expectation, findings: Findings): Promise<Map<string, number>> {
+  const stored = new Map<string, number>()
+  for (const tenant of e.tenants) {
+    const client = new Client(url, tenant.key)
+    const seen = new Map<string, number>()
+    let listed = 0
+    const filter = `source=${encodeURIComponent(e.source)}&limit=10000`
+    for (let cursor: string | null = ''; cursor !== null; ) {
+      const path: string = `/v1/events?${filter}${cursor === '' ? '' : `&cursor=${encodeURIComponent(cursor)}`}`
+      const page: Page = await client.json<Page>('GET', path)
+      for (const event of page.events) {
+        const id = String(event.id)
+        listed++
+        seen.set(id, (seen.get(id) ?? 0) + 1)
+        const entry = e.ledger.entry(tenant.name, id)
+        if (!entry) findings.add('never sent', `${tenant.name} ${id}`)
+        else if (contentHash(event.type, event.subject, event.time, event.data) !== entry.event.hash)
+          findings.add(
+            'changed',
+            `${tenant.name} ${JSON.stringify(event).slice(0, 300)}; sent: ${entry.event.json.slice(0, 300)}`,
+          )
+      }
+      if (page.events.length === 0 && page.next !== null) throw new Error('an empty page with a next cursor')
+      cursor = page.next
     }
-    cursor = page.next
+    compare(e.ledger, tenant.name, (id) => seen.get(id) ?? 0, 'API', findings)
+    const counted = await countOf(client, e.source)
+    if (counted !== listed) findings.add('count differs from listing', `${tenant.name}: ${counted} and ${listed}`)
+    stored.set(tenant.name, listed)
+    client.close()
   }
-  let acked = 0
-  for (const [id, { outcome }] of ledger) {
-    if (outcome !== 'acked') continue
-    acked++
-    if (!seen.has(id)) note('lost', id)
-  }
-  const ok = Object.values(problems).every((n) => n === 0)
-  return { ok, acked, stored, ...problems, examples }
+  return stored
 }
 
-async function getPage(target: Target, run: string, cursor: string): Promise<Page> {
-  const url = `${target.url}/v1/events?source=/chaos/${run}&limit=10000${cursor === '' ? '' : `&cursor=${cursor}`}`
-  const response = await fetch(url, { headers: { authorization: `Bearer ${target.key}` } })
-  if (!response.ok) throw new Error(`listing answered ${response.status}: ${await response.text()}`)
-  return (await response.json()) as Page
+async function countOf(client: Client, source: string): Promise<number> {
+  const answer = await client.json<{ rows: { n: number }[] }>('POST', '/v1/query', {
+    measures: [{ fn: 'count', as: 'n' }],
+    filters: [{ field: 'source', op: 'eq', value: source }],
+  })
+  return Number(answer.rows[0]?.n ?? 0)
 }
 
-/** Waits until everything that the log holds is stored: one more event per subject is sent, and each is waited for. */
-export async function settle(target: Target, run: string, senders: number, timeoutMs: number): Promise<void> {
-  const until = performance.now() + timeoutMs
-  const headers = { authorization: `Bearer ${target.key}`, 'content-type': 'application/x-ndjson' }
-  const body = Array.from(
-    { length: senders },
-    (_, i) => `{"id":"end-${i}","source":"/settle/${run}","type":"settle","subject":"s${i}"}`,
-  ).join('\n')
-  for (;;) {
-    const response = await fetch(`${target.url}/v1/events?wait=stored`, {
-      method: 'POST',
-      headers,
-      body,
-      signal: AbortSignal.timeout(60_000),
-    }).catch(() => undefined)
-    if (response?.status === 200) return
-    if (performance.now() > until) throw new Error(`not stored within ${timeoutMs} ms: the log does not drain`)
-    await sleep(200)
+/**
+ * The same against the table itself, with the engine started on the data directory of a stopped server; and the order: the
+ * events of a subject lie in the log in the order in which their sender made them.
+ */
+export async function verifyRawRows(
+  dataDir: string,
+  sources: readonly Expectation[],
+  findings: Findings,
+): Promise<void> {
+  const engine = await createEmbedded(dataDir)
+  try {
+    const parts = await engine.detachedParts()
+    if (parts > 0) findings.add('detached parts', String(parts))
+    for (const e of sources) checkRows(await engine.rows(e.source), e, findings)
+    const strangers = await engine.countOthers(sources.map((e) => e.source))
+    if (strangers > 0) findings.add('never sent', `${strangers} rows of sources that nobody used`)
+  } finally {
+    await engine.stop()
+  }
+}
+
+function checkRows(rows: readonly RawRow[], e: Expectation, findings: Findings): void {
+  const seen = new Map<string, number>()
+  const lastOf = new Map<string, number>()
+  const places = new Set<string>()
+  for (const [tenant, id, subject, partition, offset] of rows) {
+    const key = `${tenant} ${id}`
+    seen.set(key, (seen.get(key) ?? 0) + 1)
+    if (!e.ledger.entry(tenant, id)) findings.add('never sent (table)', key)
+    const place = `${partition}:${offset}`
+    if (places.has(place)) findings.add('log place used twice', place)
+    places.add(place)
+    const n = e.ledger.entry(tenant, id)?.event.n ?? -1
+    const chain = `${tenant} ${subject} ${partition}`
+    if (n < (lastOf.get(chain) ?? -1)) findings.add('out of order', `${chain}: ${n} after ${lastOf.get(chain)}`)
+    lastOf.set(chain, n)
+  }
+  for (const tenant of e.tenants)
+    compare(e.ledger, tenant.name, (id) => seen.get(`${tenant.name} ${id}`) ?? 0, 'table', findings)
+}
+
+function compare(
+  ledger: Ledger,
+  tenant: string,
+  times: (id: string) => number,
+  where: string,
+  findings: Findings,
+): void {
+  for (const entry of ledger.entries.values()) {
+    if (entry.tenant !== tenant) continue
+    const { id } = entry.event
+    const found = times(id)
+    const state = stateOf(entry)
+    if (state === 'acked' && found === 0) findings.add(`acknowledged and lost (${where})`, `${tenant} ${id}`)
+    if (state === 'refused' && found > 0) findings.add(`refused and stored (${where})`, `${tenant} ${id}`)
+    if (found > 1) findings.add(`doubled (${where})`, `${tenant} ${id}: ${found} times, ${state}`)
   }
 }

@@ -25,6 +25,7 @@ let scratch: string
 let server: RunningServer
 let connection: Connection
 let flights: Flights
+let first: LoadSummary
 let position: string | undefined
 
 const load = (restart: boolean): Promise<LoadSummary> =>
@@ -39,7 +40,7 @@ const load = (restart: boolean): Promise<LoadSummary> =>
     gzip: false,
     checkpoint: join(scratch, 'checkpoint.json'),
     restart,
-    waitStoredMs: 60_000,
+    waitStoredMs: 150_000,
   })
 
 const ours = { field: 'source', op: 'eq', value: '/flights/us' } as const
@@ -51,7 +52,10 @@ beforeAll(async () => {
   scratch = await mkdtemp(join(tmpdir(), 'splitstream-flights-'))
   server = await startServer()
   connection = { url: server.url, key: server.adminKey }
-}, 120_000)
+  flights = await readFlights()
+  first = await load(true)
+  position = first.position
+}, 240_000)
 
 afterAll(async () => {
   await server?.stop()
@@ -59,19 +63,16 @@ afterAll(async () => {
 }, 60_000)
 
 describe('three million flights', () => {
-  test('go in over HTTP, all of them', { timeout: 120_000 }, async () => {
-    flights = await readFlights()
-    const summary = await load(true)
-    position = summary.position
-    expect(summary).toMatchObject({ rows: 3_000_000, accepted: 3_000_000, rejected: 0, finished: true, visible: true })
+  test('go in over HTTP, all of them', () => {
+    expect(first).toMatchObject({ rows: 3_000_000, accepted: 3_000_000, rejected: 0, finished: true, visible: true })
     expect(flights.rows).toBe(3_000_000)
   })
 
-  test('and a second time, which stores nothing twice', { timeout: 120_000 }, async () => {
+  test('a second time, which stores nothing twice', { timeout: 240_000 }, async () => {
     const summary = await load(false)
     expect(summary).toMatchObject({ rowsThisRun: 3_000_000, accepted: 3_000_000, rejected: 0, visible: true })
-    position = summary.position
-    expect((await query({ measures: [{ fn: 'count', as: 'n' }] })).rows).toEqual([{ n: 3_000_000 }])
+    const counted = { measures: [{ fn: 'count', as: 'n' }], after: summary.position }
+    expect((await ask<QueryAnswer>(connection, 'POST', '/v1/query', counted)).rows).toEqual([{ n: 3_000_000 }])
   })
 
   test.each(Object.entries(cases))('%s', { timeout: 60_000 }, async (_name, q) => {

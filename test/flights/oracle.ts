@@ -55,10 +55,10 @@ export function fieldOf(flights: Flights, field: string): (i: number) => Value |
   }
 }
 
-/** A value that is missing meets no condition but `exists: false`. Two kinds of values are never in an order. */
+/** A value that is missing meets ne, nin and exists: false, and nothing else. Two kinds of values are never in an order. */
 export function meets(value: Value | null | undefined, { op, value: wanted }: Condition): boolean {
   if (op === 'exists') return (value !== undefined && value !== null) === wanted
-  if (value === undefined || value === null) return false
+  if (value === undefined || value === null) return op === 'ne' || op === 'nin'
   if (op === 'in') return (wanted as readonly Value[]).includes(value)
   if (op === 'nin') return !(wanted as readonly Value[]).includes(value)
   if (op === 'contains') return typeof value === 'string' && value.includes(String(wanted))

@@ -1,80 +1,70 @@
-import { isUtf8 } from 'node:buffer'
-import { AppError, type Call, type Route } from '@splitstream/kernel'
-import type { Filter, StorageRead } from '@splitstream/storage/contract'
-import type { Cursors } from '../domain/cursor.ts'
-import { question, toInput } from '../domain/question.ts'
-import { parseWhere } from '../domain/where.ts'
+import { AppError, type Call, type Route, type RouteRequest, type RouteResponse } from '@splitstream/kernel'
+import type { StorageRead } from '@splitstream/storage/contract'
+import { listEvents } from '../app/list-events.ts'
+import { runQuery } from '../app/run-query.ts'
+import { parseQueryRequest } from '../domain/query-request.ts'
+import { listParameters, readListParameters } from './list-parameters.ts'
 
-const listParameters = ['type', 'source', 'subject', 'from', 'to', 'where', 'limit', 'cursor', 'after'] as const
-const maxLimit = 10_000
+export interface QueryRouteDeps {
+  readonly storage: StorageRead
+  readonly cursorSecret: Uint8Array
+  /** Told how long each request took, seconds, and how it ended. */
+  observe(route: string, seconds: number, outcome: 'ok' | 'failed'): void
+  /** Monotonic, ms. */
+  now(): number
+}
 
-export function queryRoutes(storage: StorageRead, cursors: Cursors): Route[] {
-  /** Read your writes: waits until what the client was told is stored, within the budget. */
-  const waitFor = async (after: string | undefined, call: Call): Promise<void> => {
-    if (after !== undefined) await storage.awaitStored({ position: after }, call)
-  }
+const maxBodyBytes = 1_048_576
+const utf8 = new TextDecoder('utf-8', { fatal: true })
+
+export function queryRoutes(deps: QueryRouteDeps): Route[] {
   return [
     {
       method: 'GET',
       path: '/v1/events',
       scope: 'query',
-      summary: 'Events, newest first',
+      summary: 'List events, newest first, by type, source, subject, time and conditions on data',
       query: listParameters,
-      handle: async ({ query }, call) => {
-        const filters: Filter[] = query.where === undefined ? [] : parseWhere(query.where)
-        for (const field of ['type', 'source', 'subject'] as const) {
-          const value = query[field]
-          if (value !== undefined) filters.push({ field, op: 'eq', value })
-        }
-        const { from, to, cursor, after } = query
-        const asked = JSON.stringify([filters, from, to])
-        await waitFor(after, call)
-        const page = await storage.list(
-          {
-            range: { from, to },
-            filters,
-            limit: limitOf(query.limit),
-            before: cursor === undefined ? undefined : cursors.decode(cursor, call.tenant, asked),
-          },
-          call,
-        )
-        const next = page.next && cursors.encode(page.next, call.tenant, asked)
-        return { status: 200, json: { events: page.events, next, position: page.position } }
-      },
+      handle: timed(deps, 'list', async ({ query }, call) => ({
+        status: 200,
+        json: await listEvents(deps, readListParameters(query), call),
+      })),
     },
     {
       method: 'POST',
       path: '/v1/query',
       scope: 'query',
-      summary: 'Measures over events, by dimensions and time',
+      summary: 'Aggregate events: measures by groups and time buckets',
       accepts: ['application/json'],
-      handle: async ({ body }, call) => {
-        const parsed = question.safeParse(parseJson(body))
-        if (!parsed.success) {
-          const problems = parsed.error.issues.map((issue) => ({ path: issue.path.join('.'), reason: issue.message }))
-          throw new AppError('REQUEST_INVALID', `${problems[0]!.path || 'the body'}: ${problems[0]!.reason}`, {
-            details: { problems },
-          })
-        }
-        await waitFor(parsed.data.after, call)
-        return { status: 200, json: await storage.aggregate(toInput(parsed.data), call) }
-      },
+      maxBodyBytes,
+      handle: timed(deps, 'query', async ({ body }, call) => ({
+        status: 200,
+        json: await runQuery(deps, parseQueryRequest(parseJson(body)), call),
+      })),
     },
   ]
 }
 
-function limitOf(text: string | undefined): number {
-  const limit = text === undefined ? 100 : Number(text)
-  if (!Number.isInteger(limit) || limit < 1 || limit > maxLimit) {
-    throw new AppError('REQUEST_INVALID', `limit is a whole number from 1 to ${maxLimit}`)
+type Handle = (request: RouteRequest, call: Call) => Promise<RouteResponse>
+
+function timed(deps: QueryRouteDeps, route: string, handle: Handle): Handle {
+  return async (request, call) => {
+    const from = deps.now()
+    let outcome: 'ok' | 'failed' = 'failed'
+    try {
+      const response = await handle(request, call)
+      outcome = 'ok'
+      return response
+    } finally {
+      deps.observe(route, (deps.now() - from) / 1000, outcome)
+    }
   }
-  return limit
 }
 
 function parseJson(body: Uint8Array): unknown {
+  if (body.length === 0) throw new AppError('BODY_EMPTY', 'The body is empty')
   try {
-    if (!isUtf8(body)) throw new SyntaxError('not UTF-8')
-    return JSON.parse(Buffer.from(body).toString('utf8'))
+    return JSON.parse(utf8.decode(body))
   } catch (error) {
     throw new AppError('BODY_MALFORMED', 'The body is not valid JSON', { cause: error })
   }

@@ -1,38 +1,47 @@
 import { createHmac, timingSafeEqual } from 'node:crypto'
 import { AppError } from '@splitstream/kernel'
-import type { ListPlace } from '@splitstream/storage/contract'
+import type { Filter, ListPlace, TimeRange } from '@splitstream/storage/contract'
 
-/**
- * A cursor is the place where the page ended, signed together with the tenant and the question: it cannot be forged, and
- * cannot be used with another question.
- */
-export class Cursors {
-  readonly #secret: Uint8Array
+/** What a cursor belongs to: it cannot be used by another tenant or with other filters. The page size may change. */
+export interface CursorScope {
+  readonly tenant: string
+  readonly range: TimeRange
+  readonly filters: readonly Filter[]
+}
 
-  constructor(secret: Uint8Array) {
-    this.#secret = secret
+const macBytes = 16
+const placePattern = /^(-?\d{1,17})\.(\d{1,20})\.(\d{1,10})\.(\d{1,20})$/
+
+/** An opaque token: MAC (HMAC-SHA256, cut to 128 bits) over scope and place, then the place; base64url. */
+export function encodeCursor(secret: Uint8Array, scope: CursorScope, place: ListPlace): string {
+  const text = `${place.time}.${place.key}.${place.partition}.${place.offset}`
+  return Buffer.concat([mac(secret, scope, text), Buffer.from(text)]).toString('base64url')
+}
+
+/** @throws AppError CURSOR_INVALID when the token was not made with this secret for this scope */
+export function decodeCursor(secret: Uint8Array, scope: CursorScope, token: string): ListPlace {
+  const bytes = Buffer.from(token.slice(0, 200), 'base64url')
+  const text = bytes.subarray(macBytes).toString('latin1')
+  const match = placePattern.exec(text)
+  if (
+    !match ||
+    bytes.toString('base64url') !== token ||
+    !timingSafeEqual(bytes.subarray(0, macBytes), mac(secret, scope, text))
+  ) {
+    throw new AppError('CURSOR_INVALID', 'The cursor is not one of ours, or belongs to another query')
   }
+  return { time: match[1]!, key: match[2]!, partition: match[3]!, offset: match[4]! }
+}
 
-  encode(place: ListPlace, tenant: string, question: string): string {
-    const body = `${place.time}.${place.key}`
-    return Buffer.from(`${body}.${this.#sign(body, tenant, question).toString('base64url')}`).toString('base64url')
-  }
-
-  /** @throws AppError CURSOR_INVALID */
-  decode(cursor: string, tenant: string, question: string): ListPlace {
-    const [time, key, mac] = Buffer.from(cursor, 'base64url').toString('latin1').split('.')
-    if (time && key && mac && /^-?\d{1,18}$/.test(time) && /^\d{1,20}$/.test(key)) {
-      const wanted = this.#sign(`${time}.${key}`, tenant, question)
-      const given = Buffer.from(mac, 'base64url')
-      if (given.length === wanted.length && timingSafeEqual(given, wanted)) return { time, key }
-    }
-    throw new AppError('CURSOR_INVALID', 'The cursor is not one that this question was answered with')
-  }
-
-  #sign(body: string, tenant: string, question: string): Buffer {
-    return createHmac('sha256', this.#secret)
-      .update(JSON.stringify([body, tenant, question]))
-      .digest()
-      .subarray(0, 16)
-  }
+function mac(secret: Uint8Array, { tenant, range, filters }: CursorScope, place: string): Buffer {
+  const scope = [
+    tenant,
+    range.from ?? null,
+    range.to ?? null,
+    filters.map(({ field, op, value }) => [field, op, value]),
+  ]
+  return createHmac('sha256', secret)
+    .update(JSON.stringify(['events', 1, scope, place]))
+    .digest()
+    .subarray(0, macBytes)
 }

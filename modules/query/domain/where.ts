@@ -1,5 +1,15 @@
-import { AppError } from '@splitstream/kernel'
-import type { CompareOp, Filter, Scalar } from '@splitstream/storage/contract'
+import { type CompareOp, type Filter, type Scalar, scanField } from '@splitstream/storage/contract'
+
+/**
+ * The text of `where=`: comparisons joined by ` and `.
+ *
+ *   where      = comparison *( "and" comparison )
+ *   comparison = field op value            field: as in storage's contract; op: = != < <= > >=
+ *   value      = number | "true" | "false" | quoted | bare
+ *   quoted     = "…" or '…', with \ before a quote or a backslash
+ *   bare       = anything without white space; a text
+ */
+export type WhereResult = { readonly filters: readonly Filter[] } | { readonly problem: string; readonly at: number }
 
 const operators: Readonly<Record<string, CompareOp>> = {
   '=': 'eq',
@@ -9,32 +19,45 @@ const operators: Readonly<Record<string, CompareOp>> = {
   '>': 'gt',
   '>=': 'gte',
 }
-const comparison =
-  /\s*([A-Za-z_][^\s=!<>"']{0,255}?)\s*(<=|>=|!=|=|<|>)\s*(?:"((?:[^"\\]|\\.)*)"|'((?:[^'\\]|\\.)*)'|([^\s"']+))\s*/y
-const conjunction = /and\s+/iy
 const maxComparisons = 50
 
-/** `data.delay>60 and subject="ORD"`. @throws AppError REQUEST_INVALID with the place of the mistake */
-export function parseWhere(text: string): Filter[] {
+export function parseWhere(text: string): WhereResult {
   const filters: Filter[] = []
-  for (let at = 0; ; ) {
-    comparison.lastIndex = at
-    const match = comparison.exec(text)
-    if (!match || filters.length === maxComparisons) {
-      throw new AppError('REQUEST_INVALID', `where: expected a comparison such as data.delay>60 at character ${at}`)
-    }
-    const [, field, op, double, single, bare] = match
-    const value = bare === undefined ? (double ?? single ?? '').replace(/\\(.)/g, '$1') : bareValue(bare)
-    filters.push({ field: field!, op: operators[op!]!, value })
-    at = comparison.lastIndex
-    if (at === text.length) return filters
-    conjunction.lastIndex = at
-    if (!conjunction.test(text)) throw new AppError('REQUEST_INVALID', `where: expected "and" at character ${at}`)
-    at = conjunction.lastIndex
+  let at = skipSpace(text, 0)
+  for (;;) {
+    const field = scanField(text, at)
+    if (!field) return { problem: 'a field is expected: an attribute, ext.name or data.path', at }
+    const name = text.slice(at, field.end)
+    at = skipSpace(text, field.end)
+    const operator = match(/!=|<=|>=|=|<|>/y, text, at)
+    if (operator === undefined) return { problem: 'one of = != < <= > >= is expected', at }
+    at = skipSpace(text, at + operator.length)
+    const value = match(/"(?:[^"\\]|\\["'\\])*"|'(?:[^'\\]|\\["'\\])*'|[^\s"'][^\s]*/y, text, at)
+    if (value === undefined) return { problem: 'a value is expected: a number, true, false, or a text', at }
+    at += value.length
+    filters.push({ field: name, op: operators[operator]!, value: scalarOf(value) })
+    if (filters.length > maxComparisons) return { problem: `more than ${maxComparisons} comparisons`, at }
+    const next = skipSpace(text, at)
+    if (next === text.length) return { filters }
+    const and = next > at ? match(/and(?=\s)/iy, text, next) : undefined
+    if (and === undefined) return { problem: '" and " or the end is expected', at: next }
+    at = skipSpace(text, next + and.length)
   }
 }
 
-function bareValue(text: string): Scalar {
+function scalarOf(text: string): Scalar {
+  if (text.startsWith('"') || text.startsWith("'")) return text.slice(1, -1).replace(/\\(["'\\])/g, '$1')
   if (text === 'true' || text === 'false') return text === 'true'
-  return /^-?\d+(\.\d+)?([eE][+-]?\d+)?$/.test(text) ? Number(text) : text
+  const isNumber = /^-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?$/.test(text)
+  return isNumber && Number.isFinite(Number(text)) ? Number(text) : text
+}
+
+function match(pattern: RegExp, text: string, at: number): string | undefined {
+  pattern.lastIndex = at
+  return pattern.exec(text)?.[0]
+}
+
+function skipSpace(text: string, at: number): number {
+  while (at < text.length && /\s/.test(text[at]!)) at++
+  return at
 }

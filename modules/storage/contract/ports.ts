@@ -28,10 +28,15 @@ export interface ListInput {
   readonly before?: ListPlace | undefined
 }
 
-/** The place of an event in the order of a listing: time (µs) descending, then key descending (decimal u64). */
+/**
+ * The place of an event in the order of a listing: time (µs), then key (u64), then place in the log, all descending. The
+ * last two tell events apart whose keys collide. Decimal texts.
+ */
 export interface ListPlace {
   readonly time: string
   readonly key: string
+  readonly partition: string
+  readonly offset: string
 }
 
 /** A CloudEvent in JSON form: envelope attributes, extensions, data or data_base64. */

@@ -1,56 +1,52 @@
-import { type Clock, type Logger, messageOf, type Postgres, type Scope } from '@splitstream/kernel'
-import { hashOf, looksRight, makeKey } from './secret.ts'
+import { AppError, type Clock, type Logger, messageOf, type Postgres, type Scope } from '@splitstream/kernel'
+import { type KeyRow, type KeyView, secretsOf, viewOf } from './key-row.ts'
+import { KeyTable } from './key-table.ts'
+import { LastUsed } from './last-used.ts'
+import type { Principal } from './principal.ts'
+import { displayPrefix, hashOf, makeId, makeSecret } from './secret.ts'
 
-/** Who a key stands for. */
-export interface Principal {
-  readonly id: string
-  readonly tenant: string
-  readonly scopes: ReadonlySet<string>
-  readonly operator: boolean
-}
+export type { KeyView } from './key-row.ts'
+export type { Principal } from './principal.ts'
+export { sharedSecret } from './shared-secret.ts'
 
-export interface KeyView {
-  readonly id: string
+/** Every process sees a change within this time, ms, as long as Postgres answers. */
+const refreshMs = 2_000
+const writeLastUsedMs = 30_000
+/** All keys that work are in memory. */
+const maxKeys = 10_000
+const operatorId = 'operator'
+const allScopes: readonly Scope[] = ['ingest', 'query', 'sagas', 'admin']
+
+/** Which keys a caller manages: all of them (the operator), or those of one tenant, without the operator's. */
+export type Managed = { readonly tenant: string } | 'all'
+
+export interface NewKey {
   readonly name: string
   readonly tenant: string
   readonly scopes: readonly Scope[]
-  readonly createdAt: string
+  /** RFC 3339 */
   readonly expiresAt: string | null
-  readonly revokedAt: string | null
 }
 
-interface Row {
-  id: string
-  name: string
-  tenant: string
-  scopes: Scope[]
-  operator: boolean
-  hash: Buffer
-  previous_hash: Buffer | null
-  previous_until: Date | null
-  created_at: Date
-  expires_at: Date | null
-  revoked_at: Date | null
-}
-
-interface Live {
-  readonly principal: Principal
-  /** Wall clock, ms; Infinity when it does not expire. */
-  readonly until: number
-}
-
-const refreshMs = 2_000
-const allScopes: readonly Scope[] = ['ingest', 'query', 'sagas', 'admin']
+/** With the secret, which is shown this once. */
+export type FreshKey = KeyView & { readonly key: string }
 
 /**
- * The API keys, all in memory: a request costs a hash and a look-up, and goes on while Postgres is down. Other processes
- * see a change within `refreshMs`.
+ * The API keys. They are kept in memory and read again every `refreshMs`: a request costs a hash and a look-up, and goes
+ * on while Postgres is down. A change made here is seen here at once.
  */
 export class KeyStore {
   readonly #postgres: Postgres
   readonly #clock: Clock
   readonly #logger: Logger
-  #live = new Map<string, Live>()
+  readonly #lastUsed = new LastUsed()
+  #rows = new Map<string, KeyRow>()
+  #table = new KeyTable([])
+  /** Counts changes made here: rows that were read before the last one are too old to be used. */
+  #changes = 0
+  #refreshing: Promise<void> | undefined
+  #wroteLastUsed = 0
+  #failing = false
   #timer: NodeJS.Timeout | undefined
 
   constructor(postgres: Postgres, clock: Clock, logger: Logger) {
@@ -59,24 +55,26 @@ export class KeyStore {
     this.#logger = logger
   }
 
+  /** @throws AppError when the keys cannot be read: without them nobody could be let in */
   async start(): Promise<void> {
-    await this.#refresh()
-    this.#timer = setInterval(() => {
-      this.#refresh().catch((error: unknown) =>
-        this.#logger.warn('the API keys could not be refreshed', { error: messageOf(error) }),
-      )
-    }, refreshMs)
+    await this.#read()
+    this.#wroteLastUsed = this.#clock.monotonic()
+    this.#timer ??= setInterval(() => void this.#tick(), refreshMs)
   }
 
   async stop(): Promise<void> {
     clearInterval(this.#timer)
+    this.#timer = undefined
+    await this.#refreshing
+    await this.#lastUsed.write(this.#postgres).catch((error: unknown) => this.#complain(error))
   }
 
   /** Undefined alike for an unknown, mistyped, expired or revoked key. */
   authenticate(key: string): Principal | undefined {
-    if (!looksRight(key)) return undefined
-    const live = this.#live.get(hashOf(key))
-    return live && live.until > this.#clock.now() ? live.principal : undefined
+    const now = this.#clock.now()
+    const principal = this.#table.find(key, now)
+    if (principal) this.#lastUsed.note(principal.id, now)
+    return principal
   }
 
   /**
@@ -84,88 +82,122 @@ export class KeyStore {
    * stored nowhere and cannot be shown again.
    */
   async bootstrap(chosen: string | undefined): Promise<string | undefined> {
-    const { key } = chosen === undefined ? makeKey() : { key: chosen }
-    const onConflict = chosen === undefined ? 'DO NOTHING' : 'DO UPDATE SET hash = excluded.hash, revoked_at = NULL'
-    const made = await this.#postgres.query(
-      `INSERT INTO api_keys (id, name, tenant, scopes, operator, hash) VALUES ('operator', 'operator', 'default', $1, true, $2)
-       ON CONFLICT (id) ${onConflict} RETURNING id`,
-      [allScopes, Buffer.from(hashOf(key), 'hex')],
+    const key = chosen ?? makeSecret('op', operatorId)
+    // A chosen key replaces whatever was there; that is also the way back in when the first one is lost.
+    const conflict =
+      chosen === undefined
+        ? 'DO NOTHING'
+        : 'DO UPDATE SET hash = excluded.hash, prefix = excluded.prefix, previous_hash = NULL, previous_until = NULL, revoked_at = NULL'
+    const [row] = await this.#postgres.query<KeyRow>(
+      `INSERT INTO api_keys (id, name, tenant, scopes, operator, hash, prefix)
+       VALUES ($1, 'operator', 'default', $2, true, $3, $4) ON CONFLICT (id) ${conflict} RETURNING *`,
+      [operatorId, allScopes, hashOf(key), displayPrefix(key)],
     )
-    await this.#refresh()
-    return chosen === undefined && made.length === 1 ? key : undefined
+    if (row) this.#changed(row)
+    else await this.#read()
+    return chosen === undefined && row ? key : undefined
   }
 
-  async create(input: { name: string; tenant: string; scopes: readonly Scope[]; expiresAt: string | null }) {
-    const { id, key } = makeKey()
-    const [row] = await this.#postgres.query<Row>(
-      `INSERT INTO api_keys (id, name, tenant, scopes, hash, expires_at) VALUES ($1, $2, $3, $4, $5, $6) RETURNING *`,
-      [id, input.name, input.tenant, input.scopes, Buffer.from(hashOf(key), 'hex'), input.expiresAt],
+  /** @throws AppError UNPROCESSABLE when there are `maxKeys` already */
+  async create(input: NewKey): Promise<FreshKey> {
+    const id = makeId()
+    const key = makeSecret('key', id)
+    const [row] = await this.#postgres.query<KeyRow>(
+      `INSERT INTO api_keys (id, name, tenant, scopes, hash, prefix, expires_at) SELECT $1, $2, $3, $4, $5, $6, $7
+       WHERE (SELECT count(*) FROM api_keys WHERE revoked_at IS NULL) < $8 RETURNING *`,
+      [id, input.name, input.tenant, input.scopes, hashOf(key), displayPrefix(key), input.expiresAt, maxKeys],
     )
-    await this.#refresh()
-    return { ...viewOf(row!), key }
+    if (!row) throw new AppError('UNPROCESSABLE', `There are ${maxKeys} keys already: revoke some`)
+    this.#changed(row)
+    return { ...viewOf(row), key }
   }
 
-  /** Of one tenant, or of all when `tenant` is undefined. */
-  async list(tenant: string | undefined): Promise<KeyView[]> {
-    const sql = 'SELECT * FROM api_keys WHERE $1::text IS NULL OR tenant = $1 ORDER BY created_at DESC, id LIMIT 1000'
-    return (await this.#postgres.query<Row>(sql, [tenant ?? null])).map(viewOf)
+  /** Newest first; revoked ones for 30 days. */
+  async list(managed: Managed): Promise<KeyView[]> {
+    const rows = await this.#postgres.query<KeyRow>(
+      `SELECT * FROM api_keys WHERE ($1::text IS NULL OR (tenant = $1 AND NOT operator))
+       AND (revoked_at IS NULL OR revoked_at > now() - interval '30 days') ORDER BY created_at DESC, id LIMIT $2`,
+      [tenantOf(managed), 2 * maxKeys],
+    )
+    return rows.map(viewOf)
   }
 
   /** A new secret for the same key; the old one goes on for `graceSeconds`. Undefined when there is no such live key. */
-  async rotate(id: string, tenant: string | undefined, graceSeconds: number) {
-    const { key } = makeKey()
-    const [row] = await this.#postgres.query<Row>(
-      `UPDATE api_keys SET previous_hash = hash, previous_until = now() + make_interval(secs => $4), hash = $3
-       WHERE id = $1 AND ($2::text IS NULL OR tenant = $2) AND revoked_at IS NULL RETURNING *`,
-      [id, tenant ?? null, Buffer.from(hashOf(key), 'hex'), graceSeconds],
+  async rotate(id: string, managed: Managed, graceSeconds: number): Promise<FreshKey | undefined> {
+    const key = makeSecret(id === operatorId ? 'op' : 'key', id)
+    const [row] = await this.#postgres.query<KeyRow>(
+      `UPDATE api_keys SET previous_hash = hash, previous_until = now() + make_interval(secs => $4), hash = $3, prefix = $5
+       WHERE id = $1 AND ($2::text IS NULL OR (tenant = $2 AND NOT operator))
+       AND revoked_at IS NULL AND (expires_at IS NULL OR expires_at > now()) RETURNING *`,
+      [id, tenantOf(managed), hashOf(key), graceSeconds, displayPrefix(key)],
     )
-    await this.#refresh()
-    return row && { ...viewOf(row), key }
+    if (!row) return undefined
+    this.#changed(row)
+    return { ...viewOf(row), key }
   }
 
-  /** True when there was such a key. */
-  async revoke(id: string, tenant: string | undefined): Promise<boolean> {
-    const rows = await this.#postgres.query(
+  /** True when there was such a key. @throws AppError CONFLICT for the operator's, without which nobody could get in */
+  async revoke(id: string, managed: Managed): Promise<boolean> {
+    if (id === operatorId && managed === 'all')
+      throw new AppError('CONFLICT', 'The operator’s key cannot be revoked: rotate it, with graceSeconds 0')
+    const [row] = await this.#postgres.query<KeyRow>(
       `UPDATE api_keys SET revoked_at = coalesce(revoked_at, now())
-       WHERE id = $1 AND ($2::text IS NULL OR tenant = $2) RETURNING id`,
-      [id, tenant ?? null],
+       WHERE id = $1 AND NOT operator AND ($2::text IS NULL OR tenant = $2) RETURNING *`,
+      [id, tenantOf(managed)],
     )
-    await this.#refresh()
-    return rows.length === 1
+    if (row) this.#changed(row)
+    return row !== undefined
+  }
+
+  /** A change that was made here holds here at once, whatever a read that began before it brings. */
+  #changed(row: KeyRow): void {
+    this.#changes++
+    this.#use(new Map(this.#rows).set(row.id, row))
+  }
+
+  #use(rows: Map<string, KeyRow>): void {
+    this.#rows = rows
+    this.#table = new KeyTable([...rows.values()].flatMap(secretsOf))
+  }
+
+  async #read(): Promise<void> {
+    const before = this.#changes
+    const rows = await this.#postgres.query<KeyRow>('SELECT * FROM api_keys WHERE revoked_at IS NULL')
+    if (before === this.#changes) this.#use(new Map(rows.map((row) => [row.id, row])))
+  }
+
+  /** One at a time: while Postgres is slow, ticks do not pile up. */
+  #tick(): Promise<void> {
+    this.#refreshing ??= this.#refresh().finally(() => {
+      this.#refreshing = undefined
+    })
+    return this.#refreshing
   }
 
   async #refresh(): Promise<void> {
-    const rows = await this.#postgres.query<Row>('SELECT * FROM api_keys WHERE revoked_at IS NULL')
-    const live = new Map<string, Live>()
-    for (const row of rows) {
-      const { id, tenant, operator } = row
-      const principal = { id, tenant, operator, scopes: new Set<string>(row.scopes) }
-      const until = row.expires_at?.getTime() ?? Number.POSITIVE_INFINITY
-      live.set(row.hash.toString('hex'), { principal, until })
-      if (row.previous_hash && row.previous_until) {
-        const previous = { principal, until: Math.min(until, row.previous_until.getTime()) }
-        live.set(row.previous_hash.toString('hex'), previous)
+    try {
+      await this.#read()
+      const now = this.#clock.monotonic()
+      if (now - this.#wroteLastUsed >= writeLastUsedMs) {
+        this.#wroteLastUsed = now
+        await this.#lastUsed.write(this.#postgres)
       }
+      if (this.#failing) this.#logger.info('the API keys are fresh again')
+      this.#failing = false
+    } catch (error) {
+      this.#complain(error)
     }
-    this.#live = live
+  }
+
+  /** Once for each outage; meanwhile the keys that are known go on. */
+  #complain(error: unknown): void {
+    if (!this.#failing) this.#logger.warn('the API keys could not be refreshed', { error: messageOf(error) })
+    this.#failing = true
   }
 }
 
-function viewOf(row: Row): KeyView {
-  return {
-    id: row.id,
-    name: row.name,
-    tenant: row.tenant,
-    scopes: row.scopes,
-    createdAt: row.created_at.toISOString(),
-    expiresAt: row.expires_at?.toISOString() ?? null,
-    revokedAt: row.revoked_at?.toISOString() ?? null,
-  }
-}
+const tenantOf = (managed: Managed): string | null => (managed === 'all' ? null : managed.tenant)
 
-/** A secret that all processes of the installation share; made by whoever comes first. */
-export async function sharedSecret(postgres: Postgres, name: string, fresh: Uint8Array): Promise<Buffer> {
-  await postgres.query('INSERT INTO secrets (name, value) VALUES ($1, $2) ON CONFLICT DO NOTHING', [name, fresh])
-  const [row] = await postgres.query<{ value: Buffer }>('SELECT value FROM secrets WHERE name = $1', [name])
-  return row!.value
-}
+/** The operator's key, made at the first start or chosen; the caller prints what it returns, once. See KeyStore.bootstrap. */
+export const bootstrapAdminKey = (keys: KeyStore, chosen: string | undefined): Promise<string | undefined> =>
+  keys.bootstrap(chosen)

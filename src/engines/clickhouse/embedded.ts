@@ -4,7 +4,7 @@ import { once } from 'node:events'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
-import type { Logger } from '@splitstream/kernel'
+import { type Logger, silentLogger } from '@splitstream/kernel'
 import type { DetachedPart, FromChild, FromParent } from './child/messages.ts'
 
 export type { DetachedPart } from './child/messages.ts'
@@ -14,7 +14,9 @@ export interface EmbeddedClickHouseOptions {
   /** Statements at once. */
   readonly sessions?: number
   readonly maxMemoryBytes?: number
-  readonly logger: Logger
+  /** Told of each exit that was not asked for; the child is being started again. */
+  readonly onExit?: (info: { code: number | null; signal: string | null; restarts: number }) => void
+  readonly logger?: Logger
 }
 
 /**
@@ -37,6 +39,8 @@ export interface EmbeddedClickHouse {
 const entry = fileURLToPath(new URL('./child/main.ts', import.meta.url))
 const readyTimeoutMs = 60_000
 const maxPauseMs = 5_000
+const wellAfterMs = 60_000
+const nextPause = (pause: number): number => Math.min(Math.max(pause * 2, 50), maxPauseMs)
 
 /** @throws Error when the first start fails; later failures are retried for as long as the process lives. */
 export async function startEmbeddedClickHouse(o: EmbeddedClickHouseOptions): Promise<EmbeddedClickHouse> {
@@ -47,12 +51,14 @@ export async function startEmbeddedClickHouse(o: EmbeddedClickHouseOptions): Pro
   let restarts = 0
   let questions = 0
   let child: ChildProcess
+  let startedAt = 0
+  const logger = o.logger ?? silentLogger
 
   const spawn = async (): Promise<void> => {
-    // Sessions block a thread each; spooling needs some as well.
+    // A running statement blocks a thread; opening and writing its pipe, and compression, need some as well.
     const sessions = o.sessions ?? 8
     child = fork(entry, [], {
-      env: { UV_THREADPOOL_SIZE: String(sessions + 8), TZ: 'UTC' },
+      env: { UV_THREADPOOL_SIZE: String(3 * sessions + 8), TZ: 'UTC' },
       execArgv: ['--disable-warning=ExperimentalWarning'],
       stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
       serialization: 'json',
@@ -68,23 +74,28 @@ export async function startEmbeddedClickHouse(o: EmbeddedClickHouseOptions): Pro
     }
     child.send({ kind: 'start', start } satisfies FromParent)
     port = await ready(child)
+    startedAt = performance.now()
     child.once('exit', (code, signal) => {
       if (stopping) return
-      o.logger.error('the embedded ClickHouse exited; it is started again', { code, signal })
+      logger.error('the embedded ClickHouse exited; it is started again', { code, signal })
+      o.onExit?.({ code, signal, restarts })
       void restart()
     })
   }
 
   const restart = async (): Promise<void> => {
-    for (let pause = 50; !stopping; pause = Math.min(pause * 2, maxPauseMs)) {
+    // One that ran well comes back at once; one that dies young waits, so that a crash loop does not eat the machine.
+    const young = performance.now() - startedAt < wellAfterMs
+    for (let pause = young ? Math.min(50 * 2 ** restarts, 1_000) : 0; !stopping; pause = nextPause(pause)) {
+      await sleep(pause)
+      if (stopping) return
       restarts++
       try {
         await spawn()
-        o.logger.info('the embedded ClickHouse is back', { restarts })
+        logger.info('the embedded ClickHouse is back', { restarts })
         return
       } catch (error) {
-        o.logger.error('the embedded ClickHouse does not start', { error: String(error) })
-        await sleep(pause)
+        logger.error('the embedded ClickHouse does not start', { error: String(error) })
       }
     }
   }

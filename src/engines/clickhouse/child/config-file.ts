@@ -5,7 +5,7 @@ import { join } from 'node:path'
  * Server configuration of the embedded engine: every part is fsynced before an insert returns (the engine's defaults
  * would lose acknowledged rows in a power cut), deduplication of insert tokens is on, and the pools fit a small box.
  */
-export function writeEngineConfig(directory: string): string {
+export function writeEngineConfig(directory: string, maxMemoryBytes: number): string {
   const path = join(directory, 'engine.xml')
   writeFileSync(
     path,
@@ -20,8 +20,17 @@ export function writeEngineConfig(directory: string): string {
   <background_fetches_pool_size>1</background_fetches_pool_size>
   <background_move_pool_size>1</background_move_pool_size>
   <background_common_pool_size>2</background_common_pool_size>
-  <mark_cache_size>67108864</mark_cache_size>
+  <max_server_memory_usage>${Math.floor(maxMemoryBytes)}</max_server_memory_usage>
+  <mark_cache_size>33554432</mark_cache_size>
+  <primary_index_cache_size>33554432</primary_index_cache_size>
+  <index_mark_cache_size>4194304</index_mark_cache_size>
   <uncompressed_cache_size>0</uncompressed_cache_size>
+  <compiled_expression_cache_size>16777216</compiled_expression_cache_size>
+  <query_condition_cache_size>8388608</query_condition_cache_size>
+  <parquet_metadata_cache_size>4194304</parquet_metadata_cache_size>
+  <iceberg_metadata_files_cache_size>0</iceberg_metadata_files_cache_size>
+  <max_thread_pool_size>256</max_thread_pool_size>
+  <max_thread_pool_free_size>16</max_thread_pool_free_size>
   <logger><level>none</level></logger>
 </clickhouse>
 `,
@@ -30,13 +39,12 @@ export function writeEngineConfig(directory: string): string {
   return path
 }
 
-export function connectionArgs(configFile: string, maxMemoryBytes: number): string[] {
-  return [
-    `--config-file=${configFile}`,
-    `--max_server_memory_usage=${maxMemoryBytes}`,
-    '--max_query_size=16777216',
-    '--async_insert=0',
-    '--async_load_databases=0',
-    '--output_format_json_quote_64bit_integers=1',
-  ]
-}
+/** Settings of every connection; a request may set others. */
+export const baselineArgs: readonly string[] = [
+  '--max_query_size=16777216',
+  '--async_insert=0',
+  '--implicit_select=0', // chDB would take "1 + 1" for a statement
+  '--allow_introspection_functions=0',
+  '--input_format_allow_seeks=0', // rows come through a pipe
+  '--output_format_json_quote_64bit_integers=1',
+]

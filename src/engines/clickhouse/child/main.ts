@@ -5,13 +5,18 @@
 import { mkdirSync, rmSync } from 'node:fs'
 import type { AddressInfo } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { Session } from 'chdb'
-import { connectionArgs, writeEngineConfig } from './config-file.ts'
+import { createAdmin } from './admin.ts'
+import { baselineArgs, writeEngineConfig } from './config-file.ts'
+import { type Engine, openEngine, replaceOverlay } from './engine.ts'
+import { makeFifos } from './fifo.ts'
 import { createGate } from './gate.ts'
 import type { DetachedPart, FromChild, FromParent, StartMessage } from './messages.ts'
 import { createClickHouseServer } from './server.ts'
-import { SessionPool } from './sessions.ts'
-import { literal } from './settings.ts'
+import { Slots } from './slots.ts'
+
+/** Statements that wait for their turn, and for how long. */
+const maxWaiting = 256
+const maxWaitMs = 30_000
 
 const die = (): never => process.kill(process.pid, 'SIGKILL') as never
 const tell = (message: FromChild): void => {
@@ -23,7 +28,10 @@ process.on('disconnect', die)
 process.on('SIGINT', () => undefined)
 process.on('SIGTERM', () => undefined)
 
-process.once('message', (message: FromParent) => {
+let serving = false
+process.on('message', (message: FromParent) => {
+  // Told to stop while still starting: there is nothing to wait for.
+  if (message.kind === 'stop' && !serving) die()
   if (message.kind !== 'start') return
   start(message.start).catch((error: unknown) => {
     tell({ kind: 'failed', message: error instanceof Error ? error.message : String(error) })
@@ -34,39 +42,33 @@ process.once('message', (message: FromParent) => {
 async function start(o: StartMessage): Promise<void> {
   rmSync(o.runDir, { recursive: true, force: true })
   mkdirSync(o.runDir, { recursive: true, mode: 0o700 })
-  const args = connectionArgs(writeEngineConfig(o.runDir), o.maxMemoryBytes)
-  const admin = await openWhenFree(o.dataDir, args)
-  const rows = async <T>(sql: string): Promise<T[]> => {
-    const text = (await admin.queryAsync(sql, { format: 'JSONEachRow' })).text()
-    return text
-      .split('\n')
-      .filter(Boolean)
-      .map((line) => JSON.parse(line) as T)
-  }
-  const functions = await rows<{ name: string }>('SELECT name FROM system.table_functions')
-  const sessions = new SessionPool(o.dataDir, o.sessions, args, 1024)
+  mkdirSync(o.dataDir, { recursive: true, mode: 0o700 })
+  const fifosMade = makeFifos(o.runDir, o.sessions)
+  const engine = await openWhenFree(o.dataDir, writeEngineConfig(o.runDir, o.maxMemoryBytes))
+  const first = engine.connect('start')
+  await replaceOverlay(first, o.dataDir)
+  first.close()
+  const admin = createAdmin(engine.connect('admin'))
+  const facts = await admin.facts()
   const server = createClickHouseServer({
-    sessions,
-    gate: createGate(functions.map((f) => f.name)),
-    username: o.username,
-    password: o.password,
-    runDirectory: o.runDir,
-    kill: async (mark) => {
-      await admin.queryAsync(`KILL QUERY WHERE Settings['log_comment'] = ${literal(mark)} ASYNC`)
-    },
+    engine,
+    slots: new Slots(o.sessions, maxWaiting, maxWaitMs),
+    fifos: await fifosMade,
+    gate: createGate(facts.tableFunctions),
+    account: { username: o.username, password: o.password },
+    version: facts.version,
+    kill: admin.kill,
   })
   process.on('message', (message: FromParent) => {
     if (message.kind === 'stop') {
-      server.close(() => {
-        sessions.close()
-        admin.close()
-        process.exit(0)
-      })
+      // Parts are complete on disk before an insert is answered, so there is nothing to save.
+      server.close(() => process.kill(process.pid, 'SIGKILL'))
       server.closeIdleConnections()
     }
-    if (message.kind === 'detached-parts') answer(message.id, () => detachedParts(rows))
-    if (message.kind === 'drop-detached') answer(message.id, () => dropDetached(admin, message.part))
+    if (message.kind === 'detached-parts') answer(message.id, admin.detachedParts)
+    if (message.kind === 'drop-detached') answer(message.id, () => admin.dropDetached(message.part))
   })
+  serving = true
   server.listen(o.port, '127.0.0.1', () => tell({ kind: 'ready', port: (server.address() as AddressInfo).port }))
   server.once('error', (error) => {
     tell({ kind: 'failed', message: error.message })
@@ -75,13 +77,13 @@ async function start(o: StartMessage): Promise<void> {
 }
 
 /** A predecessor that was just killed may hold the directory's lock for another moment (code 76). */
-async function openWhenFree(dataDir: string, args: readonly string[]): Promise<Session> {
+async function openWhenFree(dataDir: string, configFile: string): Promise<Engine> {
   const until = performance.now() + 10_000
   for (;;) {
     try {
-      return new Session(dataDir, { connectionArgs: args })
+      return openEngine(dataDir, configFile, baselineArgs)
     } catch (error) {
-      if (performance.now() > until) throw error
+      if (performance.now() > until) throw new Error(`${String(error)} (is it in use by another process?)`)
       await sleep(50)
     }
   }
@@ -92,18 +94,4 @@ function answer(id: number, work: () => Promise<readonly DetachedPart[]>): void 
     (parts) => tell({ kind: 'answer', id, parts }),
     (error: unknown) => tell({ kind: 'answer', id, parts: [], error: String(error) }),
   )
-}
-
-function detachedParts(rows: <T>(sql: string) => Promise<T[]>): Promise<DetachedPart[]> {
-  return rows<DetachedPart>(
-    `SELECT database, \`table\`, name, reason FROM system.detached_parts WHERE reason != '' AND reason != 'ignored'`,
-  )
-}
-
-async function dropDetached(admin: Session, part: DetachedPart): Promise<readonly DetachedPart[]> {
-  const quote = (name: string): string => `\`${name.replace(/[\\`]/g, '\\$&')}\``
-  await admin.queryAsync(
-    `ALTER TABLE ${quote(part.database)}.${quote(part.table)} DROP DETACHED PART ${literal(part.name)} SETTINGS allow_drop_detached = 1`,
-  )
-  return []
 }

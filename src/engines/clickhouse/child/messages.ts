@@ -13,6 +13,8 @@ export interface StartMessage {
 export interface DetachedPart {
   readonly database: string
   readonly table: string
+  /** Its partition's id; empty when the name tells none. */
+  readonly partition: string
   readonly name: string
   readonly reason: string
 }

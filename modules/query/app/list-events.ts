@@ -1,0 +1,31 @@
+import type { Call } from '@splitstream/kernel'
+import type { CloudEvent, Filter, StorageRead, TimeRange } from '@splitstream/storage/contract'
+import { decodeCursor, encodeCursor } from '../domain/cursor.ts'
+
+export interface ListRequest {
+  readonly range: TimeRange
+  readonly filters: readonly Filter[]
+  readonly limit: number
+  readonly cursor?: string | undefined
+  /** Wait until storage has this position. */
+  readonly after?: string | undefined
+}
+
+export interface EventPage {
+  readonly events: readonly CloudEvent[]
+  readonly next: string | null
+  readonly position: string
+}
+
+/** Events, newest first, a page at a time. */
+export async function listEvents(
+  { storage, cursorSecret }: { storage: StorageRead; cursorSecret: Uint8Array },
+  { range, filters, limit, cursor, after }: ListRequest,
+  call: Call,
+): Promise<EventPage> {
+  const scope = { tenant: call.tenant, range, filters }
+  const before = cursor === undefined ? undefined : decodeCursor(cursorSecret, scope, cursor)
+  if (after !== undefined) await storage.awaitStored({ position: after }, call)
+  const { events, next, position } = await storage.list({ range, filters, limit, before }, call)
+  return { events, next: next && encodeCursor(cursorSecret, scope, next), position }
+}

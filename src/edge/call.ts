@@ -1,0 +1,58 @@
+import type { IncomingHttpHeaders } from 'node:http'
+import { AppError, type Call } from '@splitstream/kernel'
+import type { Principal } from './keys/principal.ts'
+
+const operator = Symbol('operator')
+
+interface EdgeCall extends Call {
+  readonly [operator]: boolean
+}
+
+/** True when the call was made with the operator's key. Only routes of the edge ask. */
+export const isOperator = (call: Call): boolean => operator in call && (call as EdgeCall)[operator] === true
+
+// Version 00; ids of zeros only are not valid (W3C Trace Context, 3.2.2).
+const traceparent = /^00-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}$/
+const idempotencyKey = /^[\x20-\x7e]{1,255}$/
+
+/** The signal of one request, made only when somebody asks for it. */
+export class Abort {
+  #controller: AbortController | undefined
+  #reason: AppError | undefined
+
+  get signal(): AbortSignal {
+    if (!this.#controller) {
+      this.#controller = new AbortController()
+      if (this.#reason) this.#controller.abort(this.#reason)
+    }
+    return this.#controller.signal
+  }
+
+  abort(reason: AppError): void {
+    this.#reason ??= reason
+    this.#controller?.abort(this.#reason)
+  }
+}
+
+/**
+ * What the request's handler is given. A bad traceparent is ignored, as its standard says.
+ * @throws AppError HEADER_INVALID for an Idempotency-Key that is no short printable text
+ */
+export function callOf(headers: IncomingHttpHeaders, principal: Principal, deadline: number, abort: Abort): Call {
+  const trace = headers.traceparent
+  const key = headers['idempotency-key']
+  if (key !== undefined && (typeof key !== 'string' || !idempotencyKey.test(key)))
+    throw new AppError('HEADER_INVALID', 'The Idempotency-Key is not 1 to 255 printable ASCII characters')
+  const call: EdgeCall = {
+    tenant: principal.tenant,
+    principal: principal.id,
+    deadline,
+    traceparent: typeof trace === 'string' && traceparent.test(trace) ? trace : undefined,
+    idempotencyKey: key,
+    [operator]: principal.operator,
+    get signal() {
+      return abort.signal
+    },
+  }
+  return call
+}

@@ -1,0 +1,11 @@
+/** Who a key stands for. */
+export interface Principal {
+  /** The id of the key. */
+  readonly id: string
+  readonly tenant: string
+  readonly scopes: ReadonlySet<string>
+  /** Manages the keys of all tenants. */
+  readonly operator: boolean
+}
+
+export const anonymous: Principal = { id: 'anonymous', tenant: '', scopes: new Set(), operator: false }

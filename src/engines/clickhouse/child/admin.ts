@@ -1,0 +1,46 @@
+import type { Connection } from './engine.ts'
+import type { DetachedPart } from './messages.ts'
+import { identifier, literal } from './params.ts'
+import type { Kill } from './run.ts'
+
+/** What the parent and this process may ask of the engine beside the gate. Statements run one after the other. */
+export interface Admin {
+  facts(): Promise<{ readonly version: string; readonly tableFunctions: readonly string[] }>
+  readonly kill: Kill
+  readonly detachedParts: () => Promise<readonly DetachedPart[]>
+  dropDetached(part: DetachedPart): Promise<readonly DetachedPart[]>
+}
+
+export function createAdmin(connection: Connection): Admin {
+  let last: Promise<unknown> = Promise.resolve()
+  const rows = <T>(sql: string): Promise<T[]> => {
+    const result = last.then(() => connection.run(sql, 'JSONEachRow'))
+    last = result.catch(() => undefined)
+    return result.then(({ bytes }) =>
+      Buffer.from(bytes)
+        .toString('utf8')
+        .split('\n')
+        .filter(Boolean)
+        .map((line) => JSON.parse(line) as T),
+    )
+  }
+  return {
+    facts: async () => {
+      const found = await rows<{ name: string; version: string }>(
+        'SELECT name, version() AS version FROM system.table_functions',
+      )
+      return { version: found[0]?.version ?? '', tableFunctions: found.map((row) => row.name) }
+    },
+    kill: async (mark) => (await rows(`KILL QUERY WHERE Settings['log_comment'] = ${literal(mark)} ASYNC`)).length,
+    detachedParts: () =>
+      rows<DetachedPart>(
+        `SELECT database, \`table\`, ifNull(partition_id, '') AS partition, name, ifNull(reason, '') AS reason
+         FROM system.detached_parts WHERE reason NOT IN ('', 'ignored', 'attaching', 'deleting')`,
+      ),
+    dropDetached: async (part) => {
+      const table = `${identifier(part.database)}.${identifier(part.table)}`
+      await rows(`ALTER TABLE ${table} DROP DETACHED PART ${literal(part.name)} SETTINGS allow_drop_detached = 1`)
+      return []
+    },
+  }
+}

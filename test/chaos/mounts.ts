@@ -1,0 +1,54 @@
+import { execFileSync } from 'node:child_process'
+import { mkdirSync } from 'node:fs'
+
+/** @throws Error that says what is needed. */
+export function requireRoot(what: string): void {
+  if (process.getuid?.() !== 0) throw new Error(`${what} mounts file systems: it needs root, and was NOT run`)
+}
+
+const mounted = new Set<string>()
+
+process.once('exit', () => {
+  for (const dir of [...mounted]) {
+    try {
+      unmount(dir)
+    } catch (error) {
+      console.error(`could not unmount ${dir}: ${error instanceof Error ? error.message : String(error)}`)
+    }
+  }
+})
+for (const name of ['SIGINT', 'SIGTERM'] as const) process.once(name, () => process.exit(130))
+
+/** An empty ext4 file system in a sparse file. */
+export function makeImage(path: string, mib: number): void {
+  run('truncate', ['-s', `${mib}M`, path])
+  run('mke2fs', ['-q', '-t', 'ext4', '-F', '-E', 'lazy_itable_init=0,lazy_journal_init=0', path])
+}
+
+/** Mounts an image over a loop device, which the kernel frees by itself when it is unmounted. */
+export function mountImage(path: string, dir: string): void {
+  mkdirSync(dir, { recursive: true })
+  run('mount', ['-o', 'loop,noatime', path, dir])
+  mounted.add(dir)
+}
+
+export function mountTmpfs(dir: string, mib: number): void {
+  mkdirSync(dir, { recursive: true })
+  run('mount', ['-t', 'tmpfs', '-o', `size=${mib}m`, 'tmpfs', dir])
+  mounted.add(dir)
+}
+
+export function unmount(dir: string): void {
+  if (!mounted.has(dir)) return
+  run('umount', [dir])
+  mounted.delete(dir)
+}
+
+/** Only the blocks that hold something; shares them where the file system can. */
+export function copyImage(from: string, to: string): void {
+  run('cp', ['--sparse=always', '--reflink=auto', from, to])
+}
+
+function run(command: string, args: readonly string[]): void {
+  execFileSync(command, args, { stdio: ['ignore', 'ignore', 'pipe'] })
+}

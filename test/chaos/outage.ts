@@ -1,0 +1,147 @@
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { setTimeout as delay } from 'node:timers/promises'
+import { type Answer, Client, NoAnswer } from './client.ts'
+import { Findings } from './findings.ts'
+import { Ledger } from './ledger.ts'
+import { Load } from './load.ts'
+import { type ServerProcesses, signal } from './processes.ts'
+import { Random } from './random.ts'
+import { Victim } from './server.ts'
+import { awaitStored, verifyRawRows, verifyThroughApi } from './verify.ts'
+
+interface Outage {
+  /** Called again and again while the outage holds; takes its own time. */
+  disturb(processes: () => ServerProcesses): Promise<void>
+  /** Undoes what the last `disturb` may have left. */
+  heal(processes: () => ServerProcesses): void
+  /** Statuses that a query may have meanwhile. 503 and 504 must come with Retry-After. */
+  readonly queries: readonly number[]
+}
+
+const killAgain = (find: (p: ServerProcesses) => { pid: number } | undefined): Outage['disturb'] => {
+  return async (processes) => {
+    const found = find(processes())
+    if (found) signal(found.pid, 'SIGKILL')
+    await delay(50)
+  }
+}
+
+export const outages = {
+  'postgres-down': { disturb: killAgain((p) => p.postmaster), heal: () => {}, queries: [200, 503] },
+  'engine-down': { disturb: killAgain((p) => p.clickhouse), heal: () => {}, queries: [503] },
+  'engine-slow': {
+    async disturb(processes) {
+      const { clickhouse } = processes()
+      if (clickhouse) signal(clickhouse.pid, 'SIGSTOP')
+      await delay(900)
+      if (clickhouse) signal(clickhouse.pid, 'SIGCONT')
+      await delay(100)
+    },
+    heal(processes) {
+      const { clickhouse } = processes()
+      if (clickhouse) signal(clickhouse.pid, 'SIGCONT')
+    },
+    queries: [200, 503, 504],
+  },
+} as const satisfies Record<string, Outage>
+
+export interface OutageOptions {
+  readonly from: number
+  readonly eventsPerSecond: number
+  readonly holdMs: number
+  readonly keep: boolean
+}
+
+/** A dependency is away or slow while events come in: ingest goes on, queries say so, everything is stored afterwards. */
+export async function runOutage(name: keyof typeof outages, o: OutageOptions): Promise<number> {
+  const outage: Outage = outages[name]
+  const findings = new Findings()
+  const home = await mkdtemp(join(tmpdir(), 'splitstream-outage-'))
+  const victim = await Victim.create(join(home, 'data'), { MIN_FREE_BYTES: '0' })
+  const verdict = await runOnce(outage, home, victim, o, findings).catch((error: unknown) => {
+    findings.add('harness or server', error instanceof Error ? (error.stack ?? error.message) : String(error))
+    return {}
+  })
+  console.log(JSON.stringify({ outage: name, holdMs: o.holdMs, ...verdict, ok: findings.ok, findings }))
+  outage.heal(() => victim.processes)
+  await victim.end()
+  await writeFile(join(home, 'server.log'), victim.output())
+  if (findings.ok && !o.keep) await rm(home, { recursive: true, force: true })
+  else console.log(`  kept: ${home}`)
+  return findings.ok ? 0 : 1
+}
+
+async function runOnce(outage: Outage, home: string, victim: Victim, o: OutageOptions, findings: Findings) {
+  await victim.start()
+  const tenants = await victim.tenants()
+  const ledger = await Ledger.open(join(home, 'ledger.ndjson'))
+  const source = `/outage/${o.from}`
+  const random = new Random(o.from)
+  const load = new Load({
+    url: victim.url,
+    tenants,
+    source,
+    ledger,
+    random,
+    eventsPerSecond: o.eventsPerSecond,
+    senders: 8,
+  })
+  load.onAnswer = (answer) => {
+    if (answer.status !== 202) findings.add('ingest did not go on', `${answer.status} ${answer.text.slice(0, 200)}`)
+  }
+  await delay(2_000)
+
+  let holding = true
+  const held = (async () => {
+    while (holding) await outage.disturb(() => victim.processes)
+    outage.heal(() => victim.processes)
+  })()
+  const queries = new Map<string, number>()
+  const until = performance.now() + o.holdMs
+  await delay(1_000) // a query that the outage catches half way may end either way
+  while (performance.now() < until) {
+    await delay(500)
+    const answer = await probe(victim)
+    const what = answer ? String(answer.status) : 'none'
+    queries.set(what, (queries.get(what) ?? 0) + 1)
+    if (answer && outage.queries.includes(answer.status) && (answer.status < 500 || answer.headers['retry-after']))
+      continue
+    findings.add(
+      'a query was answered otherwise',
+      answer ? `${answer.status} ${answer.text.slice(0, 200)}` : 'no answer',
+    )
+  }
+  holding = false
+  await held
+
+  await load.stop()
+  const backlogBegan = performance.now()
+  await awaitStored(victim.url, await load.mark(), 120_000)
+  const drainMs = Math.round(performance.now() - backlogBegan)
+  await verifyThroughApi(victim.url, { ledger, source, tenants }, findings)
+  await victim.stop()
+  await verifyRawRows(victim.dataDir, [{ ledger, source, tenants }], findings)
+  await ledger.close()
+  return {
+    ...ledger.counts(),
+    answers: Object.fromEntries(load.statuses),
+    queries: Object.fromEntries(queries),
+    drainMs,
+  }
+}
+
+async function probe(victim: Victim): Promise<Answer | undefined> {
+  const client = new Client(victim.url, victim.adminKey)
+  try {
+    const body = Buffer.from(JSON.stringify({ measures: [{ fn: 'count', as: 'n' }] }))
+    const headers = { 'content-type': 'application/json' }
+    return await client.send('POST', '/v1/query', { body, headers, timeoutMs: 35_000 })
+  } catch (error) {
+    if (error instanceof NoAnswer) return undefined
+    throw error
+  } finally {
+    client.close()
+  }
+}
