@@ -9,6 +9,8 @@ export interface SentEvent {
   readonly subject: string
   /** Of everything that must come back unchanged. */
   readonly hash: string
+  /** Came with a time of its own; without one it is given that of its acceptance. */
+  readonly timed: boolean
   /** Not a valid CloudEvent: it must be refused, and never be stored. */
   readonly bad: boolean
   readonly json: string
@@ -46,7 +48,15 @@ export function makeEvent(random: Random, source: string, sender: number, n: num
   }
   const bad = random.chance(0.005)
   const event = { specversion: '1.0', id, source, ...(bad ? {} : { type }), subject, ...(time && { time }), data }
-  return { n, id, subject, hash: contentHash(type, subject, time, data), bad, json: JSON.stringify(event) }
+  return {
+    n,
+    id,
+    subject,
+    hash: contentHash(type, subject, time, data),
+    timed: time !== undefined,
+    bad,
+    json: JSON.stringify(event),
+  }
 }
 
 export function makeBatch(random: Random, tenant: string, sender: number, events: readonly SentEvent[]): Batch {

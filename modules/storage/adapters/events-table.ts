@@ -1,4 +1,4 @@
-import { rowColumns } from '@splitstream/ingest/contract'
+import { flagTimeAssigned, rowColumns } from '@splitstream/ingest/contract'
 import type { Call, ClickHouse } from '@splitstream/kernel'
 import { insertSettings } from '../domain/table.ts'
 
@@ -98,12 +98,24 @@ export class EventsTable {
     return Number(row!.n)
   }
 
-  /** Keys (u64 pairs, little endian) and times (i64 µs) of the events received at or after `since` (µs), streamed. */
+  /** Of the events received at or after `since` (µs), streamed: key (u64), time (i64 µs), flags (u8); little endian. */
   recentKeys(since: number, call: Call): Promise<AsyncIterable<Uint8Array>> {
+    return this.#keys('received >= fromUnixTimestamp64Micro({since:Int64})', since, call)
+  }
+
+  /** The same of the events received before `since` that came without a time. */
+  untimedKeys(since: number, call: Call): Promise<AsyncIterable<Uint8Array>> {
+    return this.#keys(
+      `received < fromUnixTimestamp64Micro({since:Int64}) AND bitAnd(flags, ${flagTimeAssigned}) != 0`,
+      since,
+      call,
+    )
+  }
+
+  #keys(condition: string, since: number, call: Call): Promise<AsyncIterable<Uint8Array>> {
     return this.#clickhouse.stream(
       {
-        sql: `SELECT _key, toInt64(toUnixTimestamp64Micro(time)) FROM events
-              WHERE received >= fromUnixTimestamp64Micro({since:Int64})`,
+        sql: `SELECT _key, toInt64(toUnixTimestamp64Micro(time)), flags FROM events WHERE ${condition}`,
         params: { since },
         format: 'RowBinary',
       },

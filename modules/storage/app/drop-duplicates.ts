@@ -1,7 +1,7 @@
 import { decodeRow, type EventRow } from '@splitstream/ingest/contract'
 import type { Call } from '@splitstream/kernel'
 import type { EventsTable, StoredIdentity, StoredKey } from '../adapters/events-table.ts'
-import { type Block, type BlockRow, keyHigh, keyLow, timeOf } from '../domain/block.ts'
+import { type Block, type BlockRow, isUntimed, keyHigh, keyLow, timeOf } from '../domain/block.ts'
 import type { SeenIndex } from '../domain/seen-index.ts'
 
 /**
@@ -14,7 +14,9 @@ export async function dropDuplicates(
   table: EventsTable,
   call: Call,
 ): Promise<readonly BlockRow[]> {
-  const doubtful = block.rows.filter((row) => index.add(keyLow(row), keyHigh(row), timeOf(row)) === 'maybe')
+  const doubtful = block.rows.filter(
+    (row) => index.add(keyLow(row), keyHigh(row), timeOf(row), isUntimed(row)) === 'maybe',
+  )
   if (doubtful.length === 0) return block.rows
 
   const dropped = new Set<number>()

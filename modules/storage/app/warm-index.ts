@@ -1,3 +1,4 @@
+import { flagTimeAssigned } from '@splitstream/ingest/contract'
 import type { Call, Clock } from '@splitstream/kernel'
 import type { EventsTable } from '../adapters/events-table.ts'
 import { SeenIndex } from '../domain/seen-index.ts'
@@ -21,20 +22,29 @@ export async function warmIndex(table: EventsTable, maxKeys: number, clock: Cloc
     }
   }
   const index = new SeenIndex(maxKeys, forgottenUntil)
-  await fill(index, await table.recentKeys(since, call))
+  if (since > 0) {
+    await eachKey(await table.untimedKeys(since, call), (low, high) => index.addUntimed(low, high))
+  }
+  await eachKey(await table.recentKeys(since, call), (low, high, time, untimed) => index.add(low, high, time, untimed))
   return index
 }
 
-/** Rows of 16 bytes: key (u64) and time (i64 µs); a chunk may end within a row. */
-async function fill(index: SeenIndex, chunks: AsyncIterable<Uint8Array>): Promise<void> {
+const rowBytes = 17
+
+/** Rows of key (u64), time (i64 µs) and flags (u8); a chunk may end within a row. */
+async function eachKey(
+  chunks: AsyncIterable<Uint8Array>,
+  found: (low: number, high: number, time: number, untimed: boolean) => unknown,
+): Promise<void> {
   let rest: Uint8Array = new Uint8Array(0)
   for await (const chunk of chunks) {
     const bytes = rest.length === 0 ? chunk : Buffer.concat([rest, chunk])
     const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
-    const end = bytes.length - (bytes.length % 16)
-    for (let p = 0; p < end; p += 16) {
+    const end = bytes.length - (bytes.length % rowBytes)
+    for (let p = 0; p < end; p += rowBytes) {
       const time = view.getInt32(p + 12, true) * 2 ** 32 + view.getUint32(p + 8, true)
-      index.add(view.getUint32(p, true), view.getUint32(p + 4, true), time)
+      const untimed = (view.getUint8(p + 16) & flagTimeAssigned) !== 0
+      found(view.getUint32(p, true), view.getUint32(p + 4, true), time, untimed)
     }
     rest = bytes.subarray(end)
   }

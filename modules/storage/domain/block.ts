@@ -1,4 +1,4 @@
-import { at, openRecord, type RecordView, stampRow } from '@splitstream/ingest/contract'
+import { at, flagTimeAssigned, openRecord, type RecordView, stampRow } from '@splitstream/ingest/contract'
 import type { LogRecord } from '@splitstream/kernel'
 
 /**
@@ -63,6 +63,11 @@ export function keyHigh(row: BlockRow): number {
 export function timeOf(row: BlockRow): number {
   const start = row.record.starts[row.index]! + at.time
   return row.record.view.getInt32(start + 4, true) * 2 ** 32 + row.record.view.getUint32(start, true)
+}
+
+/** Whether the event came without a time. */
+export function isUntimed(row: BlockRow): boolean {
+  return (row.record.bytes[row.record.starts[row.index]! + at.flags]! & flagTimeAssigned) !== 0
 }
 
 /** The rows as RowBinary: views of the records, one for each run of neighbouring rows. */

@@ -2,6 +2,8 @@ import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { SeenIndex } from './seen-index.ts'
 
+/** Keys are hashes: spread them. */
+const hash = (i: number): number => Math.imul((i + 1) ^ (i >>> 13), 0x9e3779b1) >>> 0
 const u32 = fc.integer({ min: 0, max: 2 ** 32 - 1 })
 
 describe('SeenIndex', () => {
@@ -30,6 +32,27 @@ describe('SeenIndex', () => {
     const index = new SeenIndex(10_000)
     for (let i = 0; i < 100_000; i++) index.add(i, i, i)
     for (let i = 0; i < 100_000; i++) expect(index.add(i, i, i)).toBe('maybe')
+  })
+
+  it('never says new for a stored event that came without a time, whose retry has a later one', () => {
+    const index = new SeenIndex(10_000)
+    for (let i = 0; i < 100_000; i++) index.add(hash(i), hash(-i), i, true)
+    for (let i = 0; i < 100_000; i++) expect(index.add(hash(i), hash(-i), 1e6 + i, true)).toBe('maybe')
+  })
+
+  it('says new for nearly all events without a time, though it has forgotten many', () => {
+    const index = new SeenIndex(10_000)
+    for (let i = 0; i < 60_000; i++) index.add(hash(i), hash(-i), i, true)
+    let maybe = 0
+    for (let i = 60_000; i < 70_000; i++) if (index.add(hash(i), hash(-i), i, true) === 'maybe') maybe++
+    expect(maybe).toBeLessThan(50)
+  })
+
+  it('is told of events without a time that lie before its window', () => {
+    const index = new SeenIndex(10_000, 500)
+    index.addUntimed(7, 8)
+    expect(index.add(7, 8, 1000, true)).toBe('maybe')
+    expect(index.add(8, 7, 1000, true)).toBe('new')
   })
 
   it('bounds its memory to two generations', () => {

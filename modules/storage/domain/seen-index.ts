@@ -1,3 +1,5 @@
+import { KeyFilter } from './key-filter.ts'
+
 /**
  * Which event keys were stored lately: the first half of "a retry never doubles".
  *
@@ -7,7 +9,8 @@
  *
  * It never decides alone that an event is a duplicate, since two events can share a key: `add` answers
  *   new      nothing with this key can be stored: the key is not in the window, and the event's time lies after the time
- *            of everything that was ever forgotten (a retry repeats the event's time);
+ *            of everything that was ever forgotten (a retry repeats the event's time). A retry of an event that came
+ *            without a time has none to repeat, so the keys of those are kept for good, in a filter of bounded memory;
  *   maybe    ask the table.
  * Hence a collision, an old event or a forgotten window costs a look-up and never an event.
  */
@@ -22,12 +25,16 @@ interface Generation {
 }
 
 const minSlots = 1 << 12
+/** Of the filter for events without a time, for each key of a generation: 32 MiB for two million. */
+const filterBits = 128
 
 export class SeenIndex {
   readonly #maxKeys: number
   #current: Generation
   #previous: Generation | undefined
   #forgottenUntil: number
+  /** Keys of all events that came without a time; made when the first one comes. */
+  #untimed: KeyFilter | undefined
 
   /**
    * @param maxKeys keys of one generation
@@ -47,15 +54,32 @@ export class SeenIndex {
     return this.#current.slots.byteLength + (this.#previous?.slots.byteLength ?? 0)
   }
 
-  /** Adds the key (two unsigned halves) of an event whose time is `time` µs, and says whether it may be stored already. */
-  add(low: number, high: number, time: number): Verdict {
+  /**
+   * Adds the key (two unsigned halves) of an event whose time is `time` µs, and says whether it may be stored already.
+   * `untimed`: it came without one, and has that of its arrival.
+   */
+  add(low: number, high: number, time: number, untimed = false): Verdict {
     // Slot value 0,0 means empty; the one key that is 0,0 is kept as 1,0 (a collision like any other).
     if (low === 0 && high === 0) low = 1
     const inPrevious = this.#previous !== undefined && has(this.#previous, low, high)
     const fresh = insert(this.#current, low, high)
     if (time > this.#current.maxTime) this.#current.maxTime = time
     if (fresh) this.#makeRoom()
-    return !fresh || inPrevious || time <= this.#forgottenUntil ? 'maybe' : 'new'
+    const forgotten = time <= this.#forgottenUntil || (untimed && this.#wasForgotten(low, high))
+    if (untimed) this.addUntimed(low, high)
+    return !fresh || inPrevious || forgotten ? 'maybe' : 'new'
+  }
+
+  /** An event without a time that lies before the window. */
+  addUntimed(low: number, high: number): void {
+    this.#untimed ??= new KeyFilter(2 ** Math.ceil(Math.log2(this.#maxKeys * filterBits)))
+    this.#untimed.add(low, high)
+  }
+
+  #wasForgotten(low: number, high: number): boolean {
+    return (
+      this.#forgottenUntil > Number.NEGATIVE_INFINITY && this.#untimed !== undefined && this.#untimed.has(low, high)
+    )
   }
 
   #makeRoom(): void {
