@@ -117,8 +117,7 @@ class Front {
       exchange.closed()
     })
     const last = connection.opened(exchange, this.#limits.maxRequestsPerSocket)
-    // Of HTTP/0.9 nothing tells where a request ends.
-    if (last || this.stopping || request.httpVersionMajor !== 1) endAfter(response, connection)
+    if (last || this.stopping) endAfter(response, connection)
     try {
       if (connection.pending > this.#limits.maxPipelined) {
         endAfter(response, connection)
@@ -142,8 +141,6 @@ class Front {
     }
     const connection = this.#connections.of(socket as IncomingMessage['socket'])
     const { latest } = connection
-    // Its last answer is on its way; what else comes is not listened to.
-    if (connection.ending && connection.pending === 0) return
     const why = parserError(error)
     if (connection.pending === 0 || !latest) {
       connection.ending = true
