@@ -22,8 +22,7 @@ export function checkRaw(request: IncomingMessage): void {
   const target = request.url ?? '/'
   if (target.length > maxTargetBytes)
     throw new AppError('URI_TOO_LONG', `The request target is longer than ${maxTargetBytes} bytes`)
-  if (request.httpVersionMajor !== 1)
-    throw new AppError('REQUEST_INVALID', 'Only version 1 of HTTP is spoken here')
+  if (request.httpVersionMajor !== 1) throw new AppError('REQUEST_INVALID', 'Only version 1 of HTTP is spoken here')
   checkRepeated(request.rawHeaders)
   const { host, 'transfer-encoding': coding, expect } = request.headers
   // The server's own check answers without a problem document, so it is off.

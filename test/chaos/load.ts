@@ -32,7 +32,7 @@ const maxBehindMs = 1_000
 export class Load {
   readonly statuses = new Map<string, number>()
   /** Told of every answer; for checks of status codes. */
-  onAnswer: ((answer: Answer) => void) | undefined
+  onAnswer: ((answer: Answer, batch: Batch) => void) | undefined
   readonly #o: LoadOptions
   readonly #next: number[]
   readonly #again: Client[]
@@ -140,7 +140,7 @@ export class Load {
     try {
       const answer = await client.post(batch)
       this.#count(String(answer.status))
-      this.onAnswer?.(answer)
+      this.onAnswer?.(answer, batch)
       const outcome = outcomeOf(answer)
       await ledger.end(batch, outcome)
       if (outcome.kind === 'acked') return answer
@@ -158,6 +158,10 @@ export class Load {
     this.statuses.set(what, (this.statuses.get(what) ?? 0) + 1)
   }
 }
+
+/** 422 is the right answer to a batch in which every event is bad. */
+export const isRightlyRefused = (answer: Answer, batch: Batch): boolean =>
+  answer.status === 422 && batch.events.every((event) => event.bad)
 
 /** What an answer says about the batch. Only these codes promise that nothing was kept. */
 function outcomeOf(answer: Answer): Outcome {

@@ -72,6 +72,8 @@ export async function startEmbeddedClickHouse(o: EmbeddedClickHouseOptions): Pro
       sessions,
       maxMemoryBytes: o.maxMemoryBytes ?? 2 ** 31,
     }
+    // Without a listener an error of the channel to a child that was just killed would end this process with it.
+    child.on('error', (error) => logger.warn('the embedded ClickHouse cannot be talked to', { error: String(error) }))
     child.send({ kind: 'start', start } satisfies FromParent)
     port = await ready(child)
     startedAt = performance.now()
@@ -151,7 +153,7 @@ async function ready(child: ChildProcess): Promise<number> {
   }
   const onExit = (code: number | null, signal: string | null): void =>
     reject(new Error(`the embedded ClickHouse exited at start (code ${code}, signal ${signal})`))
-  child.on('message', onMessage).once('exit', onExit)
+  child.on('message', onMessage).once('exit', onExit).once('error', reject)
   try {
     return await promise
   } catch (error) {
@@ -159,6 +161,6 @@ async function ready(child: ChildProcess): Promise<number> {
     throw error
   } finally {
     clearTimeout(timer)
-    child.off('message', onMessage).off('exit', onExit)
+    child.off('message', onMessage).off('exit', onExit).off('error', reject)
   }
 }
