@@ -19,7 +19,7 @@ export const limits: ReadLimits = {
   maxRowsToRead: 1e8,
   maxResultBytes: 2 ** 26,
 }
-export const never = new AbortController().signal
+export const never: AbortSignal = new AbortController().signal
 export const as = (tenant: string, budgetMs = 20_000) => systemCall(systemClock, budgetMs, never, tenant)
 
 export let dir: string
