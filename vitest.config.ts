@@ -15,7 +15,7 @@ export default defineConfig({
         test: {
           ...shared,
           name: 'unit',
-          include: ['src/**/*.test.ts', 'modules/**/*.test.ts', 'test/contract/**/*.test.ts'],
+          include: ['src/**/*.test.ts', 'modules/**/*.test.ts', 'test/contract/**/*.test.ts', 'test/docs/**/*.test.ts'],
         },
       },
       {

@@ -7,7 +7,7 @@ export async function main(): Promise<void> {
   try {
     const running = await startProcess(loadConfig())
     if (running.freshAdminKey !== undefined) announceKey(running.freshAdminKey)
-    process.stderr.write(`Splitstream is ready at ${running.url}\n`)
+    process.stderr.write(`Splitstream listens at ${running.url}\n`)
     const signal = await new Promise<NodeJS.Signals>((resolve) => {
       process.once('SIGTERM', resolve).once('SIGINT', resolve)
     })

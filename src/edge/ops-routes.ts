@@ -1,7 +1,7 @@
 import type { Health, Route } from '@splitstream/kernel'
 
 export interface OpsDeps {
-  /** By part: modules, log, engines. */
+  /** By part: the modules and the log. */
   health(): Readonly<Record<string, Health>>
   /** Started, and not stopping. */
   started(): boolean
@@ -55,7 +55,7 @@ export function opsRoutes(deps: OpsDeps): Route[] {
       path: '/metrics',
       scope: 'public',
       summary: 'Metrics in the Prometheus text format',
-      produces: ['text/plain', 'application/openmetrics-text'],
+      produces: ['text/plain'],
       handle: async () => ({
         status: 200,
         headers: { 'content-type': 'text/plain; version=0.0.4; charset=utf-8' },

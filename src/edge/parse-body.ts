@@ -20,8 +20,8 @@ export function parseBody<T>(schema: z.ZodType<T>, body: Uint8Array): T {
     throw new AppError('BODY_TOO_DEEP', `The body is nested more than ${maxDepth} levels deep`)
   const parsed = schema.safeParse(json)
   if (parsed.success) return parsed.data
-  const problems = parsed.error.issues.map((issue) => ({ path: issue.path.join('.'), reason: issue.message }))
-  throw new AppError('REQUEST_INVALID', `${problems[0]!.path || 'the body'}: ${problems[0]!.reason}`, {
+  const problems = parsed.error.issues.map((issue) => ({ path: ['$', ...issue.path].join('.'), detail: issue.message }))
+  throw new AppError('REQUEST_INVALID', `${problems[0]!.path}: ${problems[0]!.detail}`, {
     details: { problems },
   })
 }

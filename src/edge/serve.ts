@@ -53,6 +53,7 @@ export function createServe(deps: ServeDeps): Serve {
       route = matched.route
       const { headers } = request
       const principal = authenticate(headers.authorization, route.scope, deps.keys)
+      if (route.operator && !principal.operator) throw new AppError('FORBIDDEN', 'Only the operator may do this')
       const query = readQuery(matched.query, route.query ?? none)
       checkAccept(headers.accept, route.produces ?? json)
       const mediaType = mediaTypeOf(headers, route)

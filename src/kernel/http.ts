@@ -31,6 +31,8 @@ export interface Route {
   readonly path: string
   /** The scope that the key needs; 'public' needs no key. */
   readonly scope: Scope | 'public'
+  /** Only for the operator's key: it touches what belongs to all tenants. */
+  readonly operator?: boolean
   readonly summary: string
   /** Names of the query parameters that the route knows; any other is refused, and so is a repeated one. */
   readonly query?: readonly string[]

@@ -20,10 +20,10 @@ export function binaryToJson(request: RouteRequest): Uint8Array {
   const head = JSON.stringify(envelope).slice(0, -1)
   if (request.body.length === 0) return Buffer.from(`${head}}`)
 
-  const isJson = /^[^;]*[/+]json\b/.test(contentType)
+  const isJson = /^[^;]*[/+]json\b/i.test(contentType)
   if (isJson) return Buffer.concat([Buffer.from(`${head},"data":`), request.body, Buffer.from('}')])
   const body = Buffer.from(request.body.buffer, request.body.byteOffset, request.body.byteLength)
-  const data = contentType.startsWith('text/')
+  const data = /^text\//i.test(contentType)
     ? `"data":${JSON.stringify(body.toString('utf8'))}`
     : `"data_base64":"${body.toString('base64')}"`
   return Buffer.from(`${head},${data}}`)

@@ -4,12 +4,7 @@ import { isLines } from '../app/append-events.ts'
 import type { AppendInput, IngestAppend, Receipt } from '../contract/index.ts'
 import { binaryToJson, isBinaryMode } from './binary-mode.ts'
 
-const jsonForms = new Set([
-  'application/json',
-  'application/cloudevents+json',
-  'application/cloudevents-batch+json',
-  'application/vnd.api+json',
-])
+const jsonForms = new Set(['application/json', 'application/cloudevents+json', 'application/cloudevents-batch+json'])
 
 /** What may keep an event from being visible in time, though it is durable. */
 const notYet = new Set(['NOT_YET_STORED', 'DEADLINE_EXCEEDED', 'UNAVAILABLE', 'OVERLOADED', 'UNKNOWN_OUTCOME'])

@@ -54,7 +54,9 @@ export function deadLetterRoutes(letters: DeadLetters, ingest: IngestAppend): Ro
         const parsed = replayBody.safeParse(parseJson(body))
         if (!parsed.success) {
           throw new AppError('REQUEST_INVALID', 'The replay request is not valid', {
-            details: { problems: parsed.error.issues.map((i) => ({ path: i.path.join('.'), reason: i.message })) },
+            details: {
+              problems: parsed.error.issues.map((i) => ({ path: ['$', ...i.path].join('.'), detail: i.message })),
+            },
           })
         }
         return { status: 200, json: await replayDeadLetters({ letters, ingest }, parsed.data, call) }
@@ -81,6 +83,7 @@ export function lossRoute(acknowledge: () => Promise<number>): Route {
     method: 'POST',
     path: '/v1/losses/acknowledge',
     scope: 'admin',
+    operator: true,
     summary: 'Acknowledge that stored events are gone and could not be brought back from the log',
     handle: async () => ({ status: 200, json: { acknowledgedEvents: await acknowledge() } }),
   }

@@ -58,11 +58,13 @@ export class Confirmed {
       stop.abort()
       this.#waiters.delete(waiter)
     }
-    if (call.signal.aborted) throw new AppError('CANCELLED', 'The caller went away')
-    if (!covers(this.#next, wanted)) {
-      throw new AppError('NOT_YET_STORED', 'The events are durable but not stored yet; ask again', {
-        retryAfterMs: 1000,
-      })
+    if (covers(this.#next, wanted)) return
+    // A signal at the end of the budget is the budget's, not a caller that left.
+    if (call.signal.aborted && remaining(call, this.#clock) > 0) {
+      throw new AppError('CANCELLED', 'The caller went away')
     }
+    throw new AppError('NOT_YET_STORED', 'The events are durable but not stored yet; ask again', {
+      retryAfterMs: 1000,
+    })
   }
 }

@@ -33,7 +33,7 @@ export function deadLettersCommand(): Command {
       if (next !== null && !o.json) print(`There are more: --before ${next}`)
     })
   const replay = new Command('replay')
-    .description('Send dead letters through ingest again. A dry run, which only checks them, unless --yes is given')
+    .description('Send dead letters through ingest again. A dry run, which only counts them, unless --yes is given')
     .argument('<id...>', 'as the list shows them')
     .option('--yes', 'really send them')
     .option('--event <json>', 'a mended event in place of the one that failed (for a single id)')
@@ -52,9 +52,13 @@ export function deadLettersCommand(): Command {
       }
     })
 
-  examples(withConnection(list), 'splitstream deadletters list --code EVENT_INVALID')
-  examples(withConnection(replay), 'splitstream deadletters replay 01JD3', 'splitstream deadletters replay 01JD3 --yes')
-  examples(withConnection(remove), 'splitstream deadletters delete 01JD3')
+  examples(withConnection(list), 'splitstream deadletters list --code LOG_CORRUPT')
+  examples(
+    withConnection(replay),
+    'splitstream deadletters replay 0-4711',
+    'splitstream deadletters replay 0-4711 --yes',
+  )
+  examples(withConnection(remove), 'splitstream deadletters delete 0-4711')
   for (const command of [list, replay, remove]) letters.addCommand(command)
-  return examples(letters, 'splitstream deadletters list', 'splitstream deadletters replay 01JD3 --yes')
+  return examples(letters, 'splitstream deadletters list', 'splitstream deadletters replay 0-4711 --yes')
 }

@@ -57,8 +57,8 @@ export function keysCommand(): Command {
     'splitstream keys create board --scopes query --tenant acme',
   )
   examples(withConnection(list), 'splitstream keys list')
-  examples(withConnection(rotate), 'splitstream keys rotate k_3f9a --grace 3600')
-  examples(withConnection(revoke), 'splitstream keys revoke k_3f9a')
+  examples(withConnection(rotate), 'splitstream keys rotate 3f9aK27bQx01 --grace 3600')
+  examples(withConnection(revoke), 'splitstream keys revoke 3f9aK27bQx01')
   for (const command of [create, list, rotate, revoke]) keys.addCommand(command)
   return examples(keys, 'splitstream keys create web-shop --scopes ingest', 'splitstream keys list')
 }

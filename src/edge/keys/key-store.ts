@@ -3,7 +3,7 @@ import { type KeyRow, type KeyView, secretsOf, viewOf } from './key-row.ts'
 import { KeyTable } from './key-table.ts'
 import { LastUsed } from './last-used.ts'
 import type { Principal } from './principal.ts'
-import { displayPrefix, hashOf, makeId, makeSecret } from './secret.ts'
+import { displayPrefix, hashOf, looksRight, makeId, makeSecret } from './secret.ts'
 
 export type { KeyView } from './key-row.ts'
 export type { Principal } from './principal.ts'
@@ -82,6 +82,12 @@ export class KeyStore {
    * stored nowhere and cannot be shown again.
    */
   async bootstrap(chosen: string | undefined): Promise<string | undefined> {
+    if (chosen !== undefined && !(looksRight(chosen) && /^[\x21-\x7e]+$/.test(chosen))) {
+      throw new AppError(
+        'CONFIG_INVALID',
+        'ADMIN_KEY cannot be sent as a key: it needs 32 to 512 printable ASCII characters without spaces, and one that starts with ss_ has to be whole',
+      )
+    }
     const key = chosen ?? makeSecret('op', operatorId)
     // A chosen key replaces whatever was there; that is also the way back in when the first one is lost.
     const conflict =

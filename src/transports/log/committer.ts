@@ -153,7 +153,7 @@ export class Committer {
       if (!message.full) this.#failure = message.message
       const error = message.full
         ? new AppError('DISK_FULL', 'The disk of the event log is full', { retryAfterMs: 10_000 })
-        : new AppError('UNAVAILABLE', 'The event log cannot be written', { retryAfterMs: 5_000 })
+        : unknownOutcome()
       this.#settle((waiting) => waiting.reject(error))
     }
     if (message.kind === 'trimmed') {
@@ -197,9 +197,17 @@ export class Committer {
   #fail(reason: string): void {
     this.#failure = reason
     const error = new AppError('UNAVAILABLE', 'The event log failed and needs a restart', { retryAfterMs: 5_000 })
-    for (const waiting of [...(this.#running ?? []), ...this.#queue.splice(0)]) waiting.reject(error)
+    for (const waiting of this.#running ?? []) waiting.reject(unknownOutcome())
+    for (const waiting of this.#queue.splice(0)) waiting.reject(error)
     this.#running = undefined
     this.#pendingBytes = 0
     this.#idle?.()
   }
+}
+
+/** The commit may have reached the disk before it failed: only sending the events again tells, and is safe. */
+function unknownOutcome(): AppError {
+  return new AppError('UNKNOWN_OUTCOME', 'The event log failed while it was written; send the same events again', {
+    retryAfterMs: 5_000,
+  })
 }
