@@ -20,7 +20,9 @@ export function createRouter(routes: readonly Route[], serve: Serve): Dispatch {
   const app = express()
   app.disable('x-powered-by').disable('etag').enable('strict routing').enable('case sensitive routing')
   app.set('query parser', false)
-  for (const [path, group] of Map.groupBy(routes, (route) => route.path)) {
+  // A literal path wins over one with a parameter in its place, whoever was mounted first.
+  const byPath = [...Map.groupBy(routes, (route) => route.path)].sort(([a], [b]) => parameters(a) - parameters(b))
+  for (const [path, group] of byPath) {
     const methods = group.map((route) => route.method)
     const allow = (methods.includes('GET') ? [...methods, 'HEAD'] : methods).join(', ')
     app.all(path, (request, response) => {
@@ -47,6 +49,8 @@ export function createRouter(routes: readonly Route[], serve: Serve): Dispatch {
     handler(exchange.request, exchange.response)
   }
 }
+
+const parameters = (path: string): number => path.split('/:').length
 
 const tags = new WeakMap<object, Tagged>()
 

@@ -107,17 +107,20 @@ export interface EventRow {
 
 const utf8 = new TextDecoder('utf-8')
 
-/** Decodes row `index` of a record. */
+/** Decodes row `index` of a record. @throws RangeError when a string reaches beyond the row. */
 export function decodeRow(record: RecordView, index: number): EventRow {
   const start = record.starts[index]!
+  const end = record.starts[index + 1]!
   let p = start + at.strings
   const string = (): string => {
     let length = 0
     for (let shift = 0; ; shift += 7) {
+      if (p >= end || shift > 28) throw new RangeError('an event record has a string without an end')
       const byte = record.bytes[p++]!
       length += (byte & 0x7f) * 2 ** shift
       if (byte < 0x80) break
     }
+    if (p + length > end) throw new RangeError('a string of an event record is longer than its row')
     const text = utf8.decode(record.bytes.subarray(p, p + length))
     p += length
     return text

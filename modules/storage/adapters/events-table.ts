@@ -64,11 +64,11 @@ export class EventsTable {
     return Number(row!.n)
   }
 
-  /** Identities stored under these primary keys. Numbers are the only thing written into the text. */
+  /** Identities stored under these primary keys. Instants and numbers are all that is written into the text. */
   async findByKeys(tenant: string, keys: readonly StoredKey[], call: Call): Promise<StoredIdentity[]> {
     const found: StoredIdentity[] = []
     for (let i = 0; i < keys.length; i += lookupKeys) {
-      const tuples = keys.slice(i, i + lookupKeys).map(({ time, key }) => `('${(time / 1e6).toFixed(6)}',${key})`)
+      const tuples = keys.slice(i, i + lookupKeys).map(({ time, key }) => `('${instant(time)}',${key})`)
       found.push(...(await this.#identities(`(time, _key) IN (${tuples.join(',')})`, tenant, call)))
     }
     return found
@@ -136,4 +136,11 @@ export class EventsTable {
     )
     return { inside: Number(row!.inside), before: Number(row!.before) }
   }
+}
+
+/** `2026-01-31 23:59:59.000001`, UTC. As a number the engine would misread instants of 1970 and just before it. */
+function instant(micros: number): string {
+  const seconds = Math.floor(micros / 1e6)
+  const text = new Date(seconds * 1000).toISOString().slice(0, 19).replace('T', ' ')
+  return `${text}.${String(micros - seconds * 1e6).padStart(6, '0')}`
 }

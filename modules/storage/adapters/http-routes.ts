@@ -98,7 +98,14 @@ function parseJson(body: Uint8Array): unknown {
 }
 
 function show({ event, ...letter }: DeadLetterView): object {
-  const body =
-    letter.code === 'LOG_CORRUPT' ? { recordBase64: event.toString('base64') } : { event: JSON.parse(event.toString()) }
-  return { ...letter, ...body }
+  return { ...letter, ...bodyOf(event) }
+}
+
+/** What could not be decoded, or is no JSON, is shown as the bytes that it is. */
+function bodyOf(event: Buffer): object {
+  try {
+    return { event: JSON.parse(event.toString()) as unknown }
+  } catch {
+    return { recordBase64: event.toString('base64') }
+  }
 }

@@ -29,10 +29,12 @@ export interface Progress {
   split(range: Range, middle: number): Promise<void>
   /** The range is done: `rows` of it are in the table, `dead` are dead letters, the rest were duplicates. */
   confirm(range: Range, rows: number, dead: readonly DeadLetter[]): Promise<void>
-  /** Only `actual` rows are there: `missing` are noted as lost until they are found again. Returns the note's id. */
-  noteLoss(actual: number, missing: number): Promise<string>
-  /** What is still lost after a repair; nothing takes the note away. */
-  settleLoss(id: string, missing: number): Promise<void>
+  /** Dead letters of a range that is not pending. */
+  bury(dead: readonly DeadLetter[]): Promise<void>
+  /** `missing` rows are noted as lost until they are found again, in the note of an interrupted repair if there is one. */
+  noteLoss(missing: number): Promise<void>
+  /** The repair is over: `actual` rows are there, `missing` are lost. A loss of none leaves no note. */
+  settleLoss(actual: number, missing: number): Promise<void>
 }
 
 export async function claimProgress(postgres: Postgres, partition: number): Promise<Progress> {
@@ -91,23 +93,32 @@ export async function claimProgress(postgres: Postgres, partition: number): Prom
       })
       stored += rows
     },
-    noteLoss: async (actual, missing) => {
-      let id = ''
+    bury: (dead) =>
+      fenced(async (tx) => {
+        for (const letter of dead) await tx.query(insertDeadLetter, deadLetterValues(partition, letter))
+      }),
+    noteLoss: (missing) =>
+      fenced(async (tx) => {
+        const open = await tx.query(`UPDATE losses SET missing = $2 WHERE ${openLoss} RETURNING id`, [
+          partition,
+          missing,
+        ])
+        if (open.length > 0) return
+        await tx.query('INSERT INTO losses (log_partition, missing) VALUES ($1, $2)', [partition, missing])
+      }),
+    settleLoss: async (actual, missing) => {
       await fenced(async (tx) => {
         await tx.query('UPDATE progress SET stored_rows = $2 WHERE log_partition = $1', [partition, actual])
-        const sql = 'INSERT INTO losses (log_partition, missing) VALUES ($1, $2) RETURNING id'
-        id = (await tx.query<{ id: string }>(sql, [partition, missing]))[0]!.id
+        if (missing === 0) await tx.query(`DELETE FROM losses WHERE ${openLoss}`, [partition])
+        else
+          await tx.query(`UPDATE losses SET missing = $2, settled_at = now() WHERE ${openLoss}`, [partition, missing])
       })
       stored = actual
-      return id
     },
-    settleLoss: (id, missing) =>
-      fenced(async (tx) => {
-        if (missing === 0) await tx.query('DELETE FROM losses WHERE id = $1', [id])
-        else await tx.query('UPDATE losses SET missing = $2 WHERE id = $1', [id, missing])
-      }),
   }
 }
+
+const openLoss = 'log_partition = $1 AND settled_at IS NULL'
 
 const insertDeadLetter = `INSERT INTO dead_letters (id, tenant, log_partition, log_offset, code, reason, event)
   VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT (id) DO NOTHING`

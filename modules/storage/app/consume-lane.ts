@@ -44,8 +44,9 @@ export async function consumeLane(lane: Lane, deps: LaneDeps): Promise<void> {
   try {
     const progress = await claimProgress(deps.postgres, lane.partition)
     await checkSameLog(lane, progress)
-    for (const range of progress.pending) await replayRange(lane, progress, range, deps, '')
+    for (const range of progress.pending) await replayRange(lane, progress, range, deps)
     let next = Math.max(progress.next, ...progress.pending.map((range) => range.last + 1))
+    next = await skipTrimmed(lane, next, deps.logger)
     await repairLane(lane, progress, next, deps)
     deps.confirmed.advance(lane.partition, next)
     await lane.commit(next)
@@ -96,6 +97,18 @@ async function checkSameLog(lane: Lane, progress: Progress): Promise<void> {
     `partition ${lane.partition} of the event log ends at ${end}, before the ${progress.next} that are stored: ` +
       'this is not the log that was; put the right one back, or start with an empty DATA_DIR',
   )
+}
+
+/** What is neither confirmed nor in the log any more cannot be stored: it is said, and the lane goes on where the log begins. */
+async function skipTrimmed(lane: Lane, next: number, logger: Logger): Promise<number> {
+  const { start } = await lane.bounds()
+  if (start <= next) return next
+  logger.error('the record of what is stored ends before the log begins; was an older Postgres restored?', {
+    partition: lane.partition,
+    recorded: next,
+    logBegins: start,
+  })
+  return start
 }
 
 function rangeOf(records: readonly LogRecord[], next: number): Range {

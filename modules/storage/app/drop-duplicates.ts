@@ -47,13 +47,24 @@ function withinBlock(block: Block, doubtful: readonly BlockRow[], dropped: Set<n
   const unknown: Candidate[] = []
   for (const row of block.rows) {
     if (!keys.has(`${keyLow(row)},${keyHigh(row)}`)) continue
-    const event = decodeRow(row.record, row.index)
+    const event = decoded(row)
+    if (!event) continue
     const name = JSON.stringify([event.tenant, event.source, event.id])
     if (firsts.has(name)) dropped.add(row.offset)
     else if (doubts.has(row)) unknown.push({ row, event })
     firsts.add(name)
   }
   return unknown
+}
+
+/** Undefined for a row that is malformed: it is nobody's duplicate, and the engine will refuse it. */
+function decoded(row: BlockRow): EventRow | undefined {
+  try {
+    return decodeRow(row.record, row.index)
+  } catch (error) {
+    if (error instanceof RangeError) return undefined
+    throw error
+  }
 }
 
 const identity = (event: StoredIdentity): string => JSON.stringify([event.source, event.id])

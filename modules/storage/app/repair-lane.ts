@@ -1,39 +1,57 @@
 import { type Lane, systemCall } from '@splitstream/kernel'
 import type { Progress } from '../adapters/progress.ts'
 import type { LaneDeps } from './consume-lane.ts'
-import { replayRange } from './replay-range.ts'
-
-const chunkEvents = 50_000
+import { replayRecords } from './replay-range.ts'
 
 /**
  * The start-up gate. ClickHouse puts a damaged part aside at start and says nothing: its rows are simply gone from every
- * answer. So the rows that the table has below `next` are counted against those confirmed in Postgres. When some are
- * missing, the loss goes on record first, and then everything that the log still holds is gone through again. What could
- * not be brought back stays on record, and the process is not ready until an operator acknowledges it.
+ * answer. So the rows that the table has below `next` are counted against those confirmed in Postgres. States:
+ *
+ *   whole      the counts agree.
+ *   noted      rows are missing: the loss is on record, and everything that the log still holds is gone through again. The
+ *              confirmed count stays, and no range is recorded, so that an interrupted repair starts over and ends here too.
+ *   settled    the count is taken anew. What could not be brought back stays on record, and the process is not ready until
+ *              an operator acknowledges it.
  */
 export async function repairLane(lane: Lane, progress: Progress, next: number, deps: LaneDeps): Promise<void> {
-  const call = systemCall(deps.clock, deps.limits.insertBudgetMs, lane.signal)
   const expected = progress.stored
-  const actual = await deps.table.countBelow(lane.partition, next, call)
+  const count = () =>
+    deps.table.countBelow(lane.partition, next, systemCall(deps.clock, deps.limits.insertBudgetMs, lane.signal))
+  const actual = await count()
   const fields = { partition: lane.partition, expected, actual }
   if (actual === expected) return
   if (actual > expected) {
-    deps.logger.error('the events table has more rows than were confirmed', fields)
+    deps.logger.error('the events table has more rows than were confirmed; from now on they count', fields)
+    await progress.settleLoss(actual, 0)
     return
   }
   deps.logger.error('rows are missing from the events table; they are brought back from the log', fields)
-  const loss = await progress.noteLoss(actual, expected - actual)
-  // The engine may remember the tokens of an earlier repair as well.
-  const token = `:repair-${loss}`
-  const { start } = await lane.bounds()
-  for (let first = start; first < next; first += chunkEvents) {
-    const range = { first, last: Math.min(first + chunkEvents, next) - 1 }
-    await progress.begin(range)
-    await replayRange(lane, progress, range, deps, token)
-  }
-  const missing =
-    expected -
-    (await deps.table.countBelow(lane.partition, next, systemCall(deps.clock, deps.limits.insertBudgetMs, lane.signal)))
-  await progress.settleLoss(loss, Math.max(0, missing))
+  await progress.noteLoss(expected - actual)
+  await goThroughLog(lane, progress, next, deps)
+  const now = await count()
+  const missing = Math.max(0, expected - now)
+  await progress.settleLoss(now, missing)
   deps.logger[missing > 0 ? 'error' : 'info']('the repair is done', { ...fields, stillMissing: missing })
+}
+
+async function goThroughLog(lane: Lane, progress: Progress, next: number, deps: LaneDeps): Promise<void> {
+  // New for each try: the engine remembers the tokens of the parts that it lost, and of an earlier repair.
+  const token = `:repair-${deps.clock.now()}`
+  const unrecorded: Pick<Progress, 'split' | 'confirm'> = {
+    split: async () => undefined,
+    confirm: async (_range, _rows, dead) => {
+      if (dead.length > 0) await progress.bury(dead)
+    },
+  }
+  const { maxEvents, maxBytes } = deps.limits
+  // The head of the log may be trimmed meanwhile: what is read says where it begins now.
+  for (let from = (await lane.bounds()).start; from < next; ) {
+    const records = await lane.read(from, { maxEvents, maxBytes, waitMs: 0 })
+    const [head, tail] = [records[0], records.at(-1)]
+    if (!head || !tail) break
+    const range = { first: Math.max(from, head.baseOffset), last: Math.min(tail.baseOffset + tail.count, next) - 1 }
+    if (range.first > range.last) break
+    await replayRecords(lane, unrecorded, range, records, deps, token)
+    from = range.last + 1
+  }
 }

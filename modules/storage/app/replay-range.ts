@@ -1,6 +1,6 @@
 import { type Lane, type LogRecord, systemCall } from '@splitstream/kernel'
 import type { Progress, Range } from '../adapters/progress.ts'
-import { cutBlock } from '../domain/block.ts'
+import { cutBlock, isUntimed, keyHigh, keyLow, timeOf } from '../domain/block.ts'
 import type { LaneDeps } from './consume-lane.ts'
 import { dropDuplicates } from './drop-duplicates.ts'
 import { damagedLetter, storeRange } from './store-range.ts'
@@ -10,30 +10,37 @@ import { damagedLetter, storeRange } from './store-range.ts'
  * be a half of one that was split, and an insert whose client died may still be running. So: what the table has of the
  * range counts as stored; the rest goes the usual way. Under the usual token (`token` empty) the engine honours whichever
  * insert wins the race; a repair needs another token, because the engine remembers the one of the part that it lost.
- * Returns how many rows were inserted.
  */
-export async function replayRange(
+export async function replayRange(lane: Lane, progress: Progress, range: Range, deps: LaneDeps): Promise<void> {
+  await replayRecords(lane, progress, range, await readRange(lane, range), deps, '')
+}
+
+/** The same for records that were read already. Stores those rows that the table does not have, under a token of its own. */
+export async function replayRecords(
   lane: Lane,
-  progress: Progress,
+  progress: Pick<Progress, 'split' | 'confirm'>,
   range: Range,
+  records: readonly LogRecord[],
   deps: LaneDeps,
   token: string,
-): Promise<number> {
+): Promise<void> {
   const call = systemCall(deps.clock, deps.limits.insertBudgetMs, lane.signal)
   const stored = await deps.table.storedOffsets(lane.partition, range.first, range.last, call)
-  const block = cutBlock(lane.partition, range.first, range.last, await readRange(lane, range))
+  const block = cutBlock(lane.partition, range.first, range.last, records)
+  // What the table has already never comes to dropDuplicates; a retry of it has to be known all the same.
+  for (const row of block.rows) {
+    if (stored.has(row.offset)) deps.index.add(keyLow(row), keyHigh(row), timeOf(row), isUntimed(row))
+  }
   const missing = { ...block, rows: block.rows.filter((row) => !stored.has(row.offset)) }
   const rows = await dropDuplicates(missing, deps.index, deps.table, call)
   const target = { partition: lane.partition, table: deps.table, progress, deadLetter: deps.onDeadLetter }
-  const alreadyStored = token === '' ? stored.size : 0
-  await storeRange(target, range, rows, block.damaged.map(damagedLetter), call, { alreadyStored, token })
+  await storeRange(target, range, rows, block.damaged.map(damagedLetter), call, { alreadyStored: stored.size, token })
   deps.logger.info('replayed a range of the log', {
     partition: lane.partition,
     ...range,
     alreadyStored: stored.size,
     inserted: rows.length,
   })
-  return rows.length
 }
 
 /** All records of a range that is still in the log. @throws when a part of it is gone: then nothing may be confirmed. */

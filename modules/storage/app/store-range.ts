@@ -24,7 +24,8 @@ export interface Again {
 export interface RangeStore {
   readonly partition: number
   readonly table: EventsTable
-  readonly progress: Progress
+  /** Where the range is recorded; a repair keeps no record of its ranges. */
+  readonly progress: Pick<Progress, 'split' | 'confirm'>
   /** Told of each dead letter, for metrics and logs. */
   deadLetter(letter: DeadLetter): void
 }
@@ -93,13 +94,14 @@ async function storeHalves(
 }
 
 function letterOf(row: BlockRow, error: ClickHouseError): DeadLetter {
-  const event = decodeRow(row.record, row.index)
-  return {
-    tenant: event.tenant,
-    offset: row.offset,
-    code: error.type,
-    reason: error.message.slice(0, 1000),
-    event: Buffer.from(cloudEventText(event)),
+  const common = { offset: row.offset, code: error.type, reason: error.message.slice(0, 1000) }
+  try {
+    const event = decodeRow(row.record, row.index)
+    return { ...common, tenant: event.tenant, event: Buffer.from(cloudEventText(event)) }
+  } catch (undecodable) {
+    if (!(undecodable instanceof RangeError)) throw undecodable
+    const { starts, bytes } = row.record
+    return { ...common, tenant: 'default', event: bytes.subarray(starts[row.index], starts[row.index + 1]) }
   }
 }
 

@@ -1,5 +1,5 @@
 import { flagTimeAssigned } from '@splitstream/ingest/contract'
-import type { Call, Clock } from '@splitstream/kernel'
+import { AppError, type Call, type Clock } from '@splitstream/kernel'
 import type { EventsTable } from '../adapters/events-table.ts'
 import { SeenIndex } from '../domain/seen-index.ts'
 
@@ -25,7 +25,12 @@ export async function warmIndex(table: EventsTable, maxKeys: number, clock: Cloc
   if (since > 0) {
     await eachKey(await table.untimedKeys(since, call), (low, high) => index.addUntimed(low, high))
   }
-  await eachKey(await table.recentKeys(since, call), (low, high, time, untimed) => index.add(low, high, time, untimed))
+  const inside = (await table.windowAt(since, call)).inside
+  const read = await eachKey(await table.recentKeys(since, call), (low, high, time, untimed) =>
+    index.add(low, high, time, untimed),
+  )
+  // A stream that the engine broke off can end like a whole one; with too few keys, retries would look new.
+  if (read < inside) throw new AppError('UNAVAILABLE', `only ${read} of ${inside} stored keys could be read`)
   return index
 }
 
@@ -35,7 +40,8 @@ const rowBytes = 17
 async function eachKey(
   chunks: AsyncIterable<Uint8Array>,
   found: (low: number, high: number, time: number, untimed: boolean) => unknown,
-): Promise<void> {
+): Promise<number> {
+  let count = 0
   let rest: Uint8Array = new Uint8Array(0)
   for await (const chunk of chunks) {
     const bytes = rest.length === 0 ? chunk : Buffer.concat([rest, chunk])
@@ -44,8 +50,11 @@ async function eachKey(
     for (let p = 0; p < end; p += rowBytes) {
       const time = view.getInt32(p + 12, true) * 2 ** 32 + view.getUint32(p + 8, true)
       const untimed = (view.getUint8(p + 16) & flagTimeAssigned) !== 0
+      count++
       found(view.getUint32(p, true), view.getUint32(p + 4, true), time, untimed)
     }
     rest = bytes.subarray(end)
   }
+  if (rest.length > 0) throw new AppError('UNAVAILABLE', 'the stored keys end in the middle of one')
+  return count
 }

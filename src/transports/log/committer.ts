@@ -19,6 +19,7 @@ const maxCommitBytes = 8 << 20
  */
 export class Committer {
   readonly #worker: Worker
+  readonly #exited: Promise<void>
   readonly #clock: Clock
   readonly #maxPendingBytes: number
   readonly #ends: number[]
@@ -49,6 +50,7 @@ export class Committer {
     this.#committed = o.onCommit
     worker.on('message', (message: FromWorker) => this.#onMessage(message))
     worker.on('error', (error) => this.#fail(String(error)))
+    this.#exited = new Promise((resolve) => worker.once('exit', () => resolve()))
   }
 
   get pendingBytes(): number {
@@ -65,8 +67,7 @@ export class Committer {
 
   append(entries: readonly LogAppend[]): Promise<LogRange[]> {
     if (this.#closing) throw new AppError('STOPPING', 'The event log is stopping')
-    if (this.#failure)
-      throw new AppError('UNAVAILABLE', 'The event log failed and needs a restart', { retryAfterMs: 5000 })
+    if (this.#failure) throw needsRestart()
     const bytes = entries.reduce((sum, entry) => sum + entry.bytes.length, 0)
     if (this.#pendingBytes + bytes > this.#maxPendingBytes) {
       throw new AppError('OVERLOADED', 'Too many bytes wait for the disk', {
@@ -106,9 +107,8 @@ export class Committer {
         this.#idle = resolve
       })
     }
-    const exited = new Promise((resolve) => this.#worker.once('exit', resolve))
     this.#worker.postMessage({ kind: 'close' } satisfies ToWorker)
-    await exited
+    await this.#exited
   }
 
   /** At the end of the turn, so that all appends of one turn share a commit. */
@@ -187,6 +187,12 @@ export class Committer {
       this.#pendingBytes -= waiting.bytes
       each(waiting)
     }
+    if (this.#failure) {
+      for (const waiting of this.#queue.splice(0)) {
+        this.#pendingBytes -= waiting.bytes
+        waiting.reject(needsRestart())
+      }
+    }
     if (this.#queue.length > 0) this.#commit()
     else {
       this.#idle?.()
@@ -196,14 +202,16 @@ export class Committer {
 
   #fail(reason: string): void {
     this.#failure = reason
-    const error = new AppError('UNAVAILABLE', 'The event log failed and needs a restart', { retryAfterMs: 5_000 })
     for (const waiting of this.#running ?? []) waiting.reject(unknownOutcome())
-    for (const waiting of this.#queue.splice(0)) waiting.reject(error)
+    for (const waiting of this.#queue.splice(0)) waiting.reject(needsRestart())
     this.#running = undefined
     this.#pendingBytes = 0
     this.#idle?.()
   }
 }
+
+const needsRestart = (): AppError =>
+  new AppError('UNAVAILABLE', 'The event log failed and needs a restart', { retryAfterMs: 5_000 })
 
 /** The commit may have reached the disk before it failed: only sending the events again tells, and is safe. */
 function unknownOutcome(): AppError {

@@ -60,7 +60,14 @@ function serve(lock: DatabaseSync, db: DatabaseSync): void {
       return tell({ kind: 'committed' })
     }
     if (message.kind === 'trim') {
-      for (let p = 0; p < partitions; p++) trim(p, message)
+      for (let p = 0; p < partitions; p++) {
+        try {
+          trim(p, message)
+        } catch {
+          // Deleting needs room as well. On a full disk the rows stay, and the next trim tries again.
+          if (db.isTransaction) db.exec('ROLLBACK')
+        }
+      }
       return tell({ kind: 'trimmed', bounds })
     }
     db.exec('PRAGMA wal_checkpoint(TRUNCATE)')

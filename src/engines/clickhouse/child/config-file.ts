@@ -3,7 +3,7 @@ import { join } from 'node:path'
 
 /**
  * Server configuration of the embedded engine: every part is fsynced before an insert returns (the engine's defaults
- * would lose acknowledged rows in a power cut), and every merged one before those it replaces are dropped; deduplication of insert tokens is on, and the pools fit a small box.
+ * would lose acknowledged rows in a power cut). Merged parts are not: docs/adr/0005. Deduplication of insert tokens is on, and the pools fit a small box.
  */
 export function writeEngineConfig(directory: string, maxMemoryBytes: number): string {
   const path = join(directory, 'engine.xml')
@@ -13,7 +13,6 @@ export function writeEngineConfig(directory: string, maxMemoryBytes: number): st
   <merge_tree>
     <fsync_after_insert>1</fsync_after_insert>
     <fsync_part_directory>1</fsync_part_directory>
-    <min_rows_to_fsync_after_merge>1</min_rows_to_fsync_after_merge>
     <non_replicated_deduplication_window>10000</non_replicated_deduplication_window>
   </merge_tree>
   <background_pool_size>2</background_pool_size>

@@ -1,0 +1,71 @@
+import type { EngineFigures } from './engine.ts'
+import type { IngestFigures } from './ingest.ts'
+import type { SingleFigures } from './single.ts'
+import type { VisibleFigures } from './visible.ts'
+
+/** Everything that one run measured. */
+export interface Figures {
+  readonly engine: EngineFigures
+  readonly ingest: IngestFigures
+  readonly single: SingleFigures
+  readonly visible: VisibleFigures
+  readonly idleMib: number
+  readonly portCallNs: number
+  readonly secondStartMs: number
+}
+
+export interface Row {
+  readonly figure: string
+  readonly measured: string
+  readonly target: string
+  /** Absent: a figure without a target. */
+  readonly met?: boolean
+}
+
+/** Stored events per second against what the engine alone took in the same run. */
+export const ratioTarget = 0.6
+export const storedRatio = ({ engine, ingest }: Figures): number =>
+  ingest.stored / Math.max(engine.one.rate, engine.two.rate)
+
+const whole = (value: number): string => Math.round(value).toLocaleString('en-US')
+
+/** The figures, each held against its target. */
+export function rowsOf(f: Figures): Row[] {
+  const { engine, ingest, single, visible } = f
+  const atMost = (figure: string, value: number, limit: number, unit: string, digits = 0): Row => ({
+    figure,
+    measured: `${digits === 0 ? whole(value) : value.toFixed(digits)} ${unit}`,
+    target: `≤ ${whole(limit)} ${unit}`,
+    met: value <= limit,
+  })
+  const atLeast = (figure: string, value: number, limit: number, unit: string): Row => ({
+    figure,
+    measured: `${whole(value)} ${unit}`,
+    target: `≥ ${whole(limit)} ${unit}`,
+    met: value >= limit,
+  })
+  const plain = (figure: string, measured: string): Row => ({ figure, measured, target: '' })
+  const ratio = storedRatio(f)
+  return [
+    plain('1 batches, acknowledged', `${whole(ingest.acknowledged)} events/s`),
+    atLeast('1 batches, stored', ingest.stored, 200_000, 'events/s'),
+    plain('2 engine alone, one insert at a time', `${whole(engine.one.rate)} events/s`),
+    plain('2 engine alone, two inserts at a time', `${whole(engine.two.rate)} events/s`),
+    {
+      figure: '2 stored / engine alone',
+      measured: ratio.toFixed(2),
+      target: `≥ ${ratioTarget}`,
+      met: ratio >= ratioTarget,
+    },
+    plain('3 single events, closed loop', `${whole(single.perSecond)} requests/s`),
+    atLeast('3 single events, per core-second of the main process', single.perCoreSecond, 10_000, 'requests'),
+    atMost(`3 single events at ${whole(single.rate)}/s, p50`, single.p50Ms, 2, 'ms', 2),
+    atMost(`3 single events at ${whole(single.rate)}/s, p99`, single.p99Ms, 10, 'ms', 2),
+    atMost(`4 accepted → visible under ${whole(visible.rate)} events/s, p50`, visible.p50Ms, 500, 'ms'),
+    atMost(`4 accepted → visible under ${whole(visible.rate)} events/s, p99`, visible.p99Ms, 1_500, 'ms'),
+    atMost('5 memory of all processes, idle (sum of PSS)', f.idleMib, 600, 'MiB'),
+    atMost('5 memory of the main process during 1, peak (RSS)', ingest.peakMib, 500, 'MiB'),
+    atMost('6 in-process port call, over a direct one', f.portCallNs, 40, 'ns', 1),
+    atMost('7 second start until ready', f.secondStartMs, 3_000, 'ms'),
+  ]
+}

@@ -1,0 +1,58 @@
+import type { Series } from './payload.ts'
+
+/* What the bench and its load generator (a process of its own) say to each other. */
+interface Target {
+  readonly url: string
+  readonly key: string
+  readonly series: Series
+}
+
+/** NDJSON batches. Without a rate: as fast as `inFlight` requests at once go. */
+export interface BatchJob extends Target {
+  readonly kind: 'batches'
+  readonly warmUpEvents: number
+  readonly events: number
+  readonly inFlight: number
+  /** Open loop: events per second. */
+  readonly rate?: number
+}
+
+export interface BatchResult {
+  readonly events: number
+  /** Mean size of an event in the body, bytes. */
+  readonly eventBytes: number
+  /** From the first request to the last 202, ms. */
+  readonly acknowledgedMs: number
+  /** From the first request until a query saw everything, ms. */
+  readonly storedMs: number
+  /** Requests that were refused for now (503) and sent again. */
+  readonly refused: number
+}
+
+/** One event a request. Without a rate: closed loop. */
+export interface SingleJob extends Target {
+  readonly kind: 'singles'
+  readonly connections: number
+  readonly seconds: number
+  /** The server's main process, whose CPU time is read over the window. */
+  readonly serverPid: number
+  /** Open loop: requests per second. */
+  readonly rate?: number
+}
+
+export interface SingleResult {
+  readonly requests: number
+  readonly seconds: number
+  /** CPU time of the server's main process in the window, s. */
+  readonly cpuSeconds: number
+  readonly p50Ms: number
+  readonly p99Ms: number
+}
+
+export type Job = BatchJob | SingleJob
+export type ResultOf<J extends Job> = J extends BatchJob ? BatchResult : SingleResult
+export type ToGenerator = { kind: 'job'; job: Job } | { kind: 'go' }
+export type FromGenerator =
+  | { kind: 'prepared' }
+  | { kind: 'result'; result: BatchResult | SingleResult }
+  | { kind: 'failed'; message: string }

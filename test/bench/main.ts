@@ -1,0 +1,53 @@
+import { writeFile } from 'node:fs/promises'
+import { fileURLToPath } from 'node:url'
+import { parseArgs } from 'node:util'
+import { cleanUp } from './cleanup.ts'
+import { ratioTarget, storedRatio } from './figures.ts'
+import { planOf } from './plan.ts'
+import { document, figureTable } from './report.ts'
+import { measureAll } from './run.ts'
+
+const help = `npm run bench -- [--quick] [--assert] [--help]
+
+Measures speed and memory of the real server on this machine, prints a table and writes docs/bench.md. Takes about three
+minutes; Linux only (it reads /proc). Leave the machine alone meanwhile.
+
+  --quick   a fifth of the work
+  --assert  exit code 1 when events are stored at less than ${ratioTarget} of the rate of the engine alone. Other targets
+            depend on the machine and never fail a run.
+
+Exit code: 0 measured, 1 see --assert, 2 the bench could not run.`
+
+const target = fileURLToPath(new URL('../../docs/bench.md', import.meta.url))
+
+async function main(): Promise<number> {
+  const { values } = parseArgs({
+    options: {
+      quick: { type: 'boolean', default: false },
+      assert: { type: 'boolean', default: false },
+      help: { type: 'boolean', default: false },
+    },
+  })
+  if (values.help) {
+    console.log(help)
+    return 0
+  }
+  if (process.platform !== 'linux') throw new Error('the bench reads /proc: it runs on Linux only')
+  const plan = planOf(values.quick)
+  const figures = await measureAll(plan)
+  await writeFile(target, document(figures, plan))
+  console.log(figureTable(figures))
+  return values.assert && storedRatio(figures) < ratioTarget ? 1 : 0
+}
+
+for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+  process.once(signal, () => void cleanUp().finally(() => process.exit(2)))
+}
+try {
+  process.exitCode = await main()
+} catch (error) {
+  console.error(error instanceof Error ? error.message : String(error))
+  process.exitCode = 2
+} finally {
+  await cleanUp()
+}

@@ -1,0 +1,32 @@
+/** How much work each figure does. */
+export interface Plan {
+  readonly quick: boolean
+  /** Events of figures 1 and 2. */
+  readonly events: number
+  /** Events sent before the clock runs, so that code is compiled and connections are open. */
+  readonly warmUpEvents: number
+  /** Requests in flight in figure 1. */
+  readonly inFlight: number
+  /** Length of each window of figure 3 and of figure 4, s. */
+  readonly singleSeconds: number
+  readonly visibleSeconds: number
+  /** Calls of each round of figure 6, and rounds. */
+  readonly portCalls: number
+  readonly portRounds: number
+}
+
+export const eventsPerBatch = 1_000
+
+export function planOf(quick: boolean): Plan {
+  const part = quick ? 5 : 1
+  return {
+    quick,
+    events: 2_000_000 / part,
+    warmUpEvents: 200_000 / part,
+    inFlight: 12,
+    singleSeconds: 10 / part,
+    visibleSeconds: 20 / part,
+    portCalls: 2_000_000 / part,
+    portRounds: 21,
+  }
+}

@@ -1,0 +1,59 @@
+import { type Figures, type Row, rowsOf } from './figures.ts'
+import { describeMachine } from './machine.ts'
+import type { Plan } from './plan.ts'
+
+const header = ['figure', 'measured', 'target', 'met']
+const cells = ({ figure, measured, target, met }: Row): string[] => [
+  figure,
+  measured,
+  target,
+  met === undefined ? '' : met ? 'yes' : 'no',
+]
+
+/** A Markdown table with aligned columns: readable in a terminal as well. */
+function table(lines: readonly (readonly string[])[]): string {
+  const widths = lines[0]!.map((_, column) => Math.max(...lines.map((line) => line[column]!.length), 3))
+  const text = (line: readonly string[]): string => `| ${line.map((cell, i) => cell.padEnd(widths[i]!)).join(' | ')} |`
+  const [head, ...rest] = lines
+  return [text(head!), `| ${widths.map((width) => '-'.repeat(width)).join(' | ')} |`, ...rest.map(text)].join('\n')
+}
+
+/** The table of figures, for the terminal. */
+export const figureTable = (figures: Figures): string => table([header, ...rowsOf(figures).map(cells)])
+
+/** docs/bench.md. */
+export function document(figures: Figures, plan: Plan): string {
+  const { engine, ingest, visible } = figures
+  const cpu = Object.entries(ingest.cpuMicros).map(([part, micros]) => `${part} ${micros.toFixed(2)}`)
+  const seconds = plan.singleSeconds
+  return `# Bench
+
+Written by \`npm run bench${plan.quick ? ' -- --quick' : ''}\` (test/bench); do not edit. All figures are of one run on one machine,
+with the load generator on the same cores as the server. Rates depend on the machine; the ratio of figure 2 does so much
+less.
+${plan.quick ? '\n**A quick run**: a fifth of the work, so rates include more of the start and the end, and a p99 rests on few samples.\n' : ''}
+${table([['machine', ''], ...describeMachine()])}
+
+${figureTable(figures)}
+
+CPU time for an event in figure 1, µs: ${cpu.join(', ')}; idle meanwhile: ${ingest.idleCores.toFixed(2)} cores.
+In figure 2, µs: ${engine.one.cpuMicros.toFixed(2)} with one insert at a time, ${engine.two.cpuMicros.toFixed(2)} with two. Requests of figure 1 refused for now (503) and sent again:
+${ingest.refused}.
+
+## How
+
+1. ${plan.events.toLocaleString('en-US')} events of ${Math.round(ingest.eventBytes)} bytes, distinct ids and times, in NDJSON batches of 1,000, built ahead; ${plan.inFlight} requests in
+   flight from a process of its own, after a warm-up. Acknowledged: until the last \`202\`. Stored: until
+   \`GET /v1/events?after=<last position>\` was answered.
+2. The same events, encoded ahead by the ingest module into RowBinary blocks of up to 65,536 rows, inserted with the same
+   client, settings and tokens into an embedded ClickHouse with the same migration, with nothing else running. The ratio
+   takes the better of one and two inserts at a time.
+3. One event a request, 64 connections, ${seconds} s after a warm-up. The CPU time is that of the server's main process with all
+   its threads. Then an open loop at half of the rate: latency counts from the moment a request was due, timer included.
+4. Batches at half of the stored rate of figure 1; beside it, every 200 ms, one event with \`?wait=stored\` (${visible.probes} probes).
+5. Proportional set sizes 5 s after the first start, so that shared pages count once; \`VmHWM\` of the main process over
+   figure 1.
+6. Awaited calls through \`src/transports/inproc/bind.ts\` and direct ones, ${plan.portRounds} pairs of rounds in turn; the median difference.
+7. Stopped after all of the above and started again on the same data, until \`GET /health/ready\` says 200 (asked every 50 ms).
+`
+}

@@ -1,0 +1,34 @@
+import { measureEngine } from './engine.ts'
+import type { Figures } from './figures.ts'
+import { measureIngest } from './ingest.ts'
+import { measureIdleMemory } from './memory.ts'
+import type { Series } from './payload.ts'
+import type { Plan } from './plan.ts'
+import { measurePortCall } from './port-call.ts'
+import { progress } from './progress.ts'
+import { measureSingles } from './single.ts'
+import { startSubject } from './subject.ts'
+import { measureVisible } from './visible.ts'
+
+/** Measures everything, one after the other: nothing else of the bench runs beside what is measured. */
+export async function measureAll(plan: Plan): Promise<Figures> {
+  // An hour ago: all events of all phases have times in the past.
+  const series: Series = { tag: 'a', fromMs: Date.now() - 3_600_000 }
+  progress('in-process port call')
+  const portCallNs = await measurePortCall(plan)
+  const engine = await measureEngine(plan, series)
+
+  progress('starting the server')
+  const subject = await startSubject()
+  const idleMib = await measureIdleMemory(subject.server)
+  progress(`memory: ${Math.round(idleMib)} MiB, idle`)
+  const ingest = await measureIngest(plan, series, subject)
+  // Events of the present, as clients send them: older ones than the window of recent keys would each cost a look-up.
+  const single = await measureSingles(plan, Date.now(), subject)
+  const visible = await measureVisible(plan, Date.now(), subject, ingest.stored / 2)
+  progress('second start')
+  const secondStartMs = await subject.restart()
+  progress(`second start: ready after ${Math.round(secondStartMs)} ms`)
+  await subject.end()
+  return { engine, ingest, single, visible, idleMib, portCallNs, secondStartMs }
+}
