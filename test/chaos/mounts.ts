@@ -38,9 +38,19 @@ export function mountTmpfs(dir: string, mib: number): void {
   mounted.add(dir)
 }
 
+const pause = new Int32Array(new SharedArrayBuffer(4))
+
 export function unmount(dir: string): void {
   if (!mounted.has(dir)) return
-  run('umount', [dir])
+  // Processes that were just killed hold the disk until the kernel has cleared them away.
+  for (const until = performance.now() + 15_000; ; Atomics.wait(pause, 0, 0, 100)) {
+    try {
+      run('umount', [dir])
+      break
+    } catch (error) {
+      if (performance.now() > until) throw error
+    }
+  }
   mounted.delete(dir)
 }
 

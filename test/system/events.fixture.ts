@@ -118,3 +118,46 @@ export function eventText(source: string, members: Readonly<Record<string, strin
 export const good = (source: string, id: string): string => eventText(source, { id: JSON.stringify(id) })
 
 export const nested = (levels: number): string => '['.repeat(levels) + ']'.repeat(levels)
+
+/** Makes the text of an event of a source. */
+export type Text = (source: string) => string
+export const having =
+  (members: Record<string, string | undefined>): Text =>
+  (source) =>
+    eventText(source, members)
+export const data = (json: string): Text => having({ data: json })
+export const timed = (time: string): Text => having({ time: JSON.stringify(time) })
+/** The event with more members at its end, which may repeat others. */
+export const more =
+  (members: string): Text =>
+  (source) =>
+    `${eventText(source).slice(0, -1)},${members}}`
+export const members = (count: number): string =>
+  `{${Array.from({ length: count }, (_, i) => `"${i.toString(36)}":0`).join(',')}}`
+
+/** A name, the code of its error, and the event. */
+export type BadEvent = readonly [name: string, code: string, text: Text]
+
+/** What is not JSON: in NDJSON it costs a line, and a JSON body as a whole. */
+export const malformed: readonly BadEvent[] = [
+  ['an object that is cut off', 'EVENT_MALFORMED', (source) => eventText(source).slice(0, -1)],
+  ['a string that is cut off', 'EVENT_MALFORMED', (source) => `${eventText(source).slice(0, -1)},"data":"x`],
+  ['no JSON at all', 'EVENT_MALFORMED', () => 'id=1&type=t'],
+  ['a trailing comma', 'EVENT_MALFORMED', (source) => `${eventText(source).slice(0, -1)},}`],
+  ['single quotes', 'EVENT_MALFORMED', (source) => eventText(source).replaceAll('"', "'")],
+  ['trailing garbage', 'EVENT_MALFORMED', (source) => `${eventText(source)} x`],
+  ['a second event on the line', 'EVENT_MALFORMED', (source) => `${eventText(source)}${eventText(source)}`],
+  ['a comment', 'EVENT_MALFORMED', (source) => `${eventText(source)} // no`],
+  ['a raw NUL', 'EVENT_MALFORMED', data('"a\u0000b"')],
+  ['a raw tab in a string', 'EVENT_MALFORMED', data('"a\tb"')],
+  ['a raw tab in id (B15)', 'EVENT_MALFORMED', having({ id: '"a\tb"' })],
+  ['an unknown escape', 'EVENT_MALFORMED', data('"\\x41"')],
+  ['a short \\u escape', 'EVENT_MALFORMED', data('"\\u12"')],
+  ...['01', '+1', '.5', '1.', '1e', '-', '0x10', 'NaN', 'Infinity', 'True', 'undefined'].map(
+    (json): BadEvent => [`data ${json}`, 'EVENT_MALFORMED', data(json)],
+  ),
+  ['a BOM', 'EVENT_MALFORMED', (source) => `\ufeff${eventText(source)}`],
+  ['a depth of 33 (B8)', 'EVENT_TOO_DEEP', data(nested(32))],
+  ['a depth of 45,000 (B8)', 'EVENT_TOO_DEEP', data(nested(45_000))],
+  ['a depth of 15,000 objects, not closed (B8)', 'EVENT_TOO_DEEP', data('{"a":'.repeat(15_000))],
+]

@@ -121,10 +121,11 @@ describe.each(Object.entries(encodings))('a body in %s', (encoding, compress) =>
 
 describe('an event’s time', () => {
   it.each([
-    ['2026-01-01T00:00:00.5+02:30', '2025-12-31T21:30:00.5Z'],
+    ['2026-01-01T00:00:00.5+02:30', '2025-12-31T21:30:00.500Z'],
     ['2026-01-01t00:00:00.123456999z', '2026-01-01T00:00:00.123456Z'],
     ['2024-02-29T12:00:00-00:00', '2024-02-29T12:00:00Z'],
     ['1900-01-01T00:00:00Z', '1900-01-01T00:00:00Z'],
+    ['2016-12-31T23:59:60Z', '2016-12-31T23:59:59Z'],
   ])('%s is the instant %s', async (time, instant) => {
     const source = newSource()
     expect((await tenant.post(eventText(source, { time: `"${time}"` }), { type: ndjson })).status).toBe(200)
@@ -226,21 +227,13 @@ describe('a position', () => {
     }
   })
 
-  it.each([
-    'nope',
-    'p2-0.1',
-    'p1-0',
-    'p1-0.',
-    'p1-0.1-',
-    'p1-0.-1',
-    'p1-0.zzzzzzzzzzz',
-    ' p1-0.1',
-    'p1-0.1\u0000',
-    '9',
-  ])('that is not ours, %j, is 400', async (after) => {
-    const { status, code } = await tenant.get({ after })
-    expect([status, code]).toEqual([400, 'POSITION_INVALID'])
-  })
+  it.each(['nope', 'p2-0.1', 'p1-0', 'p1-0.', 'p1-0.1-', 'p1-0.-1', 'p1-0.zzzzzzzzzzz', ' p1-0.1', 'p1-0.1 ', '9'])(
+    'that is not ours, %j, is 400',
+    async (after) => {
+      const { status, code } = await tenant.get({ after })
+      expect([status, code]).toEqual([400, 'POSITION_INVALID'])
+    },
+  )
 })
 
 describe.each([undefined, '"2026-01-01T00:00:00Z"'])('events of time %s', (time) => {
@@ -257,8 +250,8 @@ describe.each([undefined, '"2026-01-01T00:00:00Z"'])('events of time %s', (time)
     for (let round = 0; round < 2; round++) {
       for (const { status, json } of await Promise.all(Array.from({ length: 8 }, (_, i) => send(i)))) {
         expect([status === 200 || status === 202, json.accepted, json.rejected]).toEqual([true, 200, 0])
+        expect(await tenant.ids(source, json.position)).toEqual(texts.map((_, i) => `${1000 + i}`))
       }
-      expect(await tenant.settledIds(source)).toEqual(texts.map((_, i) => `${1000 + i}`))
     }
   })
 

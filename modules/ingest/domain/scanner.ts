@@ -22,6 +22,8 @@ export interface Problem {
 /** What kind of JSON value an attribute has. */
 export const valueKind = { absent: 0, string: 1, number: 2, literal: 3, container: 4, null: 5 } as const
 
+const maxExtensions = 64
+
 export class EventScanner {
   /** Start and end of each attribute's value; strings without their quotes. Index: `attributes[name]`. */
   readonly starts = new Int32Array(attributes.length)
@@ -113,6 +115,11 @@ export class EventScanner {
   }
 
   #extension(nameStart: number, nameEnd: number, kind: number, end: number): void {
+    // Each is compared with all before it; the standard asks producers for few of them anyway.
+    if (this.extensions.length >= 2 * maxExtensions) {
+      this.#note('EVENT_INVALID', `more than ${maxExtensions} extension attributes`)
+      return
+    }
     const name = this.text(nameStart, nameEnd)
     if (!/^[a-z0-9]{1,64}$/.test(name)) {
       this.#note(
