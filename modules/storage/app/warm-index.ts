@@ -13,11 +13,13 @@ const hour = 3_600_000
 export async function warmIndex(table: EventsTable, maxKeys: number, clock: Clock, call: Call): Promise<SeenIndex> {
   let since = 0
   let forgottenUntil = Number.NEGATIVE_INFINITY
-  if ((await table.count(call)) > maxKeys) {
+  let inside = await table.count(call)
+  if (inside > maxKeys) {
     for (const hours of [24 * 30, 24 * 7, 24, 6, 1, 0.1, 0]) {
       since = (clock.now() - hours * hour) * micros
-      const { inside, before } = await table.windowAt(since, call)
-      forgottenUntil = before
+      const window = await table.windowAt(since, call)
+      inside = window.inside
+      forgottenUntil = window.before
       if (inside <= maxKeys) break
     }
   }
@@ -25,7 +27,6 @@ export async function warmIndex(table: EventsTable, maxKeys: number, clock: Cloc
   if (since > 0) {
     await eachKey(await table.untimedKeys(since, call), (low, high) => index.addUntimed(low, high))
   }
-  const inside = (await table.windowAt(since, call)).inside
   const read = await eachKey(await table.recentKeys(since, call), (low, high, time, untimed) =>
     index.add(low, high, time, untimed),
   )

@@ -203,7 +203,3 @@ export class KeyStore {
 }
 
 const tenantOf = (managed: Managed): string | null => (managed === 'all' ? null : managed.tenant)
-
-/** The operator's key, made at the first start or chosen; the caller prints what it returns, once. See KeyStore.bootstrap. */
-export const bootstrapAdminKey = (keys: KeyStore, chosen: string | undefined): Promise<string | undefined> =>
-  keys.bootstrap(chosen)
