@@ -2,14 +2,39 @@ import type { IncomingHttpHeaders } from 'node:http'
 import { AppError, type Call } from '@splitstream/kernel'
 import type { Principal } from './keys/principal.ts'
 
-const operator = Symbol('operator')
+/** A class, not an object with a getter: the latter costs closures for each request. */
+class EdgeCall implements Call {
+  readonly tenant: string
+  readonly principal: string
+  readonly deadline: number
+  readonly traceparent: string | undefined
+  readonly idempotencyKey: string | undefined
+  readonly operator: boolean
+  readonly #abort: Abort
 
-interface EdgeCall extends Call {
-  readonly [operator]: boolean
+  constructor(
+    { tenant, id, operator }: Principal,
+    deadline: number,
+    abort: Abort,
+    traceparent: string | undefined,
+    idempotencyKey: string | undefined,
+  ) {
+    this.tenant = tenant
+    this.principal = id
+    this.deadline = deadline
+    this.traceparent = traceparent
+    this.idempotencyKey = idempotencyKey
+    this.operator = operator
+    this.#abort = abort
+  }
+
+  get signal(): AbortSignal {
+    return this.#abort.signal
+  }
 }
 
 /** True when the call was made with the operator's key. Only routes of the edge ask. */
-export const isOperator = (call: Call): boolean => operator in call && (call as EdgeCall)[operator] === true
+export const isOperator = (call: Call): boolean => call instanceof EdgeCall && call.operator
 
 // Version 00; ids of zeros only are not valid (W3C Trace Context, 3.2.2).
 const traceparent = /^00-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}$/
@@ -43,16 +68,6 @@ export function callOf(headers: IncomingHttpHeaders, principal: Principal, deadl
   const key = headers['idempotency-key']
   if (key !== undefined && (typeof key !== 'string' || !idempotencyKey.test(key)))
     throw new AppError('HEADER_INVALID', 'The Idempotency-Key is not 1 to 255 printable ASCII characters')
-  const call: EdgeCall = {
-    tenant: principal.tenant,
-    principal: principal.id,
-    deadline,
-    traceparent: typeof trace === 'string' && traceparent.test(trace) ? trace : undefined,
-    idempotencyKey: key,
-    [operator]: principal.operator,
-    get signal() {
-      return abort.signal
-    },
-  }
-  return call
+  const parent = typeof trace === 'string' && traceparent.test(trace) ? trace : undefined
+  return new EdgeCall(principal, deadline, abort, parent, key)
 }

@@ -19,6 +19,7 @@ export class Exchange implements Watched {
   readonly request: IncomingMessage
   readonly response: ServerResponse
   readonly id: string
+  place = -1
   readonly #watch: Watch
   readonly #abort = new Abort()
   #fail: ((error: Error) => void) | undefined

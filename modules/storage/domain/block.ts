@@ -70,14 +70,35 @@ export function isUntimed(row: BlockRow): boolean {
   return (row.record.bytes[row.record.starts[row.index]! + at.flags]! & flagTimeAssigned) !== 0
 }
 
-/** The rows as RowBinary: views of the records, one for each run of neighbouring rows. */
+/** Below this many bytes, views of single rows cost more (an object, a write to the socket) than copying them. */
+const worthAView = 4096
+
+/** The rows as RowBinary: views of the records, one for each run of neighbouring rows; what is small is copied together. */
 export function bodyOf(rows: readonly BlockRow[]): Uint8Array[] {
   const chunks: Uint8Array[] = []
+  let small = Buffer.alloc(0)
+  let used = 0
   for (let i = 0; i < rows.length; ) {
     const { record, index } = rows[i]!
     let end = index + 1
     for (i++; i < rows.length && rows[i]!.record === record && rows[i]!.index === end; i++) end++
-    chunks.push(record.bytes.subarray(record.starts[index]!, record.starts[end]!))
+    const from = record.starts[index]!
+    const to = record.starts[end]!
+    if (to - from >= worthAView) {
+      if (used > 0) chunks.push(small.subarray(0, used))
+      small = small.subarray(used)
+      used = 0
+      chunks.push(record.bytes.subarray(from, to))
+      continue
+    }
+    if (used + to - from > small.length) {
+      if (used > 0) chunks.push(small.subarray(0, used))
+      small = Buffer.allocUnsafeSlow(64 << 10)
+      used = 0
+    }
+    small.set(record.bytes.subarray(from, to), used)
+    used += to - from
   }
+  if (used > 0) chunks.push(small.subarray(0, used))
   return chunks
 }

@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { Readable } from 'node:stream'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { gzipSync } from 'node:zlib'
-import { describe, expect, it } from 'vitest'
+import { describe, expect, it, vi } from 'vitest'
 import { bytes, client, cutOff, dir, idle, post, rows, running, value } from './child.fixture.ts'
 
 describe('the child, inserts', () => {
@@ -81,7 +81,7 @@ describe('the child, cancellation', () => {
     ['before its first row', 'SELECT count() FROM numbers(100000000000) WHERE NOT ignore(sin(number)) /* gone */', 0],
     ['in its middle', 'SELECT number, sin(number) FROM numbers(100000000000) /* gone */', 1],
   ])(
-    'a query whose client goes %s is gone within 500 ms',
+    'a query whose client goes %s is gone long before its end',
     async (_, query, chunks) => {
       const abort = new AbortController()
       const work = (async () => {
@@ -92,11 +92,11 @@ describe('the child, cancellation', () => {
       const until = performance.now() + 5_000
       while ((await running('100000000000')) === 0 && performance.now() < until && !abort.signal.aborted) await sleep(5)
       abort.abort()
-      await sleep(500)
-      expect(await running('100000000000')).toBe(0)
+      // Left alone, the query runs for an hour. How fast it goes is a figure of the bench.
+      await vi.waitFor(async () => expect(await running('100000000000')).toBe(0), { timeout: 10_000, interval: 50 })
       await expect(work).rejects.toThrow()
     },
-    15_000,
+    30_000,
   )
 
   it('leaves the pool whole after many cancellations', async () => {

@@ -15,7 +15,9 @@ const maxCommitBytes = 8 << 20
 
 /**
  * Group commit: every append that arrives while a commit runs goes into the next one, so that one fsync serves them all.
- * One commit runs at a time, hence offsets are dense and a failed commit leaves no gap.
+ * One commit runs at a time, hence offsets are dense and a failed commit leaves no gap. States:
+ *
+ *   ready → (first append: end of the turn) → committing → settled, worker not ready yet → ready, or the next commit
  */
 export class Committer {
   readonly #worker: Worker
@@ -23,12 +25,16 @@ export class Committer {
   readonly #clock: Clock
   readonly #maxPendingBytes: number
   readonly #ends: number[]
-  readonly #dirty = new Map<string, GroupOffset>()
+  #dirty = new Map<string, GroupOffset>()
   readonly #committed: (partitions: Iterable<number>) => void
   #queue: Waiting[] = []
   #running: Waiting[] | undefined
+  /** The worker takes a commit. */
+  #ready = true
   #pendingBytes = 0
   #scheduled = false
+  /** The offsets are to become durable without waiting for an append. */
+  #flushing = false
   #failure: string | undefined
   #closing = false
   #bounds: readonly Bounds[]
@@ -87,7 +93,9 @@ export class Committer {
   }
 
   flush(): void {
-    if (this.#dirty.size > 0) this.#schedule()
+    if (this.#dirty.size === 0) return
+    this.#flushing = true
+    this.#schedule()
   }
 
   async trim(floors: readonly number[], keepBytes: number, olderThan: number): Promise<void> {
@@ -102,7 +110,7 @@ export class Committer {
   async close(): Promise<void> {
     this.#closing = true
     this.flush()
-    if ((this.#running || this.#queue.length > 0 || this.#scheduled) && !this.#failure) {
+    if ((!this.#ready || this.#scheduled) && !this.#failure) {
       await new Promise<void>((resolve) => {
         this.#idle = resolve
       })
@@ -113,11 +121,11 @@ export class Committer {
 
   /** At the end of the turn, so that all appends of one turn share a commit. */
   #schedule(): void {
-    if (this.#running || this.#scheduled) return
+    if (!this.#ready || this.#scheduled) return
     this.#scheduled = true
     setImmediate(() => {
       this.#scheduled = false
-      if (!this.#running) this.#commit()
+      if (this.#ready) this.#commit()
     })
   }
 
@@ -139,7 +147,9 @@ export class Committer {
     }
     const rows = Array.from(byPartition, ([partition, entries]) => packRow(partition, this.#ends[partition]!, entries))
     const offsets = [...this.#dirty.values()]
-    this.#dirty.clear()
+    this.#dirty = new Map()
+    this.#flushing = false
+    this.#ready = false
     this.#startedAt = this.#clock.monotonic()
     this.#worker.postMessage(
       { kind: 'commit', rows, appendedAt: this.#clock.now(), offsets } satisfies ToWorker,
@@ -149,6 +159,7 @@ export class Committer {
 
   #onMessage(message: FromWorker): void {
     if (message.kind === 'committed') this.#onCommitted()
+    if (message.kind === 'ready') this.#onReady()
     if (message.kind === 'failed') {
       if (!message.full) this.#failure = message.message
       const error = message.full
@@ -161,6 +172,13 @@ export class Committer {
       this.#trimming?.()
       this.#trimming = undefined
     }
+  }
+
+  #onReady(): void {
+    this.#ready = true
+    if (!this.#failure && (this.#queue.length > 0 || this.#flushing)) return this.#commit()
+    this.#idle?.()
+    this.#idle = undefined
   }
 
   #onCommitted(): void {
@@ -192,11 +210,6 @@ export class Committer {
         this.#pendingBytes -= waiting.bytes
         waiting.reject(needsRestart())
       }
-    }
-    if (this.#queue.length > 0) this.#commit()
-    else {
-      this.#idle?.()
-      this.#idle = undefined
     }
   }
 

@@ -34,5 +34,7 @@ export type FromWorker =
   | { readonly kind: 'committed' }
   /** Nothing of the commit is in the log. `full`: no space; otherwise the file cannot be trusted to take more. */
   | { readonly kind: 'failed'; readonly full: boolean; readonly message: string }
+  /** The next commit may come: sent after each of them, once its period is over. */
+  | { readonly kind: 'ready' }
   | { readonly kind: 'trimmed'; readonly bounds: readonly Bounds[] }
   | { readonly kind: 'closed' }
