@@ -1,9 +1,11 @@
 import { execFileSync } from 'node:child_process'
-import { mkdirSync } from 'node:fs'
+import { closeSync, fsyncSync, mkdirSync, openSync, statfsSync, writeSync } from 'node:fs'
+
+export const isRoot = process.getuid?.() === 0
 
 /** @throws Error that says what is needed. */
 export function requireRoot(what: string): void {
-  if (process.getuid?.() !== 0) throw new Error(`${what} mounts file systems: it needs root, and was NOT run`)
+  if (!isRoot) throw new Error(`${what} mounts file systems: it needs root, and was NOT run`)
 }
 
 const mounted = new Set<string>()
@@ -57,6 +59,25 @@ export function unmount(dir: string): void {
 /** Only the blocks that hold something; shares them where the file system can. */
 export function copyImage(from: string, to: string): void {
   run('cp', ['--sparse=always', '--reflink=auto', from, to])
+}
+
+/** Writes a file until only `leave` bytes are free. */
+export function fillDisk(path: string, disk: string, leave: number): void {
+  const file = openSync(path, 'w')
+  try {
+    const block = Buffer.alloc(1 << 20)
+    for (;;) {
+      const { bavail, bsize } = statfsSync(disk)
+      const room = bavail * bsize - leave
+      if (room <= 0) break
+      if (writeSync(file, block, 0, Math.min(block.length, room)) === 0) break
+    }
+    fsyncSync(file)
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ENOSPC') throw error // full is what was wanted
+  } finally {
+    closeSync(file)
+  }
 }
 
 function run(command: string, args: readonly string[]): void {

@@ -1,15 +1,12 @@
-import { mkdtemp, rm, writeFile } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { type Answer, Client, NoAnswer } from './client.ts'
-import { Findings } from './findings.ts'
-import { Ledger } from './ledger.ts'
-import { isRightlyRefused, Load } from './load.ts'
+import type { Findings } from './findings.ts'
+import { isRightlyRefused } from './load.ts'
 import { type ServerProcesses, signal } from './processes.ts'
 import { Random } from './random.ts'
-import { Victim } from './server.ts'
-import { awaitStored, verifyRawRows, verifyThroughApi } from './verify.ts'
+import type { Victim } from './server.ts'
+import { Session } from './session.ts'
+import { inPlace, judge, type Place } from './trial.ts'
 
 interface Outage {
   /** Called again and again while the outage holds; takes its own time. */
@@ -57,38 +54,19 @@ export interface OutageOptions {
 /** A dependency is away or slow while events come in: ingest goes on, queries say so, everything is stored afterwards. */
 export async function runOutage(name: keyof typeof outages, o: OutageOptions): Promise<number> {
   const outage: Outage = outages[name]
-  const findings = new Findings()
-  const home = await mkdtemp(join(tmpdir(), 'splitstream-outage-'))
-  const victim = await Victim.create(join(home, 'data'), { MIN_FREE_BYTES: '0' })
-  const verdict = await runOnce(outage, home, victim, o, findings).catch((error: unknown) => {
-    findings.add('harness or server', error instanceof Error ? (error.stack ?? error.message) : String(error))
-    return {}
+  const passed = await inPlace({ name, keep: o.keep }, async (place) => {
+    const passed = await judge({ outage: name, holdMs: o.holdMs }, (findings) => runOnce(outage, place, o, findings))
+    outage.heal(() => place.victim.processes)
+    return passed
   })
-  console.log(JSON.stringify({ outage: name, holdMs: o.holdMs, ...verdict, ok: findings.ok, findings }))
-  outage.heal(() => victim.processes)
-  await victim.end()
-  await writeFile(join(home, 'server.log'), victim.output())
-  if (findings.ok && !o.keep) await rm(home, { recursive: true, force: true })
-  else console.log(`  kept: ${home}`)
-  return findings.ok ? 0 : 1
+  return passed ? 0 : 1
 }
 
-async function runOnce(outage: Outage, home: string, victim: Victim, o: OutageOptions, findings: Findings) {
-  await victim.start()
-  const tenants = await victim.tenants()
-  const ledger = await Ledger.open(join(home, 'ledger.ndjson'))
-  const source = `/outage/${o.from}`
-  const random = new Random(o.from)
-  const load = new Load({
-    url: victim.url,
-    tenants,
-    source,
-    ledger,
-    random,
-    eventsPerSecond: o.eventsPerSecond,
-    senders: 8,
-  })
-  load.onAnswer = (answer, batch) => {
+async function runOnce(outage: Outage, place: Place, o: OutageOptions, findings: Findings) {
+  const { victim } = place
+  const { eventsPerSecond } = o
+  await using session = await Session.start(place, { name: `${o.from}`, random: new Random(o.from), eventsPerSecond })
+  session.load.onAnswer = (answer, batch) => {
     if (answer.status !== 202 && !isRightlyRefused(answer, batch))
       findings.add('ingest did not go on', `${answer.status} ${answer.text.slice(0, 200)}`)
   }
@@ -117,20 +95,8 @@ async function runOnce(outage: Outage, home: string, victim: Victim, o: OutageOp
   holding = false
   await held
 
-  await load.stop()
-  const backlogBegan = performance.now()
-  await awaitStored(victim.url, await load.mark(), 120_000)
-  const drainMs = Math.round(performance.now() - backlogBegan)
-  await verifyThroughApi(victim.url, { ledger, source, tenants }, findings)
-  await victim.stop()
-  await verifyRawRows(victim.dataDir, [{ ledger, source, tenants }], findings)
-  await ledger.close()
-  return {
-    ...ledger.counts(),
-    answers: Object.fromEntries(load.statuses),
-    queries: Object.fromEntries(queries),
-    drainMs,
-  }
+  const verdict = await session.verify(findings, { drainMs: 120_000 })
+  return { ...verdict, queries: Object.fromEntries(queries) }
 }
 
 async function probe(victim: Victim): Promise<Answer | undefined> {
