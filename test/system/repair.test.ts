@@ -1,124 +1,109 @@
-import { mkdtemp, readdir, readFile, rm, truncate } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
-import { DatabaseSync } from 'node:sqlite'
-import { setTimeout } from 'node:timers/promises'
-import { afterEach, describe, expect, it } from 'vitest'
-import { freePort, type RunningServer, startServer } from '../support/server.ts'
+import { describe, expect, it } from 'vitest'
+import { serverProcesses, signal } from '../chaos/processes.ts'
+import { damageBiggestPart, trimLog } from './damage.fixture.ts'
+import { ask, begin, figures, type Life, newDataDir, once, poll, post, send, start } from './lives.fixture.ts'
 
-const key = 'repair-key-repair-key-repair-key-repair'
-const cleanups: (() => Promise<unknown>)[] = []
-
-afterEach(async () => {
-  for (const cleanup of cleanups.splice(0).toReversed()) await cleanup()
-})
-
-async function start(dataDir: string, env: Record<string, string> = {}): Promise<RunningServer> {
-  const server = await startServer({ dataDir, env: { ADMIN_KEY: key, LOG_LEVEL: 'info', ...env } })
-  cleanups.push(() => server.stop())
-  return server
-}
-
-const headers = { authorization: `Bearer ${key}`, 'content-type': 'application/x-ndjson' }
-
-async function send(server: RunningServer, from: number, count: number): Promise<void> {
-  const lines = Array.from(
-    { length: count },
-    (_, i) => `{"id":"${from + i}","source":"/r","type":"t","time":"2026-01-01T00:00:00Z","data":{"n":${from + i}}}`,
-  )
-  const response = await fetch(`${server.url}/v1/events?wait=stored`, {
-    method: 'POST',
-    headers,
-    body: lines.join('\n'),
+/** Why the process is not ready: events are gone. */
+function awaitLoss({ url }: Life): Promise<string> {
+  return poll(async () => {
+    const response = await ask(url, 'GET', '/health/ready')
+    const { reason } = ((await response.json()) as { parts: { storage: { reason?: string } } }).parts.storage
+    return response.status === 503 && reason?.includes('are gone') ? reason : undefined
   })
-  expect(response.status).toBe(200)
 }
 
-async function figures(server: RunningServer): Promise<unknown> {
-  const body = JSON.stringify({
-    measures: [
-      { fn: 'count', as: 'n' },
-      { fn: 'uniq', field: 'id', as: 'ids' },
-      { fn: 'sum', field: 'data.n', as: 'sum' },
-    ],
-  })
-  const response = await fetch(`${server.url}/v1/query`, {
-    method: 'POST',
-    headers: { ...headers, 'content-type': 'application/json' },
-    body,
-  })
-  return ((await response.json()) as { rows: unknown[] }).rows[0]
-}
-
-/** Cuts the data files of the biggest part of the events table short, as a bad disk would. */
-async function damage(dataDir: string): Promise<void> {
-  const root = join(dataDir, 'clickhouse', 'data')
-  const files = (await readdir(root, { recursive: true })).filter((name) =>
-    /store\/.*\/\d{6}_\d+_\d+_\d+[^/]*\/(data|_key)\.(bin|cmrk\d)$|store\/.*\/\d{6}_[^/]*\/_key\.bin$/.test(name),
-  )
-  expect(files.length).toBeGreaterThan(0)
-  const sizes = await Promise.all(
-    files
-      .filter((f) => f.endsWith('.bin'))
-      .map(async (name) => ({ name, size: (await readFile(join(root, name))).length })),
-  )
-  const biggest = sizes.sort((a, b) => b.size - a.size)[0]!
-  await truncate(join(root, biggest.name), Math.floor(biggest.size / 2))
-}
-
-async function poll<T>(ask: () => Promise<T | undefined>): Promise<T> {
-  for (const until = Date.now() + 20_000; ; ) {
-    const found = await ask().catch(() => undefined)
-    if (found !== undefined) return found
-    if (Date.now() > until) throw new Error('nothing came')
-    await setTimeout(100)
-  }
+async function acknowledgeLosses(url: string): Promise<number> {
+  const answer = await ask(url, 'POST', '/v1/losses/acknowledge')
+  return ((await answer.json()) as { acknowledgedEvents: number }).acknowledgedEvents
 }
 
 describe('a damaged part, which the engine drops in silence', () => {
   it('is noticed at the start and brought back from the log', async () => {
-    const dir = await mkdtemp(join(tmpdir(), 'splitstream-repair-'))
-    cleanups.push(() => rm(dir, { recursive: true, force: true }))
+    const dir = await newDataDir()
     const first = await start(dir)
-    for (let i = 0; i < 3; i++) await send(first, i * 5000, 5000)
-    const before = await figures(first)
-    expect(before).toEqual({ n: 15_000, ids: 15_000, sum: (14_999 * 15_000) / 2 })
+    for (let i = 0; i < 3; i++) await send(first.url, i * 5000, 5000)
+    expect(await figures(first.url)).toEqual(once(0, 15_000))
     await first.stop()
-    await damage(dir)
+    await damageBiggestPart(dir)
     const second = await start(dir)
     expect(second.output()).toContain('rows are missing from the events table')
-    expect(await figures(second)).toEqual(before)
-    await send(second, 0, 5000) // and retries are still retries
-    expect(await figures(second)).toEqual(before)
+    expect(await figures(second.url)).toEqual(once(0, 15_000))
+    await send(second.url, 0, 5000) // and retries are still retries
+    expect(await figures(second.url)).toEqual(once(0, 15_000))
   })
 
   it('keeps the process from being ready when the log no longer has the events, until an operator acknowledges', async () => {
-    const dir = await mkdtemp(join(tmpdir(), 'splitstream-repair-'))
-    cleanups.push(() => rm(dir, { recursive: true, force: true }))
+    const dir = await newDataDir()
     const first = await start(dir)
-    await send(first, 0, 5000)
+    await send(first.url, 0, 5000)
     await first.stop()
-    const log = new DatabaseSync(join(dir, 'log', 'log.db'))
-    log.exec('DELETE FROM partition_0; DELETE FROM partition_1')
-    log.close()
-    await damage(dir)
-    const port = await freePort()
-    const starting = startServer({ dataDir: dir, port, env: { ADMIN_KEY: key, LOG_LEVEL: 'info' } })
-    cleanups.push(async () => (await starting).stop())
-    const url = `http://127.0.0.1:${port}`
-    const reason = await poll(async () => {
-      const response = await fetch(`${url}/health/ready`)
-      const body = (await response.json()) as { parts: { storage: { reason?: string } } }
-      return response.status === 503 && body.parts.storage.reason?.includes('are gone')
-        ? body.parts.storage.reason
-        : undefined
-    })
-    expect(reason).toMatch(/\d+ stored events are gone/)
-    const acknowledged = await fetch(`${url}/v1/losses/acknowledge`, {
-      method: 'POST',
-      headers: { authorization: headers.authorization },
-    })
-    expect(((await acknowledged.json()) as { acknowledgedEvents: number }).acknowledgedEvents).toBeGreaterThan(0)
-    await starting // ready now
+    trimLog(dir)
+    await damageBiggestPart(dir)
+    const second = await begin(dir)
+    expect(await awaitLoss(second)).toMatch(/5000 stored events are gone/)
+    expect(await acknowledgeLosses(second.url)).toBe(5000)
+    await second.ready
+  })
+})
+
+describe('a repair that is interrupted', () => {
+  const requests = 100
+  const size = 100
+  const total = requests * size
+
+  /** A data directory with one part, now damaged, whose events lie in as many records of the log as there were requests. */
+  async function damaged(): Promise<string> {
+    const dir = await newDataDir()
+    // All wait for company, until somebody waits for them: so they make one part.
+    const server = await start(dir, { STORAGE_LINGER_MS: '10000' })
+    for (let i = 0; i < requests - 1; i++) {
+      expect((await post(server.url, i * size, size, { query: '' })).status).toBe(202)
+    }
+    // A retry in the log has to be found out by a repair as well.
+    for (let i = requests - 9; i < requests - 1; i++) await post(server.url, i * size, size, { query: '' })
+    await send(server.url, total - size, size)
+    expect(await figures(server.url)).toEqual(once(0, total))
+    await server.stop()
+    await damageBiggestPart(dir)
+    return dir
+  }
+
+  /** Starts the server, which repairs in small steps, and kills it as soon as it has brought something back. */
+  async function killWhileRepairing(dir: string): Promise<void> {
+    const life = await begin(dir, { STORAGE_BLOCK_EVENTS: `${size}` })
+    const output = life.ready.catch(String)
+    const back = await poll(async () => (await figures(life.url)).n || undefined, { everyMs: 1 })
+    // Nobody knows yet what cannot be brought back.
+    expect(await acknowledgeLosses(life.url)).toBe(0)
+    const { main } = serverProcesses(dir)
+    expect(main && signal(main.pid, 'SIGKILL')).toBe(true)
+    expect(await output).toContain('the server exited before it was ready (SIGKILL)')
+    expect(back).toBeLessThan(total / 2)
+  }
+
+  it('goes on at the next start, loses nothing and doubles nothing', async () => {
+    const dir = await damaged()
+    await killWhileRepairing(dir)
+    const server = await start(dir)
+    expect(server.output()).toContain('rows are missing from the events table')
+    expect(await figures(server.url)).toEqual(once(0, total))
+    expect(await acknowledgeLosses(server.url)).toBe(0)
+    await server.stop()
+    // What it left on record is true: the next start finds nothing to do.
+    const next = await start(dir)
+    expect(next.output()).not.toMatch(/rows are missing|more rows than were confirmed/)
+    expect(await figures(next.url)).toEqual(once(0, total))
+  })
+
+  it('tells exactly what the log no longer had, however often it was begun', async () => {
+    const dir = await damaged()
+    const trimmed = 10 * size
+    trimLog(dir, trimmed)
+    await killWhileRepairing(dir)
+    const life = await begin(dir)
+    expect(await awaitLoss(life)).toContain(`${trimmed} stored events are gone`)
+    expect(await figures(life.url)).toEqual(once(trimmed, total))
+    expect(await acknowledgeLosses(life.url)).toBe(trimmed)
+    await life.ready
   })
 })

@@ -142,13 +142,14 @@ export async function readProgress(
   }))
 }
 
-/** Events lost for good that nobody has acknowledged yet. */
+/** Events lost for good that nobody has acknowledged yet. While a repair runs, nobody knows what it cannot bring back. */
 export async function unacknowledgedLosses(postgres: Postgres): Promise<number> {
-  const sql = 'SELECT coalesce(sum(missing), 0) AS n FROM losses WHERE acknowledged_at IS NULL'
+  const sql = 'SELECT coalesce(sum(missing), 0) AS n FROM losses WHERE settled_at IS NOT NULL AND acknowledged_at IS NULL'
   return Number((await postgres.query<{ n: string }>(sql))[0]!.n)
 }
 
 export async function acknowledgeLosses(postgres: Postgres): Promise<number> {
-  const sql = 'UPDATE losses SET acknowledged_at = now() WHERE acknowledged_at IS NULL RETURNING missing'
+  const sql = `UPDATE losses SET acknowledged_at = now()
+               WHERE settled_at IS NOT NULL AND acknowledged_at IS NULL RETURNING missing`
   return (await postgres.query<{ missing: string }>(sql)).reduce((sum, row) => sum + Number(row.missing), 0)
 }
