@@ -8,16 +8,13 @@ setFlagsFromString('--no-allocation-site-pretenuring')
 
 /** config → start → wait for a signal → stop. Exit codes: 0 asked to stop, 1 failed, 2 the configuration is not valid. */
 export async function main(): Promise<void> {
+  // From the first moment on: engines that are being started are not left behind.
+  const asked = stopSignal()
   try {
     const running = await startProcess(loadConfig())
     if (running.freshAdminKey !== undefined) announceKey(running.freshAdminKey)
     process.stderr.write(`Splitstream listens at ${running.url}\n`)
-    const signal = await new Promise<NodeJS.Signals>((resolve) => {
-      process.once('SIGTERM', resolve).once('SIGINT', resolve)
-    })
-    process.stderr.write(`${signal}: stopping; what was acknowledged is safe\n`)
-    // A second signal means now.
-    process.once('SIGINT', () => process.exit(1)).once('SIGTERM', () => process.exit(1))
+    await asked
     await running.stop()
     process.exit(0)
   } catch (error) {
@@ -25,6 +22,20 @@ export async function main(): Promise<void> {
     process.stderr.write(`${isConfig ? messageOf(error) : error instanceof Error ? error.stack : String(error)}\n`)
     process.exit(isConfig ? 2 : 1)
   }
+}
+
+/** Resolves at the first SIGTERM or SIGINT; a start that is under way ends first. A second signal means now. */
+function stopSignal(): Promise<void> {
+  return new Promise((resolve) => {
+    let asked = false
+    const onSignal = (signal: NodeJS.Signals): void => {
+      if (asked) process.exit(1)
+      asked = true
+      process.stderr.write(`${signal}: stopping; what was acknowledged is safe\n`)
+      resolve()
+    }
+    process.on('SIGTERM', onSignal).on('SIGINT', onSignal)
+  })
 }
 
 function announceKey(key: string): void {

@@ -39,7 +39,10 @@ export interface Platform {
 const migrations = fileURLToPath(new URL('../migrations/', import.meta.url))
 const database = 'splitstream'
 
-/** Starts the engines side by side, then brings their schemas up to date. Everything started is stopped by `lifecycle`. */
+/**
+ * Opens the log, which holds DATA_DIR for this process; then starts the engines side by side and brings their schemas up to
+ * date. Everything started is stopped by `lifecycle`.
+ */
 export async function startPlatform(
   config: Config,
   clock: Clock,
@@ -48,11 +51,12 @@ export async function startPlatform(
 ): Promise<Platform> {
   await mkdir(config.DATA_DIR, { recursive: true, mode: 0o700 })
   await chmod(config.DATA_DIR, 0o700)
-  const [postgres, clickhouse, log] = await startAll(lifecycle, [
-    () => openPostgres(config, logger, lifecycle),
-    () => openClickHouse(config, clock, logger, lifecycle),
-    () => openLog(config, clock, logger, lifecycle),
-  ])
+  const log = await openLog(config, clock, logger, lifecycle)
+  const [postgres, clickhouse] = await startBoth(
+    lifecycle,
+    openPostgres(config, logger, lifecycle),
+    openClickHouse(config, clock, logger, lifecycle),
+  )
   const keys = new KeyStore(postgres.connect('edge'), clock, logger)
   const freshAdminKey = await keys.bootstrap(config.ADMIN_KEY)
   await lifecycle.start({ name: 'API keys', start: () => keys.start(), stop: () => keys.stop() })
@@ -68,16 +72,12 @@ export async function startPlatform(
   }
 }
 
-/** Runs the starts at once; when one fails, the others are still waited for, so that what they started is stopped. */
-async function startAll<A, B, C>(
-  lifecycle: Lifecycle,
-  starts: [() => Promise<A>, () => Promise<B>, () => Promise<C>],
-): Promise<[A, B, C]> {
-  const [a, b, c] = await Promise.allSettled([starts[0](), starts[1](), starts[2]()])
-  if (a.status === 'fulfilled' && b.status === 'fulfilled' && c.status === 'fulfilled')
-    return [a.value, b.value, c.value]
+/** When one fails, the other is still waited for, so that what it started is stopped. */
+async function startBoth<A, B>(lifecycle: Lifecycle, first: Promise<A>, second: Promise<B>): Promise<[A, B]> {
+  const [a, b] = await Promise.allSettled([first, second])
+  if (a.status === 'fulfilled' && b.status === 'fulfilled') return [a.value, b.value]
   await lifecycle.stop()
-  throw [a, b, c].find((result) => result.status === 'rejected')!.reason
+  throw a.status === 'rejected' ? a.reason : (b as PromiseRejectedResult).reason
 }
 
 async function openPostgres(config: Config, logger: Logger, lifecycle: Lifecycle) {
@@ -120,13 +120,13 @@ async function openClickHouse(config: Config, clock: Clock, logger: Logger, life
   if (embedded) await lifecycle.start({ name: 'ClickHouse', start: async () => undefined, stop: () => embedded.stop() })
   const access = embedded ? { ...accessOf(embedded), database } : fromUrl(config.CLICKHOUSE_URL!)
   const call = systemCall(clock, 60_000, new AbortController().signal)
-  const bare = connectClickHouse({ ...access, database: 'default' })
+  const bare = connectClickHouse({ ...access, database: 'default' }, clock)
   await bare.command(
     { sql: 'CREATE DATABASE IF NOT EXISTS {database:Identifier}', params: { database: access.database } },
     call,
   )
   await bare.close()
-  const driver = connectClickHouse(access)
+  const driver = connectClickHouse(access, clock)
   await lifecycle.start({ name: 'ClickHouse connections', start: async () => undefined, stop: () => driver.close() })
   await migrateClickHouse(driver, join(migrations, 'clickhouse'))
   return { driver, embedded }

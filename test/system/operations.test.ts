@@ -8,6 +8,7 @@ import { setTimeout } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
 import { isReady } from '../../src/cli/server-process.ts'
+import { serverProcesses } from '../chaos/processes.ts'
 import { freePort, type RunningServer, startServer } from '../support/server.ts'
 
 const node = fileURLToPath(new URL('../../node_modules/node/bin/node', import.meta.url))
@@ -191,9 +192,10 @@ describe('the start', () => {
 
   it('refuses a data directory that is in use, and leaves its owner alone', async () => {
     const { code, output } = await launch({ ...env, DATA_DIR: server.dataDir, PORT: '0' })
-    expect([1, 2]).toContain(code)
-    expect(output).toMatch(/in use|another Splitstream process/)
+    expect(code).toBe(2)
+    expect(output).toContain('another Splitstream process')
     expect(output).toContain('DATA_DIR')
+    expect(output.trim().split('\n')).toHaveLength(1) // nothing was started that would have its own say
     expect((await send(server.url, line('owner', '/owner'))).status).toBe(200)
     expect(await ids(server.url, '/owner')).toEqual(['owner'])
     expect(await isReady(server.url)).toBe(true)
@@ -201,6 +203,19 @@ describe('the start', () => {
 })
 
 describe('stopping and starting again', () => {
+  it.each([100, 700])('SIGTERM %i ms after the start exits 0 and leaves no process behind', async (afterMs) => {
+    const dataDir = join(root, `early-${afterMs}`)
+    const child = spawn(node, [main], { env: { PATH: '/usr/bin:/bin', ...env, DATA_DIR: dataDir, PORT: '0' } })
+    await once(child, 'spawn')
+    // Not before it can hear it: the data folder is made after the handler is set.
+    while (!(await stat(dataDir).catch(() => undefined))) await setTimeout(5)
+    await setTimeout(afterMs)
+    child.kill('SIGTERM')
+    expect(await once(child, 'close')).toEqual([0, null])
+    const left = serverProcesses(dataDir).all.filter((p) => p.cwd.startsWith(dataDir) || p.command.includes(dataDir))
+    expect(left).toEqual([])
+  })
+
   it('SIGTERM lets requests under way end with 2xx, exits 0, and the next start has it all', async () => {
     const dataDir = join(root, 'drain')
     const first = await startServer({ dataDir, env })

@@ -6,7 +6,10 @@ import {
   type ClickHouse,
   ClickHouseError,
   type ClickHouseQuery,
+  type Clock,
   codeOf,
+  remaining,
+  systemClock,
 } from '@splitstream/kernel'
 
 export interface ClickHouseConnection {
@@ -23,8 +26,14 @@ const transient = new Set([
   439, 473, 499, 516, 574, 630, 722, 723, 735, 745, 999, 1000,
 ]) // prettier-ignore
 
-/** The driver of modules, on an unmodified @clickhouse/client; the same for the embedded engine and for servers. */
-export function connectClickHouse(o: ClickHouseConnection): ClickHouse & { close(): Promise<void> } {
+/**
+ * The driver of modules, on an unmodified @clickhouse/client; the same for the embedded engine and for servers. A call ends
+ * with its signal, and all but streams (which end with their reader) with its budget, however the engine hangs.
+ */
+export function connectClickHouse(
+  o: ClickHouseConnection,
+  clock: Clock = systemClock,
+): ClickHouse & { close(): Promise<void> } {
   const client = createClient({
     url: o.url,
     username: o.username,
@@ -37,28 +46,28 @@ export function connectClickHouse(o: ClickHouseConnection): ClickHouse & { close
   })
   return {
     rows: <T>(query: ClickHouseQuery, call: Call) =>
-      translated(async () => {
-        const result = await client.query({ ...requestOf(query, call), query: query.sql, format: 'JSONEachRow' })
+      withinBudget(call, clock, async (signal) => {
+        const result = await client.query({ ...requestOf(query, signal), query: query.sql, format: 'JSONEachRow' })
         return result.json<T>()
       }),
     stream: (query, call) =>
       translated(async () => {
         const sql = `${query.sql} FORMAT ${query.format}`
-        const { stream } = await client.exec({ ...requestOf(query, call), query: sql })
+        const { stream } = await client.exec({ ...requestOf(query, call.signal), query: sql })
         return stream
       }),
     command: (query, call) =>
-      translated(async () => {
-        await client.command({ ...requestOf(query, call), query: query.sql })
+      withinBudget(call, clock, async (signal) => {
+        await client.command({ ...requestOf(query, signal), query: query.sql })
       }),
-    insert: (insert, call) => translated(() => insertRows(client, insert, call)),
+    insert: (insert, call) => withinBudget(call, clock, (signal) => insertRows(client, insert, signal)),
     close: () => client.close(),
   }
 }
 
-function requestOf({ params, settings }: Pick<ClickHouseQuery, 'params' | 'settings'>, call: Call) {
+function requestOf({ params, settings }: Pick<ClickHouseQuery, 'params' | 'settings'>, signal: AbortSignal) {
   return {
-    abort_signal: call.signal,
+    abort_signal: signal,
     ...(params && { query_params: params as Record<string, unknown> }),
     ...(settings && { clickhouse_settings: settings }),
   }
@@ -67,17 +76,31 @@ function requestOf({ params, settings }: Pick<ClickHouseQuery, 'params' | 'setti
 async function insertRows(
   client: ClickHouseClient,
   insert: Parameters<ClickHouse['insert']>[0],
-  call: Call,
+  signal: AbortSignal,
 ): Promise<{ writtenRows: number }> {
   const body = insert.body instanceof Uint8Array ? [insert.body] : insert.body
   const result = await client.exec({
     query: `INSERT INTO ${insert.table} (${insert.columns.join(', ')}) FORMAT ${insert.format}`,
     values: Readable.from(body, { objectMode: false }),
     clickhouse_settings: { ...insert.settings, async_insert: 0 },
-    abort_signal: call.signal,
+    abort_signal: signal,
   })
   for await (const _ of result.stream); // an insert answers nothing; reading to the end frees the connection
   return { writtenRows: Number(result.summary?.written_rows ?? 0) }
+}
+
+/** @throws AppError DEADLINE_EXCEEDED when the budget ends first: an insert may have happened all the same */
+async function withinBudget<T>(call: Call, clock: Clock, work: (signal: AbortSignal) => Promise<T>): Promise<T> {
+  const late = new AbortController()
+  const timer = setTimeout(() => late.abort(), remaining(call, clock))
+  try {
+    return await translated(() => work(AbortSignal.any([call.signal, late.signal])))
+  } catch (error) {
+    if (!late.signal.aborted || call.signal.aborted) throw error
+    throw new AppError('DEADLINE_EXCEEDED', 'ClickHouse did not answer in time', { cause: error })
+  } finally {
+    clearTimeout(timer)
+  }
 }
 
 async function translated<T>(work: () => Promise<T>): Promise<T> {

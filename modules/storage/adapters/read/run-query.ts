@@ -48,12 +48,11 @@ export async function runQuery<T>(
     output_format_json_quote_denormals: 0,
     ...(limits.maxThreads !== undefined && { max_threads: limits.maxThreads }),
   }
-  const late = AbortSignal.timeout(Math.ceil(remaining(call, clock)))
   try {
-    return await clickhouse.rows<T>({ ...query, settings }, { ...call, signal: AbortSignal.any([call.signal, late]) })
+    return await clickhouse.rows<T>({ ...query, settings }, call)
   } catch (error) {
     if (call.signal.aborted) throw new AppError('CANCELLED', 'The caller went away', { cause: error })
-    if (late.aborted) throw deadline(error)
+    if (codeOf(error) === 'DEADLINE_EXCEEDED') throw deadline(error)
     throw translate(error, budget <= limits.maxExecutionMs)
   }
 }
