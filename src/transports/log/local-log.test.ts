@@ -1,9 +1,9 @@
-import { copyFile, mkdtemp, open, readFile, rm, writeFile } from 'node:fs/promises'
+import { copyFile, mkdtemp, open, readFile, rm, stat, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { type Lane, silentLogger, systemCall, systemClock } from '@splitstream/kernel'
-import { afterEach, describe, expect, it } from 'vitest'
+import { afterEach, describe, expect, it, vi } from 'vitest'
 import { type LocalLog, type LocalLogOptions, openLocalLog } from './local-log.ts'
 
 const never = new AbortController().signal
@@ -165,6 +165,37 @@ describe('the local log as a file', () => {
     await log.stop()
     expect(await put(await logAt(dir), 0, 'next')).toEqual([{ partition: 0, first: 50, last: 50 }])
   }, 10_000)
+
+  it('gives the space of what it gave up back to the disk', async () => {
+    const dir = await folder()
+    const log = await logAt(dir, { retainBytes: 0, retainMs: 0 })
+    for (let i = 0; i < 160; i++) await put(log, i % 2, 'x'.repeat(1 << 20))
+    const size = async (): Promise<number> => (await stat(join(dir, 'log.db'))).size
+    await log.consume('all', async (lane) => {
+      await lane.commit((await lane.bounds()).end)
+      await waitFor(lane)
+    })
+    // 64 MiB of free pages are kept; the rest goes with the trims, and from the file at the checkpoint.
+    await vi.waitFor(() => expect(log.stats().partitions.map((p) => p.bytes)).toEqual([0, 0]), 10_000)
+    await vi.waitFor(
+      async () => {
+        await put(log, 0, 'y'.repeat(1 << 20))
+        expect(await size()).toBeLessThan(100 << 20)
+      },
+      { timeout: 20_000, interval: 200 },
+    )
+    expect((await readAll(log, 1)).length).toBe(0)
+  }, 40_000)
+
+  it('keeps up with many small rows', async () => {
+    const log = await logAt(await folder(), { retainBytes: 0, retainMs: 0 })
+    for (let i = 0; i < 1_500; i++) await put(log, 0, 'x')
+    await log.consume('all', async (lane) => {
+      await lane.commit((await lane.bounds()).end)
+      await waitFor(lane)
+    })
+    await vi.waitFor(() => expect(log.stats().partitions[0]).toEqual({ start: 1_500, end: 1_500, bytes: 0 }), 3_000)
+  }, 20_000)
 
   it('refuses appends with DISK_FULL while the disk is nearly full', async () => {
     const log = await logAt(await folder(), { minFreeBytes: 2 ** 60 })

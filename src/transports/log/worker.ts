@@ -3,6 +3,7 @@ import type { DatabaseSync } from 'node:sqlite'
 import { parentPort, workerData } from 'node:worker_threads'
 import { lockDirectory, openForWriting } from './file.ts'
 import type { Bounds, FromWorker, GroupOffset, ToWorker } from './messages.ts'
+import { Retention } from './retention.ts'
 import { checksum } from './row.ts'
 
 /**
@@ -10,8 +11,6 @@ import { checksum } from './row.ts'
  * three events each, and the kernel spends more than half a core on them. A lone append is never held back.
  */
 const commitPeriodMs = 1
-/** Rows deleted in one transaction, so that a trim never holds up a commit for long. */
-const trimRows = 32
 /** SQLITE_FULL. */
 const sqliteFull = 13
 
@@ -30,16 +29,11 @@ try {
 
 function serve(lock: DatabaseSync, db: DatabaseSync): void {
   const insert = each((p) => db.prepare(`INSERT INTO partition_${p} VALUES (?, ?, ?, ?, ?)`))
-  const oldest = each((p) =>
-    db.prepare(
-      `SELECT base_offset, count, appended_at, length(bytes) AS size FROM partition_${p} ORDER BY base_offset LIMIT ${trimRows}`,
-    ),
-  )
-  const remove = each((p) => db.prepare(`DELETE FROM partition_${p} WHERE base_offset = ?`))
   // The end outlives the rows: when all are trimmed, offsets go on where they were.
   const setEnd = db.prepare('INSERT OR REPLACE INTO ends VALUES (?, ?)')
   const setOffset = db.prepare('INSERT OR REPLACE INTO groups VALUES (?, ?, ?)')
   const bounds: Bounds[] = each((p) => readBounds(db, p))
+  const retention = new Retention(db, partitions)
   const offsets = db
     .prepare('SELECT name AS "group", log_partition AS partition, next_offset AS next FROM groups')
     .all()
@@ -55,14 +49,8 @@ function serve(lock: DatabaseSync, db: DatabaseSync): void {
       return tell({ kind: 'ready' })
     }
     if (message.kind === 'trim') {
-      for (let p = 0; p < partitions; p++) {
-        try {
-          trim(p, message)
-        } catch {
-          // Deleting needs room as well. On a full disk the rows stay, and the next trim tries again.
-          if (db.isTransaction) db.exec('ROLLBACK')
-        }
-      }
+      for (let p = 0; p < partitions; p++) bounds[p] = retention.trim(p, bounds[p]!, message)
+      retention.giveBack()
       return tell({ kind: 'trimmed', bounds })
     }
     db.exec('PRAGMA wal_checkpoint(TRUNCATE)')
@@ -91,20 +79,6 @@ function serve(lock: DatabaseSync, db: DatabaseSync): void {
       bounds[row.partition] = { ...b, end: row.baseOffset + row.count, bytes: b.bytes + row.bytes.length }
     }
     return { kind: 'committed' }
-  }
-
-  function trim(p: number, { floors, keepBytes, olderThan }: Extract<ToWorker, { kind: 'trim' }>): void {
-    let { start, end, bytes } = bounds[p]!
-    db.exec('BEGIN IMMEDIATE')
-    for (const row of oldest[p]!.all() as { base_offset: number; count: number; appended_at: number; size: number }[]) {
-      const next = row.base_offset + row.count
-      if (next > floors[p]! || (bytes <= keepBytes && row.appended_at >= olderThan)) break
-      remove[p]!.run(row.base_offset)
-      start = next
-      bytes -= row.size
-    }
-    db.exec('COMMIT')
-    bounds[p] = { start, end, bytes }
   }
 }
 
