@@ -144,7 +144,8 @@ export async function readProgress(
 
 /** Events lost for good that nobody has acknowledged yet. While a repair runs, nobody knows what it cannot bring back. */
 export async function unacknowledgedLosses(postgres: Postgres): Promise<number> {
-  const sql = 'SELECT coalesce(sum(missing), 0) AS n FROM losses WHERE settled_at IS NOT NULL AND acknowledged_at IS NULL'
+  const sql =
+    'SELECT coalesce(sum(missing), 0) AS n FROM losses WHERE settled_at IS NOT NULL AND acknowledged_at IS NULL'
   return Number((await postgres.query<{ n: string }>(sql))[0]!.n)
 }
 
