@@ -16,11 +16,11 @@ describe.runIf(isRoot)('a log that fills its disk', () => {
     const dir = await newDataDir()
     const disk = join(dir, 'log') // of its own: storage goes on while the log cannot
     mkdirSync(disk)
-    mountTmpfs(disk, 64)
+    mountTmpfs(disk, 128)
     afterTest(async () => unmount(disk))
     const filler = join(disk, 'filler')
     const server = await start(dir, { LOG_PARTITIONS: '1', LOG_RETAIN_BYTES: `${16 * mib}`, MIN_FREE_BYTES: '0' })
-    fillDisk(filler, disk, 24 * mib)
+    fillDisk(filler, disk, 64 * mib) // events lie in it twice for a while: in the write-ahead log as well
 
     // Nothing is stored while the engine stands still, so that nothing may be given up before the disk is full.
     const { clickhouse } = serverProcesses(dir)
