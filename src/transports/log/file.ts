@@ -5,6 +5,9 @@ import { DatabaseSync } from 'node:sqlite'
 /** Version of the file's layout. A newer file is refused, never guessed at. */
 const layoutVersion = 1
 
+/** No room on the disk (SQLITE_FULL): nothing was written, and the file is as it was. */
+export const isFull = (error: unknown): boolean => error instanceof Error && 'errcode' in error && error.errcode === 13
+
 export const filePath = (dir: string): string => join(dir, 'log.db')
 
 /**

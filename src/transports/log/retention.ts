@@ -1,4 +1,5 @@
 import type { DatabaseSync, StatementSync } from 'node:sqlite'
+import { isFull } from './file.ts'
 import type { Bounds, ToWorker } from './messages.ts'
 
 type Limits = Extract<ToWorker, { kind: 'trim' }>
@@ -76,8 +77,9 @@ export class Retention {
     try {
       work()
       return true
-    } catch {
+    } catch (error) {
       if (this.#db.isTransaction) this.#db.exec('ROLLBACK')
+      if (!isFull(error)) throw error
       return false
     }
   }

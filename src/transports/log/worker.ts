@@ -1,7 +1,7 @@
 /** The only writer of the log file, in a thread of its own: a slow fsync never stops the event loop of the process. */
 import type { DatabaseSync } from 'node:sqlite'
 import { parentPort, workerData } from 'node:worker_threads'
-import { lockDirectory, openForWriting } from './file.ts'
+import { isFull, lockDirectory, openForWriting } from './file.ts'
 import type { Bounds, FromWorker, GroupOffset, ToWorker } from './messages.ts'
 import { Retention } from './retention.ts'
 import { checksum } from './row.ts'
@@ -11,8 +11,6 @@ import { checksum } from './row.ts'
  * three events each, and the kernel spends more than half a core on them. A lone append is never held back.
  */
 const commitPeriodMs = 1
-/** SQLITE_FULL. */
-const sqliteFull = 13
 
 const { dir, partitions } = workerData as { dir: string; partitions: number }
 const port = parentPort!
@@ -71,8 +69,7 @@ function serve(lock: DatabaseSync, db: DatabaseSync): void {
       db.exec('COMMIT')
     } catch (error) {
       if (db.isTransaction) db.exec('ROLLBACK')
-      const full = error instanceof Error && 'errcode' in error && error.errcode === sqliteFull
-      return { kind: 'failed', full, message: String(error) }
+      return { kind: 'failed', full: isFull(error), message: String(error) }
     }
     for (const row of message.rows) {
       const b = bounds[row.partition]!
