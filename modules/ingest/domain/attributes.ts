@@ -13,20 +13,37 @@ export const attributes = [
 ] as const
 export type Attribute = (typeof attributes)[number]
 
-export const attribute = Object.freeze(
-  Object.fromEntries(attributes.map((name, i) => [name, i])) as Record<Attribute, number>,
-)
+/** Written out, so that the compiler sees constants. */
+export const attribute = {
+  specversion: 0,
+  id: 1,
+  source: 2,
+  type: 3,
+  subject: 4,
+  time: 5,
+  datacontenttype: 6,
+  dataschema: 7,
+  data: 8,
+  data_base64: 9,
+} as const satisfies Record<Attribute, number>
 
 const names = attributes.map((name) => Buffer.from(name))
+const longest = Math.max(...names.map((name) => name.length))
+/** Indices of the attributes whose name is so long. */
+const byLength = Array.from({ length: longest + 1 }, (_, length) =>
+  names.flatMap((name, i) => (name.length === length ? [i] : [])),
+)
 
 /** Index of the attribute that the bytes name, or -1. */
 export function attributeOf(bytes: Uint8Array, start: number, end: number): number {
-  for (let i = 0; i < names.length; i++) {
-    const name = names[i]!
-    if (name.length !== end - start) continue
+  const length = end - start
+  if (length > longest) return -1
+  const candidates = byLength[length]!
+  for (let i = 0; i < candidates.length; i++) {
+    const name = names[candidates[i]!]!
     let at = 0
-    while (at < name.length && name[at] === bytes[start + at]) at++
-    if (at === name.length) return i
+    while (at < length && name[at] === bytes[start + at]) at++
+    if (at === length) return candidates[i]!
   }
   return -1
 }

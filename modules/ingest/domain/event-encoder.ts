@@ -1,6 +1,8 @@
 import { dataKind, flagTimeAssigned } from '../contract/index.ts'
 import { attribute, attributes } from './attributes.ts'
+import { isJsonType } from './json-type.ts'
 import { Murmur } from './murmur.ts'
+import { hasHidden, isPlain } from './plain-text.ts'
 import { RecordBuilder } from './record-builder.ts'
 import { type EventScanner, valueKind } from './scanner.ts'
 import { parseTime } from './time.ts'
@@ -17,13 +19,10 @@ export interface EventProblem {
   readonly detail: string
 }
 
-const required = ['id', 'source', 'type'] as const
-const limited = ['id', 'source', 'type', 'subject', 'datacontenttype', 'dataschema'] as const
-/** C0, DEL, C1 and the bidirectional overrides: invisible in a name, and used to disguise it. */
-// biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for
-const hidden = /[\u0000-\u001f\u007f-\u009f\u202a-\u202e\u2066-\u2069]/
+const { id, source, type, subject, datacontenttype, dataschema } = attribute
+const required = [id, source, type]
+const limited = [id, source, type, subject, datacontenttype, dataschema]
 const base64 = /^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$/
-const jsonType = /^\s*[a-z0-9!#$&^_.+-]+\/(?:[a-z0-9!#$&^_.+-]+\+)?json\s*(?:;|$)/i
 const nothing = new Uint8Array(0)
 
 /** Bytes of one string column: the body's own, or decoded ones. */
@@ -71,7 +70,6 @@ export class EventEncoder {
     const kind = this.#dataKind(scanner)
     if (typeof kind !== 'number') return kind
 
-    const { id, source, subject, type, datacontenttype, dataschema } = attribute
     const spans = this.#spans
     const hash = this.#hash
     const ordered = length(spans[subject]!) > 0 ? spans[subject]! : spans[source]!
@@ -100,7 +98,7 @@ export class EventEncoder {
       flags,
     })
     builder.string(this.#tenant, 0, this.#tenant.length - 1)
-    for (const index of [id, source, type, subject, datacontenttype, dataschema]) {
+    for (const index of limited) {
       builder.string(spans[index]!.bytes, spans[index]!.start, spans[index]!.end)
     }
     builder.string(extensions, 0, extensions.length)
@@ -124,13 +122,14 @@ export class EventEncoder {
       if (kind !== valueKind.string) return invalid(`${attributes[i]} is not a string`)
       if (scanner.escaped[i] === 1) decode(span, scanner)
     }
-    for (const name of required)
-      if (length(this.#spans[attribute[name]]!) === 0) return invalid(`${name} is missing or empty`)
-    for (const name of limited) {
-      const span = this.#spans[attribute[name]]!
+    for (const index of required)
+      if (length(this.#spans[index]!) === 0) return invalid(`${attributes[index]} is missing or empty`)
+    for (const index of limited) {
+      const span = this.#spans[index]!
       if (length(span) > this.#limits.maxNameBytes)
-        return invalid(`${name} is longer than ${this.#limits.maxNameBytes} bytes`)
-      if (!isPlain(span) && hidden.test(toText(span))) return invalid(`${name} has a control or direction character`)
+        return invalid(`${attributes[index]} is longer than ${this.#limits.maxNameBytes} bytes`)
+      if (!isPlain(span.bytes, span.start, span.end) && hasHidden(toText(span)))
+        return invalid(`${attributes[index]} has a control or direction character`)
     }
     return undefined
   }
@@ -173,7 +172,7 @@ export class EventEncoder {
     const type = this.#spans[attribute.datacontenttype]!
     const span = this.#spans[attribute.data]!
     if (kind !== valueKind.string) return dataKind.json
-    if (length(type) === 0 || jsonType.test(toText(type))) {
+    if (length(type) === 0 || isJsonType(toText(type))) {
       span.start-- // a JSON string is kept with its quotes
       span.end++
       return dataKind.json
@@ -195,12 +194,6 @@ function decode(span: Span, scanner: EventScanner): void {
   span.bytes = Buffer.from(scanner.text(span.start - 1, span.end + 1))
   span.start = 0
   span.end = span.bytes.length
-}
-
-/** Printable ASCII only: nothing hidden can be in there. */
-function isPlain({ bytes, start, end }: Span): boolean {
-  for (let p = start; p < end; p++) if (bytes[p]! < 0x20 || bytes[p]! > 0x7e) return false
-  return true
 }
 
 function extensionObject(scanner: EventScanner, body: Uint8Array): Uint8Array {

@@ -16,7 +16,7 @@ export class RecordBuilder {
     if (this.#end + maxBytes > this.#bytes.length) this.#grow(maxBytes)
     const bytes = this.#bytes
     const start = this.#end
-    bytes.fill(0, start, start + at.key)
+    for (let p = start; p < start + at.key; p++) bytes[p] = 0
     bytes.writeUInt32LE(row.keyLow, start + at.key)
     bytes.writeUInt32LE(row.keyHigh, start + at.key + 4)
     writeMicros(bytes, start + at.time, row.time)

@@ -1,8 +1,12 @@
 import { type Attribute, attributeOf, attributes } from './attributes.ts'
+import { fitsDouble } from './json-number.ts'
+import { NameFilter } from './name-filter.ts'
+import { hasHidden, isPlain, stringAt } from './plain-text.ts'
+import { repeatedName } from './repeated-name.ts'
 
 /**
- * One pass over the bytes of a JSON event: checks the whole grammar (RFC 8259), the nesting, the numbers and the escapes,
- * and notes where the CloudEvents attributes lie. It makes no objects and copies nothing; `data` stays the bytes that
+ * One pass over the bytes of a JSON event: checks the whole grammar (RFC 8259), the nesting, the names, the numbers and the
+ * escapes, and notes where the CloudEvents attributes lie. It makes no objects and copies nothing; `data` stays the bytes that
  * came. The caller has checked that the bytes are UTF-8.
  *
  * States of `scan`: outside → member name → value (an attribute's, noted; or any, skipped) → after value → … → end.
@@ -40,7 +44,11 @@ export class EventScanner {
   #bytes: Uint8Array = new Uint8Array(0)
   #multiline = false
   #hasEscape = false
-  #keys = 0
+  /** Names of members within data, and of extension attributes; the other attributes have a place in `kinds`. */
+  readonly #names = new NameFilter()
+  /** Objects within data so far, and by depth the number of the one that is open there. */
+  #objects = 0
+  readonly #owners = new Int32Array(maxDepth + 1)
 
   /** @param multiline false: a newline ends the text (NDJSON), so that a bad line never runs into the next one */
   reset(bytes: Uint8Array, multiline: boolean): void {
@@ -51,7 +59,8 @@ export class EventScanner {
   skipSpace(p: number): number {
     const bytes = this.#bytes
     for (;;) {
-      const c = bytes[p]
+      const c = bytes[p]!
+      if (c > 0x20) return p
       if (c === 0x20 || c === 0x09 || c === 0x0d || (c === 0x0a && this.#multiline)) p++
       else return p
     }
@@ -60,13 +69,15 @@ export class EventScanner {
   /** Scans the value at `p`, which should be an event object. Returns the place after it, or -1. */
   scan(p: number): number {
     this.problem = undefined
-    this.kinds.fill(0)
+    for (let i = 0; i < attributes.length; i++) this.kinds[i] = valueKind.absent
     this.extensions.length = 0
-    this.#keys = 0
+    this.#objects = 0
+    this.#names.begin(this.#bytes)
     if (this.#bytes[p] !== 0x7b) {
       this.#note('EVENT_INVALID', 'an event is a JSON object')
       return this.#skipValue(p, 0)
     }
+    const start = p
     p = this.skipSpace(p + 1)
     if (this.#bytes[p] === 0x7d) return p + 1
     for (;;) {
@@ -74,7 +85,11 @@ export class EventScanner {
       if (p < 0) return -1
       p = this.skipSpace(p)
       const c = this.#bytes[p]
-      if (c === 0x7d) return p + 1
+      if (c === 0x7d) {
+        if (this.#names.count > maxKeys - attributes.length) this.#checkCount()
+        if (this.#names.mayRepeat) this.#checkNames(start, p + 1)
+        return p + 1
+      }
       if (c !== 0x2c) return this.#bad(p, 'expected , or }')
       p = this.skipSpace(p + 1)
     }
@@ -89,7 +104,8 @@ export class EventScanner {
     p = this.#skipString(p)
     if (p < 0) return -1
     const nameEnd = p
-    const index = this.#hasEscape
+    const isEscaped = this.#hasEscape
+    const index = isEscaped
       ? attributes.indexOf(this.text(nameStart, nameEnd) as Attribute)
       : attributeOf(bytes, nameStart + 1, nameEnd - 1)
     p = this.skipSpace(p)
@@ -108,39 +124,46 @@ export class EventScanner {
       this.ends[index] = end - quotes
       this.kinds[index] = kind
       this.escaped[index] = this.#hasEscape ? 1 : 0
-    } else if (kind !== valueKind.null) {
-      this.#extension(nameStart, nameEnd, kind, end)
+    } else {
+      // A null is no attribute, but its name is taken.
+      this.#names.add(nameStart, nameEnd, 0)
+      if (isEscaped) this.#names.mayRepeat = true
+      if (kind !== valueKind.null) this.#extension(nameStart, nameEnd, kind, start, end)
     }
     return end
   }
 
-  #extension(nameStart: number, nameEnd: number, kind: number, end: number): void {
-    // Each is compared with all before it; the standard asks producers for few of them anyway.
+  #extension(nameStart: number, nameEnd: number, kind: number, start: number, end: number): void {
     if (this.extensions.length >= 2 * maxExtensions) {
       this.#note('EVENT_INVALID', `more than ${maxExtensions} extension attributes`)
       return
     }
-    const name = this.text(nameStart, nameEnd)
-    if (!/^[a-z0-9]{1,64}$/.test(name)) {
-      this.#note(
-        'EVENT_INVALID',
-        `${JSON.stringify(name.slice(0, 64))} is not an attribute name: lower-case letters and digits`,
-      )
+    if (!this.#isAttributeName(nameStart, nameEnd)) {
+      const name = quoted(this.text(nameStart, nameEnd))
+      this.#note('EVENT_INVALID', `${name} is not an attribute name: 1 to 64 lower-case letters and digits`)
     } else if (kind === valueKind.container) {
+      const name = this.text(nameStart, nameEnd)
       this.#note('EVENT_INVALID', `the extension attribute ${name} is not a string, number or boolean`)
-    }
-    for (let i = 0; i < this.extensions.length; i += 2) {
-      const other = this.extensions[i]!
-      const otherEnd = this.#skipString(other)
-      if (this.text(other, otherEnd) === name) this.#note('EVENT_INVALID', `${name} is given twice`)
+    } else if (kind === valueKind.string && (this.#hasEscape || !isPlain(this.#bytes, start + 1, end - 1))) {
+      if (hasHidden(this.text(start, end))) {
+        const name = this.text(nameStart, nameEnd)
+        this.#note('EVENT_INVALID', `the extension attribute ${name} has a control or direction character`)
+      }
     }
     this.extensions.push(nameStart, end)
   }
 
+  #isAttributeName(start: number, end: number): boolean {
+    const bytes = this.#bytes
+    let p = start + 1
+    for (let c = bytes[p]!; (c >= 0x61 && c <= 0x7a) || (c >= 0x30 && c <= 0x39); c = bytes[++p]!);
+    const isPlainName = p === end - 1 && p > start + 1 && p - start <= 65
+    return isPlainName || /^[a-z0-9]{1,64}$/.test(this.text(start, end))
+  }
+
   /** The decoded JSON string between two quotes (inclusive). */
   text(start: number, end: number): string {
-    const { buffer, byteOffset } = this.#bytes
-    return JSON.parse(Buffer.from(buffer, byteOffset + start, end - start).toString('utf8')) as string
+    return stringAt(this.#bytes, start, end)
   }
 
   /** Skips a value that lies `depth` containers deep. */
@@ -164,7 +187,8 @@ export class EventScanner {
           depth--
         } else {
           if (c === 0x7b) {
-            p = this.#memberName(p)
+            this.#owners[depth] = ++this.#objects
+            p = this.#memberName(p, this.#objects)
             if (p < 0) return -1
           }
           continue
@@ -188,7 +212,7 @@ export class EventScanner {
         if (next === 0x2c) {
           p = this.skipSpace(p + 1)
           if (isObject) {
-            p = this.#memberName(p)
+            p = this.#memberName(p, this.#owners[depth]!)
             if (p < 0) return -1
           }
           break
@@ -200,15 +224,31 @@ export class EventScanner {
     }
   }
 
-  /** `"name":` and the space around; returns the place of the value. */
-  #memberName(p: number): number {
+  /** `"name":` and the space around, of object number `owner`; returns the place of the value. */
+  #memberName(p: number, owner: number): number {
     if (this.#bytes[p] !== 0x22) return this.#bad(p, 'expected a member name')
-    if (++this.#keys > maxKeys) this.#note('EVENT_INVALID', `more than ${maxKeys} members`)
+    const start = p
+    this.#hasEscape = false
     p = this.#skipString(p)
     if (p < 0) return -1
+    this.#names.add(start, p, owner)
+    if (this.#hasEscape) this.#names.mayRepeat = true
     p = this.skipSpace(p)
     if (this.#bytes[p] !== 0x3a) return this.#bad(p, 'expected :')
     return this.skipSpace(p + 1)
+  }
+
+  #checkCount(): void {
+    let count = this.#names.count
+    for (const kind of this.kinds) if (kind !== valueKind.absent) count++
+    if (count > maxKeys) this.#note('EVENT_INVALID', `more than ${maxKeys} members`)
+  }
+
+  /** The event is at `start … end`. */
+  #checkNames(start: number, end: number): void {
+    if (this.problem) return
+    const name = repeatedName(this.#bytes, start, end)
+    if (name !== undefined) this.#note('EVENT_INVALID', `${quoted(name)} is given twice in one object`)
   }
 
   #skipString(p: number): number {
@@ -263,24 +303,22 @@ export class EventScanner {
       if (p === first) return this.#bad(p, 'expected a digit')
     }
     const digits = p - first
-    let plain = true
     if (bytes[p] === 0x2e) {
-      plain = false
       const from = p + 1
       p = this.#skipDigits(from)
       if (p === from) return this.#bad(p, 'expected a digit')
     }
-    let huge = digits > 300
+    // Few numbers can be beyond a double: those with an exponent, many digits, or many zeros after the point.
+    let doubtful = digits >= 16 || p - first > 300
     if (bytes[p] === 0x65 || bytes[p] === 0x45) {
-      plain = false
-      huge = true
+      doubtful = true
       p++
       if (bytes[p] === 0x2b || bytes[p] === 0x2d) p++
       const from = p
       p = this.#skipDigits(from)
       if (p === from) return this.#bad(p, 'expected a digit')
     }
-    if ((plain && digits >= 16) || huge) this.#checkNumber(start, p, plain)
+    if (doubtful) this.#checkNumber(start, p)
     return p
   }
 
@@ -289,10 +327,9 @@ export class EventScanner {
     return p
   }
 
-  #checkNumber(start: number, end: number, plain: boolean): void {
-    const value =
-      end - start > 1000 ? Number.NaN : Number(Buffer.from(this.#bytes.subarray(start, end)).toString('latin1'))
-    if (!Number.isFinite(value) || (plain && !Number.isSafeInteger(value))) {
+  #checkNumber(start: number, end: number): void {
+    const { buffer, byteOffset } = this.#bytes
+    if (!fitsDouble(Buffer.from(buffer, byteOffset + start, end - start).toString('latin1'))) {
       this.#note('EVENT_NUMBER_UNSAFE', 'a number is beyond what a double holds exactly; send it as a string')
     }
   }
@@ -323,3 +360,6 @@ function kindOf(c: number): number {
   if (c === 0x6e) return valueKind.null
   return c === 0x74 || c === 0x66 ? valueKind.literal : valueKind.number
 }
+
+/** A name of the event in a text that people read. */
+const quoted = (name: string): string => JSON.stringify(name.slice(0, 64))
