@@ -366,6 +366,14 @@ export const badBodies: readonly Case[] = [
     code: 'HEADER_INVALID',
   },
   {
+    b: 'B23',
+    name: 'two ce-id headers',
+    send: { lines: ['ce-id: 1', 'CE-ID: 2', json], body: item },
+    targets: both,
+    status: 400,
+    code: 'HEADER_INVALID',
+  },
+  {
     b: 'B24',
     name: 'absolute form, another host',
     send: { target: 'http://other.example/v1/items', lines: [json], body: item },

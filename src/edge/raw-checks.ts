@@ -4,7 +4,7 @@ import { AppError } from '@splitstream/kernel'
 const maxTargetBytes = 8 * 1024
 const maxHeaders = 256
 
-/** Headers that must not come twice; Node keeps the first of some and joins others. */
+/** Headers that must not come twice, beside those of CloudEvents; Node keeps the first of some and joins others. */
 const single = new Set([
   'host',
   'content-type',
@@ -42,7 +42,7 @@ function checkRepeated(raw: readonly string[]): void {
   let seen: string[] | undefined
   for (let i = 0; i < raw.length; i += 2) {
     const name = raw[i]!.toLowerCase()
-    if (!single.has(name)) continue
+    if (!single.has(name) && !name.startsWith('ce-')) continue
     if (!seen) seen = [name]
     else if (seen.includes(name)) throw new AppError('HEADER_INVALID', `The header ${name} is given twice`)
     else seen.push(name)

@@ -9,7 +9,7 @@ export interface RouteRequest {
   readonly params: Readonly<Record<string, string>>
   /** Declared query parameters that were given (lists: see `Route.query`). */
   readonly query: Readonly<Record<string, string>>
-  /** Lower-case names. */
+  /** Lower-case names. Those whose repetition would be ambiguous, `ce-` among them, come once. */
   readonly headers: Readonly<Record<string, string | string[] | undefined>>
   /** The media type without parameters, lower case; '' when there is no body. */
   readonly mediaType: string

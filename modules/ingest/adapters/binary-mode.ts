@@ -1,5 +1,7 @@
 import { isUtf8 } from 'node:buffer'
 import { AppError, type RouteRequest } from '@splitstream/kernel'
+import { isJsonType } from '../domain/json-type.ts'
+import { attributeValue, checkAscii } from './header-value.ts'
 
 /**
  * CloudEvents binary mode (HTTP protocol binding 1.0.2, section 3.1): attributes in `ce-` headers, data in the body. It is
@@ -9,26 +11,38 @@ export function isBinaryMode(request: RouteRequest): boolean {
   return request.headers['ce-type'] !== undefined || request.headers['ce-id'] !== undefined
 }
 
+/** What is not an attribute in a `ce-` header, and where it is instead. */
+const elsewhere: ReadonlyMap<string, string> = new Map([
+  ['data', 'the data is the body'],
+  ['data_base64', 'the data is the body'],
+  ['datacontenttype', 'it is the Content-Type'],
+])
+
+/** @throws AppError HEADER_INVALID, or BODY_MALFORMED for a body that is not what its Content-Type says */
 export function binaryToJson(request: RouteRequest): Uint8Array {
-  const envelope: Record<string, string> = {}
-  for (const [name, value] of Object.entries(request.headers)) {
-    if (!name.startsWith('ce-') || value === undefined) continue
-    if (Array.isArray(value)) throw new AppError('HEADER_INVALID', `The header ${name} is given twice`)
-    envelope[name.slice(3)] = percentDecoded(name, value)
+  const members: string[] = []
+  for (const [header, value] of Object.entries(request.headers)) {
+    if (!header.startsWith('ce-') || value === undefined) continue
+    const name = header.slice(3)
+    const place = elsewhere.get(name)
+    if (place !== undefined) throw new AppError('HEADER_INVALID', `${header} is not a header of an event: ${place}`)
+    members.push(`${JSON.stringify(name)}:${JSON.stringify(attributeValue(header, value))}`)
   }
   const contentType = String(request.headers['content-type'] ?? '')
-  if (contentType !== '') envelope.datacontenttype = contentType
-  const head = JSON.stringify(envelope).slice(0, -1)
-  if (request.body.length === 0) return Buffer.from(`${head}}`)
+  checkAscii('content-type', contentType)
+  if (contentType !== '') members.push(`"datacontenttype":${JSON.stringify(contentType)}`)
+  if (request.body.length === 0) return Buffer.from(`{${members.join()}}`)
 
-  const isJson = /^[^;]*[/+]json\b/i.test(contentType)
-  if (isJson) checkJson(request.body)
-  if (isJson) return Buffer.concat([Buffer.from(`${head},"data":`), request.body, Buffer.from('}')])
+  const head = `{${members.join()},`
+  if (isJsonType(contentType)) {
+    checkJson(request.body)
+    return Buffer.concat([Buffer.from(`${head}"data":`), request.body, Buffer.from('}')])
+  }
   const body = Buffer.from(request.body.buffer, request.body.byteOffset, request.body.byteLength)
   const data = /^text\//i.test(contentType)
     ? `"data":${JSON.stringify(textOf(body))}`
     : `"data_base64":"${body.toString('base64')}"`
-  return Buffer.from(`${head},${data}}`)
+  return Buffer.from(`${head}${data}}`)
 }
 
 /** The body is put into the envelope as it is, so it has to be one JSON value and nothing more. */
@@ -45,12 +59,4 @@ function checkJson(body: Uint8Array): void {
 function textOf(body: Buffer): string {
   if (!isUtf8(body)) throw new AppError('BODY_MALFORMED', 'The body is not UTF-8 text')
   return body.toString('utf8')
-}
-
-function percentDecoded(name: string, value: string): string {
-  try {
-    return decodeURIComponent(value)
-  } catch (error) {
-    throw new AppError('HEADER_INVALID', `The header ${name} is not percent-encoded UTF-8`, { cause: error })
-  }
 }

@@ -4,7 +4,8 @@ import { isLines } from '../app/append-events.ts'
 import type { AppendInput, IngestAppend, Receipt } from '../contract/index.ts'
 import { binaryToJson, isBinaryMode } from './binary-mode.ts'
 
-const jsonForms = new Set(['application/json', 'application/cloudevents+json', 'application/cloudevents-batch+json'])
+const structured = 'application/cloudevents+json'
+const jsonForms = new Set(['application/json', structured, 'application/cloudevents-batch+json'])
 
 /** What may keep an event from being visible in time, though it is durable. */
 const notYet = new Set(['NOT_YET_STORED', 'DEADLINE_EXCEEDED', 'UNAVAILABLE', 'OVERLOADED', 'UNKNOWN_OUTCOME'])
@@ -32,12 +33,12 @@ function inputOf(request: RouteRequest): AppendInput {
   const mode = oneOf(request.query.mode, 'mode', ['strict', 'partial']) ?? 'partial'
   if (isLines(request.mediaType) || jsonForms.has(request.mediaType)) {
     if (isBinaryMode(request) && request.mediaType === 'application/json') {
-      return { body: binaryToJson(request), mediaType: 'application/json', mode }
+      return { body: binaryToJson(request), mediaType: structured, mode }
     }
     if (request.body.length === 0) throw new AppError('BODY_EMPTY', 'The body is empty')
     return { body: request.body, mediaType: request.mediaType, mode }
   }
-  if (isBinaryMode(request)) return { body: binaryToJson(request), mediaType: 'application/json', mode }
+  if (isBinaryMode(request)) return { body: binaryToJson(request), mediaType: structured, mode }
   throw new AppError(
     'MEDIA_TYPE_UNSUPPORTED',
     `Send application/x-ndjson, application/json, ${[...jsonForms].slice(1, 3).join(', ')}, or ce- headers for binary mode`,

@@ -8,7 +8,7 @@ import {
   type LogWriter,
 } from '@splitstream/kernel'
 import type { AppendInput, Receipt } from '../contract/index.ts'
-import { type Batch, type BatchLimits, BatchReader } from '../domain/batch.ts'
+import { type Batch, type BatchLimits, BatchReader, type JsonForm } from '../domain/batch.ts'
 import { EventEncoder } from '../domain/event-encoder.ts'
 
 export interface IngestLimits extends BatchLimits {
@@ -39,7 +39,7 @@ export function createAppend({ log, clock, limits }: AppendDeps) {
   return async (input: AppendInput, call: Call): Promise<Receipt> => {
     checkCall(call, clock)
     encoder.begin(call.tenant, Math.round(clock.now() * 1000), input.mediaType.startsWith('application/cloudevents'))
-    const batch = isLines(input.mediaType) ? reader.lines(input.body) : reader.json(input.body)
+    const batch = isLines(input.mediaType) ? reader.lines(input.body) : reader.json(input.body, formOf(input.mediaType))
     if (batch.rejected > 0) refuseIfNeeded(input, batch)
 
     const entries = []
@@ -52,6 +52,11 @@ export function createAppend({ log, clock, limits }: AppendDeps) {
 
 export function isLines(mediaType: string): boolean {
   return mediaType === 'application/x-ndjson' || mediaType === 'application/ndjson' || mediaType === 'application/jsonl'
+}
+
+function formOf(mediaType: string): JsonForm {
+  if (mediaType === 'application/cloudevents+json') return 'event'
+  return mediaType === 'application/cloudevents-batch+json' ? 'batch' : 'either'
 }
 
 /** One event alone fails with its own code; a batch as a whole when it is strict or nothing of it is good. */

@@ -18,6 +18,9 @@ export interface Batch {
   readonly errors: readonly ItemError[]
 }
 
+/** What a JSON body is by its media type. */
+export type JsonForm = 'event' | 'batch' | 'either'
+
 /** Errors that are listed; all are counted. */
 const listedErrors = 1000
 const newline = 0x0a
@@ -72,13 +75,14 @@ export class BatchReader {
    * A JSON array of events, or one event.
    * @throws AppError BODY_MALFORMED or BODY_TOO_DEEP: after a mistake of grammar nobody can say where the next event begins
    */
-  json(body: Uint8Array): Batch {
+  json(body: Uint8Array, form: JsonForm): Batch {
     this.#begin(body)
     const scanner = this.#scanner
     scanner.reset(body, true)
     let p = scanner.skipSpace(0)
     const isArray = body[p] === 0x5b
     if (!isArray && body[p] !== 0x7b) throw new AppError('BODY_MALFORMED', 'The body is not a JSON object or array')
+    checkForm(isArray, form)
     if (isArray) p = scanner.skipSpace(p + 1)
     if (isArray && body[p] === 0x5d) throw new AppError('BODY_EMPTY', 'The batch has no events')
     for (;;) {
@@ -151,6 +155,22 @@ export class BatchReader {
   #result(): Batch {
     if (this.#accepted + this.#rejected === 0) throw new AppError('BODY_EMPTY', 'The batch has no events')
     return { accepted: this.#accepted, rejected: this.#rejected, duplicates: this.#duplicates, errors: this.#errors }
+  }
+}
+
+/** @throws AppError BODY_MALFORMED: sender and receiver would disagree on what the body is */
+function checkForm(isArray: boolean, form: JsonForm): void {
+  if (isArray && form === 'event') {
+    throw new AppError(
+      'BODY_MALFORMED',
+      'application/cloudevents+json is one event; send an array as application/cloudevents-batch+json',
+    )
+  }
+  if (!isArray && form === 'batch') {
+    throw new AppError(
+      'BODY_MALFORMED',
+      'application/cloudevents-batch+json is an array; send one event as application/cloudevents+json',
+    )
   }
 }
 
