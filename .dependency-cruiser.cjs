@@ -75,7 +75,7 @@ module.exports = {
     {
       name: 'kernel-stands-alone',
       severity: 'error',
-      from: { path: '^src/kernel/' },
+      from: { path: '^src/kernel/', pathNot: '\\.test\\.ts$' },
       to: { path: ['^src/(?!kernel/)', '^modules/', 'node_modules/'] },
     },
     {

@@ -101,6 +101,7 @@ const make: Record<ModuleName, (c: DependencyContainer) => Promise<Module>> = {
       ...common(c),
       storage: c.resolve(tokens['storage.read']),
       cursorSecret: c.resolve(tokens.platform).cursorSecret,
+      partitions: c.resolve(tokens.config).LOG_PARTITIONS,
     }),
 }
 

@@ -9,6 +9,8 @@ export interface QueryDeps {
   readonly logger: Logger
   /** Signs cursors; every process that serves queries needs the same. At least 16 bytes. */
   readonly cursorSecret: Uint8Array
+  /** Of the log that positions are in. */
+  readonly partitions: number
 }
 
 const buckets = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30]
@@ -16,7 +18,7 @@ const slowSeconds = 2
 
 /** The query module: REST over storage.read. It owns no data. */
 export function createQueryModule(deps: QueryDeps): Module<object> {
-  const { storage, clock, metrics, logger, cursorSecret } = deps
+  const { storage, clock, metrics, logger, cursorSecret, partitions } = deps
   if (cursorSecret.length < 16) throw new RangeError('cursorSecret needs at least 16 bytes')
   const seconds = metrics.histogram('splitstream_query_seconds', 'Time to answer a query', buckets, [
     'route',
@@ -27,6 +29,7 @@ export function createQueryModule(deps: QueryDeps): Module<object> {
     routes: queryRoutes({
       storage,
       cursorSecret,
+      partitions,
       now: () => clock.monotonic(),
       observe: (route, took, outcome) => {
         seconds.observe(took, { route, outcome })

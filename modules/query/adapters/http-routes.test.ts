@@ -31,6 +31,7 @@ const module = createQueryModule({
   metrics: noMetrics,
   logger: silentLogger,
   cursorSecret: Buffer.alloc(32, 7),
+  partitions: 2,
 })
 const route = (path: string): Route => module.routes.find((one) => one.path === path)!
 const call = (tenant = 'acme') => systemCall(systemClock, 5_000, new AbortController().signal, tenant)
@@ -89,6 +90,14 @@ describe('GET /v1/events', () => {
 
   it('does not answer before the position is stored', async () => {
     await expect(list({ after: 'p1-0.99' })).rejects.toMatchObject({ code: 'NOT_YET_STORED' })
+    expect(asked).toEqual([])
+  })
+
+  it.each(['p1-2.1', 'p1-0.1-zz.0'])('does not wait for %s, which the log cannot have', async (after) => {
+    await expect(list({ after })).rejects.toMatchObject({ code: 'POSITION_INVALID' })
+    await expect(query({ measures: [{ fn: 'count', as: 'n' }], after })).rejects.toMatchObject({
+      code: 'POSITION_INVALID',
+    })
     expect(asked).toEqual([])
   })
 

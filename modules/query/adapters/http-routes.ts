@@ -8,6 +8,7 @@ import { listParameters, readListParameters } from './list-parameters.ts'
 export interface QueryRouteDeps {
   readonly storage: StorageRead
   readonly cursorSecret: Uint8Array
+  readonly partitions: number
   /** Told how long each request took, seconds, and how it ended. */
   observe(route: string, seconds: number, outcome: 'ok' | 'failed'): void
   /** Monotonic, ms. */
