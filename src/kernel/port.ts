@@ -4,6 +4,11 @@ import type { Call } from './call.ts'
  * A call port is an interface whose methods all have the shape `(input, call) => Promise<output>`; its description lists
  * the methods by name, for adapters that cross a process boundary. Methods are identified by name; changes within a
  * major version are additive.
+ *
+ * What crosses a port is a JSON value: null, booleans, finite numbers, strings, arrays and plain objects of these. A member
+ * that is undefined is a member that is missing. Bytes (Uint8Array) may only be members of the top level of an input or an
+ * output. Anything else (bigint, Date, Map, a class of one's own) works in process and is refused by adapters that encode.
+ * A callee never changes its input: in process it is the caller's own object.
  */
 export type PortMethod = (input: never, call: Call) => Promise<unknown>
 
@@ -12,6 +17,11 @@ export interface MethodDescription {
   readonly idempotent: boolean
   /** Default time budget, ms. */
   readonly budgetMs: number
+  /**
+   * Resolves with an AsyncIterable of JSON values. The budget covers the time until it resolves; the stream then lasts until
+   * either side ends it, or the call's signal does.
+   */
+  readonly streams?: true
 }
 
 export interface CallPort<P extends object> {

@@ -1,0 +1,19 @@
+/** One running copy of what serves a port. A resolver gives the same object as long as it is the same copy. */
+export interface Instance {
+  /** Scheme, host and port, such as http://storage:8080 */
+  readonly origin: string
+}
+
+/**
+ * How a try ended: answered (also with an error of the contract) · failed (an internal error) · refused (it takes no calls
+ * now) · unreachable (no connection) · lost (the connection broke before the answer was whole) · late (the budget ended).
+ */
+export type Outcome = 'answered' | 'failed' | 'refused' | 'unreachable' | 'lost' | 'late'
+
+/** Knows where the instances of a service are, and learns from its callers how they do. */
+export interface Resolver {
+  /** Those to be called now; empty when none is known. Cheap: asked for each call. */
+  current(): readonly Instance[]
+  /** A try on an instance ended, after `ms`. Never throws. */
+  report(instance: Instance, outcome: Outcome, ms: number): void
+}

@@ -1,0 +1,16 @@
+import { AppError } from '@splitstream/kernel'
+import type { Instance, Resolver } from './resolver.ts'
+
+/** Instances at fixed addresses. @throws AppError CONFIG_INVALID for an address that is not http://host:port */
+export function staticResolver(addresses: readonly string[]): Resolver {
+  const instances: readonly Instance[] = addresses.map((address) => ({ origin: originOf(address) }))
+  return { current: () => instances, report() {} }
+}
+
+function originOf(address: string): string {
+  const url = URL.parse(address)
+  if (url?.protocol !== 'http:' || url.pathname !== '/' || url.search !== '' || url.username !== '') {
+    throw new AppError('CONFIG_INVALID', `${address} is not an address of the form http://host:port`)
+  }
+  return url.origin
+}

@@ -1,0 +1,153 @@
+import {
+  AppError,
+  type Call,
+  type CallPort,
+  type Clock,
+  checkCall,
+  type ErrorCode,
+  type MethodDescription,
+  type PortMethod,
+  type Random,
+  remaining,
+  systemRandom,
+} from '@splitstream/kernel'
+import type { Instance, Resolver } from '../../discovery/resolver.ts'
+import { writeCall } from '../call-headers.ts'
+import { type Encoded, encode } from '../wire.ts'
+import { attempt, type Failure, type Result } from './attempt.ts'
+import { Balance } from './balance.ts'
+import { type ClientLimits, clientDefaults } from './limits.ts'
+import { methodPath } from './paths.ts'
+import type { ConnectionPool } from './pool.ts'
+import { authorizationOf } from './secret.ts'
+
+export interface HttpCallOptions {
+  readonly instances: Resolver
+  readonly pool: ConnectionPool
+  /** The one of the server, see PortServerOptions. */
+  readonly secret: string
+  readonly clock: Clock
+  readonly random?: Random
+  readonly limits?: Partial<ClientLimits>
+}
+
+/**
+ * A call port whose implementation runs in other processes. Beside the errors of the contract its methods throw:
+ * UNAVAILABLE (no instance could be reached: the call did not run), UNKNOWN_OUTCOME (the connection was lost after the
+ * call was sent: it may have run), DEADLINE_EXCEEDED, CANCELLED, OVERLOADED, UNPROCESSABLE (the answer is too large).
+ */
+export function callOverHttp<P extends object>(port: CallPort<P>, options: HttpCallOptions): P {
+  const balance = new Balance(options.random ?? systemRandom)
+  const bound: Record<string, PortMethod> = {}
+  for (const [name, description] of Object.entries<MethodDescription>(port.methods)) {
+    const method = new RemoteMethod(port, name, description, options, balance)
+    bound[name] = (input, call) => method.call(input, call)
+  }
+  return bound as P
+}
+
+class RemoteMethod {
+  readonly #port: CallPort<object>
+  readonly #path: string
+  readonly #description: MethodDescription
+  readonly #options: HttpCallOptions
+  readonly #limits: ClientLimits
+  readonly #balance: Balance
+
+  constructor(
+    port: CallPort<object>,
+    name: string,
+    description: MethodDescription,
+    options: HttpCallOptions,
+    balance: Balance,
+  ) {
+    this.#port = port
+    this.#path = methodPath(port.name, port.version, name)
+    this.#description = description
+    this.#options = options
+    this.#limits = { ...clientDefaults, ...options.limits }
+    this.#balance = balance
+  }
+
+  /*
+   * Tries until one try succeeds, fails for good, or there is no try left. A try whose call certainly never ran may always
+   * be repeated; one that may have run only when the method is idempotent. Once a try may have run, the call as a whole
+   * must not end with an error that says it did not: then it ends as UNKNOWN_OUTCOME.
+   */
+  async call(input: unknown, call: Call): Promise<unknown> {
+    checkCall(call, this.#options.clock)
+    const body = encode(input)
+    const tried: Instance[] = []
+    let unknown: AppError | undefined
+    for (;;) {
+      const result = await this.#try(body, call, tried)
+      if (result.kind === 'value') return result.value
+      const { error, mayHaveRun } = result
+      if (mayHaveRun && error.code === 'UNKNOWN_OUTCOME') unknown = error
+      if (this.#mayRepeat(result, tried.length) && (await this.#pause(call, tried.length))) continue
+      throw mayHaveRun || saysNothing.has(error.code) ? error : (unknown ?? error)
+    }
+  }
+
+  async #try(body: Encoded, call: Call, tried: Instance[]): Promise<Result> {
+    const { clock, instances, pool, secret } = this.#options
+    const instance = this.#balance.pick(instances.current(), tried)
+    if (!instance) {
+      const error = new AppError('UNAVAILABLE', `No instance that serves ${this.#port.name} is known`)
+      tried.push(nobody)
+      return { kind: 'error', error, mayHaveRun: false, outcome: undefined }
+    }
+    tried.push(instance)
+    const from = clock.monotonic()
+    const streams = this.#description.streams === true
+    const leave = pool.enter(streams)
+    const away = this.#balance.enter(instance)
+    const over = (): void => {
+      leave()
+      away()
+    }
+    const result = await attempt({
+      agent: pool.agent(streams),
+      origin: instance.origin,
+      path: this.#path,
+      headers: { authorization: authorizationOf(secret), ...writeCall(call, this.#port.version, clock) },
+      body,
+      maxAnswerBytes: this.#limits.maxAnswerBytes,
+      connectTimeoutMs: this.#limits.connectTimeoutMs,
+      budgetMs: remaining(call, clock),
+      signal: call.signal,
+      over,
+    })
+    const outcome = result.kind === 'value' ? 'answered' : result.outcome
+    if (outcome) instances.report(instance, outcome, clock.monotonic() - from)
+    return result
+  }
+
+  #mayRepeat({ error, mayHaveRun }: Failure, tries: number): boolean {
+    if (tries > this.#limits.maxRetries || !repeatable.has(error.code)) return false
+    if (!mayHaveRun) return true
+    // A callee that says when it wants to be asked again, later than we would, leaves that to the caller.
+    return this.#description.idempotent && (error.retryAfterMs ?? 0) <= this.#limits.retryDelayMs
+  }
+
+  /** Waits before another try. @returns false when the budget is too small for one */
+  async #pause(call: Call, tries: number): Promise<boolean> {
+    const { clock, random = systemRandom } = this.#options
+    const most = this.#limits.retryDelayMs * 2 ** (tries - 1)
+    const ms = most / 2 + (random.fraction() * most) / 2
+    if (ms >= remaining(call, clock)) return false
+    try {
+      await clock.sleep(ms, call.signal)
+    } catch {
+      throw new AppError('CANCELLED', 'The caller went away')
+    }
+    return true
+  }
+}
+
+const nobody: Instance = { origin: '' }
+
+const repeatable: ReadonlySet<ErrorCode> = new Set(['UNAVAILABLE', 'STOPPING', 'UNKNOWN_OUTCOME'])
+
+/** Errors that claim nothing about whether the call ran. */
+const saysNothing: ReadonlySet<ErrorCode> = new Set(['DEADLINE_EXCEEDED', 'CANCELLED'])

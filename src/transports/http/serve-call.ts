@@ -1,0 +1,83 @@
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import { AppError, type Clock, catalogue, codeOf, type Logger } from '@splitstream/kernel'
+import { type InFlight, type Reading, readBody } from '../../edge/body.ts'
+import { readCall } from '../call-headers.ts'
+import { decode } from '../wire.ts'
+import type { ServerLimits } from './limits.ts'
+import type { ServedMethod } from './port-table.ts'
+import { sendAnswer, sendError } from './respond.ts'
+import type { RunningCalls } from './running.ts'
+import { sendStream } from './send-stream.ts'
+import { ServedCall } from './served-call.ts'
+
+export interface ServeDeps {
+  readonly clock: Clock
+  readonly logger: Logger
+  readonly limits: ServerLimits
+  readonly inFlight: InFlight
+  readonly running: RunningCalls
+}
+
+/** Serves one call of a method that was found: reads its input, runs it, answers. Never throws. */
+export async function serveCall(
+  deps: ServeDeps,
+  method: ServedMethod,
+  request: IncomingMessage,
+  response: ServerResponse,
+): Promise<void> {
+  const { clock, limits, inFlight, running } = deps
+  let reading: Reading | undefined
+  let call: ServedCall | undefined
+  let result: Promise<unknown> | undefined
+  let ran = false
+  try {
+    if (running.size >= limits.maxCalls) {
+      throw new AppError('OVERLOADED', 'Too many calls run at once', { retryAfterMs: 1_000 })
+    }
+    const now = clock.monotonic()
+    call = new ServedCall(readCall(request.headers, method.version, now), request, response, now)
+    running.add(call)
+    const maxBytes = limits.maxBodyBytes
+    reading = readBody(request, response, { maxBytes, maxCompressedBytes: maxBytes }, inFlight)
+    const body = await call.reading(reading, limits.bodyTimeoutMs)
+    const input = decode(request.headers['content-type'] ?? '', body) as never
+    if (clock.monotonic() >= call.deadline) throw new AppError('DEADLINE_EXCEEDED', 'The time budget is spent')
+    ran = true
+    result = method.run(input, call)
+    const value = await call.running(result)
+    call.answering()
+    if (!method.description.streams) sendAnswer(response, value, limits.stallMs)
+    else await sendStream(response, value as Items, limits.stallMs, (error) => report(deps.logger, method, error))
+  } catch (error) {
+    report(deps.logger, method, error)
+    if (method.description.streams && result) result.then(abandon, () => {})
+    sendError(request, response, error, ran ? 'error' : 'refused')
+  } finally {
+    call?.answering()
+    const release = (): void => {
+      if (call) running.remove(call)
+      if (reading) inFlight.give(reading.reserved)
+    }
+    // Nobody may be waiting any more, but as long as the implementation works it takes its place.
+    if (result) result.then(release, release)
+    else release()
+  }
+}
+
+type Items = AsyncIterable<unknown>
+
+/** Nobody is going to read the stream. */
+function abandon(items: unknown): void {
+  void (items as Items)
+    [Symbol.asyncIterator]()
+    .return?.()
+    .catch(() => {})
+}
+
+/** Failures of ours go to the log with their stack, which does not travel; the caller accounts for the others. */
+function report(logger: Logger, { port, name }: ServedMethod, error: unknown): void {
+  const code = codeOf(error)
+  if (catalogue[code].status !== 500) return
+  const stack = error instanceof Error ? (error.stack ?? error.message) : String(error)
+  logger.error('a call of a port failed', { port, method: name, code, error: stack })
+}
