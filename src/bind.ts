@@ -1,12 +1,18 @@
 import 'reflect-metadata'
 import { type IngestAppend, ingestAppendPort } from '@splitstream/ingest/contract'
-import type { Clock, Logger, Metrics, Module } from '@splitstream/kernel'
+import { AppError, type CallPort, type Clock, type Logger, type Metrics, type Module } from '@splitstream/kernel'
 import { type StorageRead, storageReadPort } from '@splitstream/storage/contract'
 import { container, type DependencyContainer, type InjectionToken } from 'tsyringe'
 import type { Config } from './config.ts'
+import { staticResolver } from './discovery/static.ts'
+import type { InFlight } from './edge/in-flight.ts'
+import type { PortLink } from './links.ts'
 import type { Platform } from './platform.ts'
-import { load, type ModuleName } from './registry.ts'
+import { type CallPortName, load, type ModuleName } from './registry.ts'
 import type { Topology } from './topology.ts'
+import { callOverHttp } from './transports/http/client.ts'
+import { ConnectionPool } from './transports/http/pool.ts'
+import { createPortServer, type PortServer, servePort } from './transports/http/server.ts'
 import { bindInProcess } from './transports/inproc/bind.ts'
 
 /** What module factories are given, by token. Each module has a child container: it sees the platform and its ports. */
@@ -41,8 +47,13 @@ export async function bindModules(
   root.register(tokens.metrics, { useValue: base.metrics })
 
   const provided: { append?: IngestAppend; read?: StorageRead } = {}
-  const append = bindInProcess(ingestAppendPort, () => provided.append!, base.clock)
-  const read = bindInProcess(storageReadPort, () => provided.read!, base.clock)
+  const remote = new Remote(base)
+  const bindPort = <P extends object>(port: CallPort<P>, target: () => P): P => {
+    const link = topology.links.get(port.name as CallPortName)
+    return !link || link.kind === 'local' ? bindInProcess(port, target, base.clock) : remote.bind(port, link)
+  }
+  const append = bindPort(ingestAppendPort, () => provided.append!)
+  const read = bindPort(storageReadPort, () => provided.read!)
   root.register(tokens['ingest.append'], { useValue: append })
   root.register(tokens['storage.read'], { useValue: read })
 
@@ -62,7 +73,7 @@ const make: Record<ModuleName, (c: DependencyContainer) => Promise<Module>> = {
     const config = c.resolve(tokens.config)
     return (await load.ingest())({
       ...common(c),
-      log: c.resolve(tokens.platform).log,
+      log: present(c.resolve(tokens.platform).log),
       storage: c.resolve(tokens['storage.read']),
       limits: {
         maxEvents: config.MAX_BATCH_EVENTS,
@@ -77,8 +88,8 @@ const make: Record<ModuleName, (c: DependencyContainer) => Promise<Module>> = {
     const platform = c.resolve(tokens.platform)
     return (await load.storage())({
       ...common(c),
-      log: platform.log,
-      clickhouse: platform.clickhouse,
+      log: present(platform.log),
+      clickhouse: present(platform.clickhouse),
       postgres: platform.postgres('storage'),
       ingest: c.resolve(tokens['ingest.append']),
       limits: {
@@ -110,3 +121,53 @@ const common = (c: DependencyContainer) => ({
   logger: c.resolve(tokens.logger),
   metrics: c.resolve(tokens.metrics),
 })
+
+/** The platform starts what the topology says that the modules need. */
+function present<T>(part: T | undefined): T {
+  if (part === undefined) throw new AppError('INTERNAL', 'A module was given less than the registry says that it needs')
+  return part
+}
+
+/** Ports of other processes: one pool of connections for all. */
+class Remote {
+  readonly #base: { readonly config: Config; readonly clock: Clock; readonly logger: Logger }
+  readonly #pool = new ConnectionPool()
+
+  constructor(base: { readonly config: Config; readonly clock: Clock; readonly logger: Logger }) {
+    this.#base = base
+  }
+
+  bind<P extends object>(port: CallPort<P>, link: Exclude<PortLink, { kind: 'local' }>): P {
+    const { config, clock } = this.#base
+    const instances = staticResolver(
+      link.url
+        .replace(/^http:\/\//, '')
+        .split(',')
+        .map((host) => `http://${host}`),
+    )
+    return callOverHttp(port, { instances, pool: this.#pool, secret: present(config.INTERNAL_SECRET), clock })
+  }
+}
+
+/** What other processes may call here; undefined when nothing. */
+export function createPorts(
+  topology: Topology,
+  bound: readonly Bound[],
+  o: { config: Config; clock: Clock; logger: Logger; inFlight: InFlight },
+): PortServer | undefined {
+  if (topology.served.length === 0) return undefined
+  const provided = Object.assign({}, ...bound.map(({ module }) => module.ports)) as {
+    append?: IngestAppend
+    read?: StorageRead
+  }
+  return createPortServer({
+    ports: [
+      ...(provided.append ? [servePort(ingestAppendPort, () => provided.append!)] : []),
+      ...(provided.read ? [servePort(storageReadPort, () => provided.read!)] : []),
+    ],
+    secret: present(o.config.INTERNAL_SECRET),
+    clock: o.clock,
+    logger: o.logger,
+    inFlight: o.inFlight,
+  })
+}

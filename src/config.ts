@@ -1,13 +1,24 @@
 import { readFileSync } from 'node:fs'
 import { parseEnv } from 'node:util'
 import { z } from 'zod'
+import { eventsLinkForms, parseEventsLink, parsePortLink, portLinkForms } from './links.ts'
 import { moduleNames } from './registry.ts'
 
 /** Every setting: its default and what it means. docs/config.md is generated from this schema. */
 const bytes = (min: number, max: number) => z.coerce.number().int().min(min).max(max)
 const mib = 1 << 20
 
-const link = z.enum(['local']).default('local')
+/** A setting that is parsed; `parse` gives undefined for what it does not take. */
+const parsed = <T>(parse: (text: string) => T | undefined, forms: string) =>
+  z
+    .string()
+    .default('local')
+    .transform((text, context) => {
+      const value = parse(text)
+      if (value === undefined) context.addIssue({ code: 'custom', message: `legal is ${forms}` })
+      return value as T
+    })
+const portLink = () => parsed(parsePortLink, portLinkForms)
 
 export const settings = z.object({
   HOST: z.string().min(1).default('127.0.0.1').describe('Address to listen on. Only loopback until told otherwise.'),
@@ -28,9 +39,43 @@ export const settings = z.object({
     .transform((text) => (text === 'all' ? [...moduleNames] : text.split(',').map((name) => name.trim())))
     .pipe(z.array(z.enum(moduleNames)).min(1))
     .describe(`Modules of this process: all, or a list of ${moduleNames.join(', ')}.`),
-  LINK_EVENTS: link.describe('How the event log is reached: local (the log in DATA_DIR).'),
-  LINK_STORAGE_READ: link.describe('How the port storage.read is reached: local (in this process).'),
-  LINK_INGEST_APPEND: link.describe('How the port ingest.append is reached: local (in this process).'),
+  LINK_EVENTS: parsed(parseEventsLink, eventsLinkForms).describe(
+    `Where the event log is: ${eventsLinkForms}. local is the log in DATA_DIR.`,
+  ),
+  LINK_STORAGE_READ: portLink().describe(
+    `How storage.read is reached: ${portLinkForms}. local is in this process; several hosts stand between commas.`,
+  ),
+  LINK_INGEST_APPEND: portLink().describe('How ingest.append is reached; forms as for LINK_STORAGE_READ.'),
+  INTERNAL_SECRET: z
+    .string()
+    .min(32, 'needs at least 32 characters')
+    .optional()
+    .describe('What processes of a split show each other; the same in all of them. If unset, none may call this one.'),
+  KAFKA_TOPIC: z
+    .string()
+    .regex(/^[A-Za-z0-9._-]{1,200}$/, 'legal are letters, digits, dot, underscore and hyphen')
+    .default('splitstream.events')
+    .describe(
+      'Topic of the event log; consumer groups begin with it. Made at the first start, with LOG_PARTITIONS partitions.',
+    ),
+  KAFKA_REPLICATION: z.coerce.number().int().min(1).max(15).default(3).describe('Copies of each record on Kafka.'),
+  KAFKA_MIN_INSYNC: z.coerce
+    .number()
+    .int()
+    .min(1)
+    .max(15)
+    .default(2)
+    .describe('Copies that must exist before an event counts as durable. With 1, one lost broker can lose events.'),
+  KAFKA_COMPRESSION: z.enum(['none', 'gzip', 'zstd']).default('none').describe('Of records on Kafka.'),
+  KAFKA_RETAIN_HOURS: z.coerce
+    .number()
+    .min(1)
+    .max(87_600)
+    .default(168)
+    .describe('For how long Kafka keeps events, hours; taken when the topic is made.'),
+  SPOOL_MAX_BYTES: bytes(1 * mib, 2 ** 50)
+    .default(1024 * mib)
+    .describe('Events that may wait in DATA_DIR while Kafka does not take them, bytes; above it the answer is 503.'),
   CLICKHOUSE_URL: z
     .url()
     .optional()
@@ -49,7 +94,7 @@ export const settings = z.object({
     .min(1)
     .max(64)
     .default(2)
-    .describe('Partitions of the local log; fixed when it is made.'),
+    .describe('Partitions of the event log; fixed when it is made. The topic on Kafka has to have as many.'),
   LOG_RETAIN_BYTES: bytes(16 * mib, 2 ** 50)
     .default(2048 * mib)
     .describe('Stored events that the local log keeps, bytes. Events that are not stored yet are never dropped.'),
@@ -132,7 +177,9 @@ export function loadConfig(env: NodeJS.ProcessEnv = process.env, envFile = '.env
     for (const issue of parsed.error.issues) {
       const name = String(issue.path[0])
       const found =
-        name === 'ADMIN_KEY' || name.endsWith('_URL') ? 'a value that is not shown' : JSON.stringify(given[name])
+        name === 'ADMIN_KEY' || name.endsWith('_SECRET') || name.endsWith('_URL')
+          ? 'a value that is not shown'
+          : JSON.stringify(given[name])
       problems.push(
         `${name}: found ${found}; ${issue.message}. ${settings.shape[name as keyof Config].description ?? ''}`,
       )

@@ -5,7 +5,6 @@ import { fileURLToPath } from 'node:url'
 import {
   type ClickHouse,
   type Clock,
-  type EventLog,
   type Health,
   type Lifecycle,
   type Logger,
@@ -20,17 +19,17 @@ import { migrateClickHouse } from './engines/clickhouse/migrate.ts'
 import { connectPostgres } from './engines/postgres/driver.ts'
 import { startEmbeddedPostgres } from './engines/postgres/embedded.ts'
 import { migratePostgres, moduleUrl } from './engines/postgres/migrate.ts'
-import { type LocalLog, openLocalLog } from './transports/log/local-log.ts'
+import { type OpenLog, openLog } from './event-log.ts'
+import type { Topology } from './topology.ts'
 
-/** What this process's modules stand on, started. */
+/** What this process's modules stand on, started: as much of it as they need. */
 export interface Platform {
-  readonly log: EventLog & Pick<LocalLog, 'stats' | 'health'>
-  readonly clickhouse: ClickHouse
+  readonly log: OpenLog | undefined
+  readonly clickhouse: ClickHouse | undefined
   /** A connection with the role and schema of one module. */
   postgres(schema: string): Postgres
   readonly keys: KeyStore
   readonly cursorSecret: Uint8Array
-  readonly embedded: EmbeddedClickHouse | undefined
   /** The operator's key, when it was made just now. */
   readonly freshAdminKey: string | undefined
   health(): Record<string, Health>
@@ -45,30 +44,31 @@ const database = 'splitstream'
  */
 export async function startPlatform(
   config: Config,
+  topology: Topology,
   clock: Clock,
   logger: Logger,
   lifecycle: Lifecycle,
 ): Promise<Platform> {
   await mkdir(config.DATA_DIR, { recursive: true, mode: 0o700 })
   await chmod(config.DATA_DIR, 0o700)
-  const log = await openLog(config, clock, logger, lifecycle)
+  const need = { link: topology.events, appends: topology.log.has('append') }
+  const log = topology.log.size > 0 ? await openLog(config, need, clock, logger, lifecycle) : undefined
   const [postgres, clickhouse] = await startBoth(
     lifecycle,
     openPostgres(config, logger, lifecycle),
-    openClickHouse(config, clock, logger, lifecycle),
+    topology.engines.has('clickhouse') ? openClickHouse(config, clock, logger, lifecycle) : Promise.resolve(undefined),
   )
   const keys = new KeyStore(postgres.connect('edge'), clock, logger)
   const freshAdminKey = await keys.bootstrap(config.ADMIN_KEY)
   await lifecycle.start({ name: 'API keys', start: () => keys.start(), stop: () => keys.stop() })
   return {
     log,
-    clickhouse: clickhouse.driver,
+    clickhouse,
     postgres: postgres.connect,
     keys,
     cursorSecret: await sharedSecret(postgres.connect('edge'), 'cursor', randomBytes(32)),
-    embedded: clickhouse.embedded,
     freshAdminKey,
-    health: () => ({ log: log.health() }),
+    health: (): Record<string, Health> => (log ? { log: log.health() } : {}),
   }
 }
 
@@ -129,7 +129,7 @@ async function openClickHouse(config: Config, clock: Clock, logger: Logger, life
   const driver = connectClickHouse(access, clock)
   await lifecycle.start({ name: 'ClickHouse connections', start: async () => undefined, stop: () => driver.close() })
   await migrateClickHouse(driver, join(migrations, 'clickhouse'))
-  return { driver, embedded }
+  return driver
 }
 
 const accessOf = ({ url, username, password }: EmbeddedClickHouse) => ({ url, username, password })
@@ -143,18 +143,4 @@ function fromUrl(text: string) {
     password: decodeURIComponent(url.password),
     database: path === '' ? database : decodeURIComponent(path),
   }
-}
-
-async function openLog(config: Config, clock: Clock, logger: Logger, lifecycle: Lifecycle): Promise<LocalLog> {
-  const log = await openLocalLog({
-    dir: join(config.DATA_DIR, 'log'),
-    partitions: config.LOG_PARTITIONS,
-    clock,
-    logger,
-    retainBytes: config.LOG_RETAIN_BYTES,
-    retainMs: config.LOG_RETAIN_HOURS * 3_600_000,
-    minFreeBytes: config.MIN_FREE_BYTES,
-  })
-  await lifecycle.start({ name: 'event log', start: async () => undefined, stop: () => log.stop() })
-  return log
 }

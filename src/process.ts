@@ -1,15 +1,16 @@
-import { type Health, Lifecycle, systemClock } from '@splitstream/kernel'
-import { bindModules } from './bind.ts'
+import { type Health, Lifecycle, type Metrics, systemClock } from '@splitstream/kernel'
+import { bindModules, createPorts } from './bind.ts'
 import type { Config } from './config.ts'
 import { InFlight } from './edge/body.ts'
 import { createEdge } from './edge/edge.ts'
 import { keyRoutes } from './edge/keys/key-routes.ts'
 import { opsRoutes } from './edge/ops-routes.ts'
 import { isOperator } from './edge/serve.ts'
+import type { OpenLog } from './event-log.ts'
 import { startPlatform } from './platform.ts'
 import { createLogger } from './telemetry/logger.ts'
 import { createMetrics } from './telemetry/metrics.ts'
-import { planTopology } from './topology.ts'
+import { planTopology, topologyRoute } from './topology.ts'
 
 export interface Running {
   readonly url: string
@@ -25,7 +26,7 @@ export async function startProcess(config: Config): Promise<Running> {
   const metrics = createMetrics()
   const clock = systemClock
   const lifecycle = new Lifecycle(logger)
-  const platform = await startPlatform(config, clock, logger, lifecycle)
+  const platform = await startPlatform(config, topology, clock, logger, lifecycle)
 
   let started = false
   try {
@@ -39,16 +40,8 @@ export async function startProcess(config: Config): Promise<Running> {
     })
     const inFlight = new InFlight(config.MAX_IN_FLIGHT_BYTES)
     metrics.gauge('splitstream_http_in_flight_bytes', 'Request bytes in memory', () => inFlight.bytes)
-    metrics.gauge(
-      'splitstream_log_pending_bytes',
-      'Bytes waiting for the next fsync',
-      () => platform.log.stats().pendingBytes,
-    )
-    metrics.gauge(
-      'splitstream_log_lag_events',
-      'Events appended and not yet stored',
-      () => platform.log.stats().lag.storage ?? 0,
-    )
+    if (platform.log) watchLog(platform.log, metrics)
+    const ports = createPorts(topology, bound, { config, clock, logger, inFlight })
     const edge = createEdge({
       host: config.HOST,
       port: config.PORT,
@@ -56,7 +49,9 @@ export async function startProcess(config: Config): Promise<Running> {
         ...bound.flatMap(({ module }) => module.routes),
         ...keyRoutes(platform.keys, isOperator),
         ...opsRoutes({ health, started: () => started, metricsText: () => metrics.text() }),
+        topologyRoute(topology),
       ],
+      ...(ports && { internal: ports.handler }),
       keys: platform.keys,
       clock,
       logger,
@@ -71,7 +66,9 @@ export async function startProcess(config: Config): Promise<Running> {
       start: async () => {
         url = (await edge.start()).url
       },
-      stop: () => edge.stop(),
+      stop: async () => {
+        await Promise.all([ports?.stop(), edge.stop()])
+      },
     })
     started = true
     logger.info('ready', { url, modules: topology.modules })
@@ -87,4 +84,10 @@ export async function startProcess(config: Config): Promise<Running> {
     await lifecycle.stop()
     throw error
   }
+}
+
+function watchLog(log: OpenLog, metrics: Metrics): void {
+  metrics.gauge('splitstream_log_pending_bytes', 'Bytes waiting to become durable', () => log.pendingBytes)
+  if (log.lagEvents === undefined) return
+  metrics.gauge('splitstream_log_lag_events', 'Events appended and not yet stored', () => log.lagEvents ?? 0)
 }

@@ -1,13 +1,25 @@
+import type { Route } from '@splitstream/kernel'
 import { type Config, ConfigError } from './config.ts'
-import { type CallPortName, type ModuleName, type Registration, registry } from './registry.ts'
-
-/** How a port is reached from this process. */
-export type Link = { readonly kind: 'local' }
+import type { EventsLink, PortLink } from './links.ts'
+import {
+  type CallPortName,
+  type EngineName,
+  type ModuleName,
+  moduleNames,
+  type Registration,
+  registry,
+} from './registry.ts'
 
 export interface Topology {
   readonly modules: readonly ModuleName[]
   /** For each call port that a module here requires. */
-  readonly links: ReadonlyMap<CallPortName, Link>
+  readonly links: ReadonlyMap<CallPortName, PortLink>
+  /** What other processes may call here; empty without a secret for it. */
+  readonly served: readonly CallPortName[]
+  readonly events: EventsLink
+  /** What the modules here do with the log. */
+  readonly log: ReadonlySet<'append' | 'consume'>
+  readonly engines: ReadonlySet<EngineName>
 }
 
 export const linkSetting = {
@@ -17,20 +29,96 @@ export const linkSetting = {
 
 /**
  * Who runs here and how each required port is reached. With bind.ts the only place that knows placement.
- * @throws ConfigError naming the variable to set when a required port has no provider.
+ * @throws ConfigError naming the variable to set
  */
 export function planTopology(config: Config): Topology {
   const rows = config.MODULES.map((name): Registration => registry[name])
   const provided = new Set(rows.flatMap((row) => row.provides))
-  const links = new Map<CallPortName, Link>()
+  const links = new Map<CallPortName, PortLink>()
   for (const port of new Set(rows.flatMap((row) => row.requires))) {
-    if (!provided.has(port)) {
-      throw new ConfigError(
-        `MODULES=${config.MODULES.join(',')} needs the port ${port}, which no module of this process provides: ` +
-          `add its module to MODULES (${linkSetting[port]} takes only "local" in this version)`,
-      )
-    }
-    links.set(port, { kind: config[linkSetting[port]] })
+    const link = config[linkSetting[port]]
+    if (link.kind === 'local' && !provided.has(port)) throw new ConfigError(noProvider(config, port))
+    links.set(port, link)
   }
-  return { modules: config.MODULES, links }
+  const log = new Set(rows.flatMap((row) => (row.log === 'none' ? [] : [row.log])))
+  const topology: Topology = {
+    modules: config.MODULES,
+    links,
+    served: config.INTERNAL_SECRET === undefined ? [] : [...provided],
+    events: config.LINK_EVENTS,
+    log,
+    engines: new Set(rows.flatMap((row) => row.engines)),
+  }
+  checkShared(config, topology)
+  return topology
+}
+
+/** What a process that is one of several cannot have for itself. */
+function checkShared(config: Config, { links, log, events }: Topology): void {
+  const modules = `MODULES=${config.MODULES.join(',')}`
+  if (events.kind === 'local' && log.size === 1) {
+    const other = log.has('append') ? 'stores' : 'ingests'
+    throw new ConfigError(
+      `${modules}: the module that ${other} events runs in another process, so the log has to be one that both reach: ` +
+        'set LINK_EVENTS=kafka://host:9092,…',
+    )
+  }
+  if (events.kind === 'kafka' && config.MAX_BATCH_EVENTS > 65_536) {
+    throw new ConfigError('MAX_BATCH_EVENTS can be 65536 at most when LINK_EVENTS is kafka://: a record holds no more')
+  }
+  if ([...links.values()].some((link) => link.kind !== 'local') && config.INTERNAL_SECRET === undefined) {
+    throw new ConfigError(
+      `${modules}: calls of other processes need a secret: set INTERNAL_SECRET to the same value in all of them`,
+    )
+  }
+  if (config.MODULES.length < moduleNames.length && config.POSTGRES_URL === undefined) {
+    throw new ConfigError(
+      `${modules}: the processes of a split share API keys and progress: set POSTGRES_URL to the same database in all of them`,
+    )
+  }
+}
+
+function noProvider(config: Config, port: CallPortName): string {
+  const owner = moduleNames.find((name) => (registry[name] as Registration).provides.includes(port))
+  return (
+    `MODULES=${config.MODULES.join(',')} needs the port ${port}, which no module of this process provides: ` +
+    `set ${linkSetting[port]}=http://host:port to the process that runs ${owner}, or add ${owner} to MODULES`
+  )
+}
+
+/** Rows of `splitstream topology` and of GET /v1/topology. */
+export interface TopologyView {
+  readonly modules: readonly string[]
+  readonly links: readonly { readonly port: string; readonly over: string; readonly setting: string }[]
+  readonly serves: readonly string[]
+}
+
+export function viewOf(topology: Topology): TopologyView {
+  const over = ({ links }: Topology) =>
+    [...links].map(([port, link]) => ({
+      port,
+      over: link.kind === 'local' ? 'in process' : link.text,
+      setting: linkSetting[port],
+    }))
+  const events = topology.events.kind === 'local' ? 'local log' : `kafka://${topology.events.brokers.join(',')}`
+  return {
+    modules: topology.modules,
+    links: [
+      ...[...topology.log].map((use) => ({ port: `events (${use})`, over: events, setting: 'LINK_EVENTS' })),
+      ...over(topology),
+    ],
+    serves: topology.served,
+  }
+}
+
+export function topologyRoute(topology: Topology): Route {
+  const json = viewOf(topology)
+  return {
+    method: 'GET',
+    path: '/v1/topology',
+    scope: 'admin',
+    operator: true,
+    summary: 'Which modules this process runs, and over what it reaches the others',
+    handle: async () => ({ status: 200, json }),
+  }
 }

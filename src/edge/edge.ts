@@ -39,6 +39,8 @@ export interface EdgeOptions {
   readonly inFlight?: InFlight
   /** Short for `limits.maxBodyBytes` and `limits.bodyTimeoutMs`. */
   readonly body?: { readonly maxBytes: number; readonly timeoutMs: number }
+  /** Takes all requests under /internal/: calls of other processes. Authenticates and limits by itself. */
+  readonly internal?: (request: IncomingMessage, response: ServerResponse) => void
   /** Short for `limits.budgetMs`. */
   readonly budgetMs?: number
 }
@@ -64,7 +66,7 @@ export function createEdge(o: EdgeOptions): Edge {
   const inFlight = o.inFlight ?? new InFlight(o.maxInFlightBytes ?? 128 << 20)
   const metrics = new HttpMetrics(o.metrics)
   const serve = createServe({ keys: o.keys, clock: o.clock, logger: o.logger, metrics, inFlight, limits })
-  const front = new Front(allRoutes(o), serve, limits, watch)
+  const front = new Front(allRoutes(o), serve, limits, watch, o.internal)
   const server = createHttpServer(front, limits)
   o.metrics.gauge('splitstream_http_requests_in_progress', 'Requests not yet answered', () => watch.size)
   if (!o.inFlight) o.metrics.gauge('splitstream_http_in_flight_bytes', 'Request bytes in memory', () => inFlight.bytes)
@@ -97,9 +99,17 @@ class Front {
   readonly #watch: Watch
   readonly #connections = new Connections()
   readonly #prefix = randomBytes(6).toString('base64url')
+  readonly #internal: EdgeOptions['internal']
   #counter = 0
 
-  constructor(routes: readonly Route[], serve: Serve, limits: EdgeLimits, watch: Watch) {
+  constructor(
+    routes: readonly Route[],
+    serve: Serve,
+    limits: EdgeLimits,
+    watch: Watch,
+    internal: EdgeOptions['internal'],
+  ) {
+    this.#internal = internal
     this.#hot = new Map(routes.filter((route) => route.hot).map((route) => [`${route.method} ${route.path}`, route]))
     this.#dispatch = createRouter(routes, serve)
     this.#serve = serve
@@ -108,6 +118,7 @@ class Front {
   }
 
   readonly request = (request: IncomingMessage, response: ServerResponse): void => {
+    if (this.#internal && request.url?.startsWith('/internal/')) return this.#internal(request, response)
     const connection = this.#connections.of(request.socket)
     // Sent ahead on a connection that is about to be closed: never looked at, so the client may send it again.
     if (connection.ending) return

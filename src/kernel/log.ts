@@ -2,9 +2,16 @@ import type { Call } from './call.ts'
 
 /**
  * The stream port: an ordered, durable, partitioned log of opaque records (Kreps, "The Log", 2013). One record holds
- * `count` events at the offsets `baseOffset … baseOffset + count - 1`; offsets count events, not records, and have no
- * gaps. Adapters: the local log (node:sqlite) and Kafka.
+ * `count` events at the offsets `baseOffset … baseOffset + count - 1`. Offsets grow; between records there may be gaps, and
+ * none within one. Adapters: the local log (node:sqlite) and Kafka.
  */
+
+/**
+ * A kind of log numbers its partitions from a multiple of this, the local log from 0, so that an installation that moves from
+ * one to another repeats no place: (partition, offset) names one event for good.
+ */
+export const partitionsPerLog = 1_000
+
 export interface LogAppend {
   readonly partition: number
   /** Events in `bytes`, at least 1. */
@@ -35,9 +42,11 @@ export interface LogWriter {
   /** Number of partitions, fixed for the life of the log. */
   readonly partitions: number
   /**
-   * Appends the entries atomically, in order. Resolves once they are durable (fsynced, or acknowledged by the brokers);
-   * the ranges come in the order of the entries.
-   * @throws AppError OVERLOADED (too many bytes waiting), DISK_FULL, UNAVAILABLE; then nothing was acknowledged.
+   * Appends the entries, each to one partition counted from 0, in order within it. Resolves once all are durable (fsynced, or
+   * acknowledged by the brokers). The ranges come in the order of the entries; an entry that is durable in this process's
+   * spool, and has no place in the log yet, has none. The local log appends all entries or none.
+   * @throws AppError OVERLOADED (too many bytes waiting), DISK_FULL, UNAVAILABLE, UNKNOWN_OUTCOME: nothing was acknowledged,
+   * though some of it may be in the log. Sending the same events again is safe.
    */
   append(entries: readonly LogAppend[], call: Call): Promise<LogRange[]>
 }

@@ -1,4 +1,5 @@
 import { AppError } from './errors.ts'
+import { partitionsPerLog } from './log.ts'
 
 /**
  * A point in the log: for each partition that matters, the offset after the last event covered. Partitions that are not
@@ -38,9 +39,12 @@ export function decodePosition(token: string): Position {
 /** @throws AppError POSITION_INVALID when it is not a position of a log of so many partitions: nothing would ever reach it */
 export function checkPosition(token: string, partitions: number): void {
   for (const partition of decodePosition(token).keys()) {
-    if (partition >= partitions) throw notOurs()
+    if (partition >= logs * partitionsPerLog || partition % partitionsPerLog >= partitions) throw notOurs()
   }
 }
+
+/** Kinds of log that there are. */
+const logs = 2
 
 const notOurs = (): AppError => new AppError('POSITION_INVALID', 'The position is not one of ours')
 

@@ -14,6 +14,8 @@ export interface StoredIdentity {
   readonly id: string
 }
 
+const between = '_log_partition = {partition:UInt32} AND _log_offset >= {from:UInt64} AND _log_offset < {next:UInt64}'
+
 /** Keys of one look-up statement: at most 45 bytes each, so that it stays below the engine's 256 KiB for a statement. */
 const lookupKeys = 5_000
 
@@ -52,13 +54,10 @@ export class EventsTable {
     return new Set(rows.map((row) => Number(row.o)))
   }
 
-  /** Rows of the partition below `next`. */
-  async countBelow(partition: number, next: number, call: Call): Promise<number> {
+  /** Rows of the partition from offset `from` on and below `next`. */
+  async countBetween(partition: number, from: number, next: number, call: Call): Promise<number> {
     const [row] = await this.#clickhouse.rows<{ n: string }>(
-      {
-        sql: 'SELECT count() AS n FROM events WHERE _log_partition = {partition:UInt32} AND _log_offset < {next:UInt64}',
-        params: { partition, next },
-      },
+      { sql: `SELECT count() AS n FROM events WHERE ${between}`, params: { partition, from, next } },
       call,
     )
     return Number(row!.n)
@@ -100,23 +99,28 @@ export class EventsTable {
 
   /** Of the events received at or after `since` (µs), streamed: key (u64), time (i64 µs), flags (u8); little endian. */
   recentKeys(since: number, call: Call): Promise<AsyncIterable<Uint8Array>> {
-    return this.#keys('received >= fromUnixTimestamp64Micro({since:Int64})', since, call)
+    return this.#keys('received >= fromUnixTimestamp64Micro({since:Int64})', { since }, call)
   }
 
   /** The same of the events received before `since` that came without a time. */
   untimedKeys(since: number, call: Call): Promise<AsyncIterable<Uint8Array>> {
     return this.#keys(
       `received < fromUnixTimestamp64Micro({since:Int64}) AND bitAnd(flags, ${flagTimeAssigned}) != 0`,
-      since,
+      { since },
       call,
     )
   }
 
-  #keys(condition: string, since: number, call: Call): Promise<AsyncIterable<Uint8Array>> {
+  /** The same of one partition, by offset. */
+  keysBetween(partition: number, from: number, next: number, call: Call): Promise<AsyncIterable<Uint8Array>> {
+    return this.#keys(between, { partition, from, next }, call)
+  }
+
+  #keys(condition: string, params: Record<string, number>, call: Call): Promise<AsyncIterable<Uint8Array>> {
     return this.#clickhouse.stream(
       {
         sql: `SELECT _key, toInt64(toUnixTimestamp64Micro(time)), flags FROM events WHERE ${condition}`,
-        params: { since },
+        params,
         format: 'RowBinary',
       },
       call,

@@ -18,11 +18,13 @@ import { type GatherLimits, gatherRecords } from './gather-records.ts'
 import { repairLane } from './repair-lane.ts'
 import { replayRange } from './replay-range.ts'
 import { damagedLetter, storeRange } from './store-range.ts'
+import type { Coverage } from './warm-index.ts'
 
 export interface LaneDeps {
   readonly table: EventsTable
   readonly postgres: Postgres
   readonly index: SeenIndex
+  readonly coverage: Coverage
   readonly confirmed: Confirmed
   readonly clock: Clock
   readonly logger: Logger
@@ -36,18 +38,27 @@ export interface LaneDeps {
 
 /**
  * Stores one log partition, in order, exactly once, for as long as the lane is ours:
- * claim → replay what is pending → check that nothing is missing → { gather → record as pending → drop duplicates → insert → confirm } …
+ * claim → learn what others stored → replay what is pending → check that nothing is missing → { gather → record as pending → drop duplicates → insert → confirm } …
  * Any error ends the lane; the log runs it again after a pause and it starts over from the claim, so that there is one
  * path of recovery and it is the path of every start.
  */
 export async function consumeLane(lane: Lane, deps: LaneDeps): Promise<void> {
   try {
+    const { coverage, index, table, clock, limits } = deps
     const progress = await claimProgress(deps.postgres, lane.partition)
     await checkSameLog(lane, progress)
+    await coverage.extend(
+      index,
+      table,
+      lane.partition,
+      progress.next,
+      systemCall(clock, limits.insertBudgetMs, lane.signal),
+    )
     for (const range of progress.pending) await replayRange(lane, progress, range, deps)
     let next = Math.max(progress.next, ...progress.pending.map((range) => range.last + 1))
     next = await skipTrimmed(lane, next, deps.logger)
     await repairLane(lane, progress, next, deps)
+    coverage.advance(lane.partition, next)
     deps.confirmed.advance(lane.partition, next)
     await lane.commit(next)
     deps.onChecked(lane.partition)
@@ -59,6 +70,7 @@ export async function consumeLane(lane: Lane, deps: LaneDeps): Promise<void> {
       await progress.begin(range)
       await store(lane, progress, range, records, deps)
       next = range.last + 1
+      coverage.advance(lane.partition, next)
       deps.confirmed.advance(lane.partition, next)
       await lane.commit(next)
     }

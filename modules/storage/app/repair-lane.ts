@@ -16,7 +16,7 @@ import { replayRecords } from './replay-range.ts'
 export async function repairLane(lane: Lane, progress: Progress, next: number, deps: LaneDeps): Promise<void> {
   const expected = progress.stored
   const count = () =>
-    deps.table.countBelow(lane.partition, next, systemCall(deps.clock, deps.limits.insertBudgetMs, lane.signal))
+    deps.table.countBetween(lane.partition, 0, next, systemCall(deps.clock, deps.limits.insertBudgetMs, lane.signal))
   const actual = await count()
   const fields = { partition: lane.partition, expected, actual }
   if (actual === expected) return

@@ -13,7 +13,10 @@ import type { EventsTable } from '../adapters/events-table.ts'
 import { readProgress, unacknowledgedLosses } from '../adapters/progress.ts'
 import type { Confirmed } from './confirmed.ts'
 import { consumeLane, type LaneDeps } from './consume-lane.ts'
-import { warmIndex } from './warm-index.ts'
+import { Coverage, warmIndex } from './warm-index.ts'
+
+/** How often progress made by other processes is read, ms. */
+const refreshMs = 200
 
 export interface WriterDeps {
   readonly log: LogReader
@@ -31,10 +34,12 @@ export class StorageWriter {
   readonly #deps: WriterDeps
   readonly #stop = new AbortController()
   readonly #stalled = new Map<number, string>()
-  readonly #checked = new Set<number>()
+  /** Lanes that are ours now, and whether their rows were checked. */
+  readonly #lanes = new Map<number, 'checking' | 'checked'>()
   #losses = 0
   #consumption: Consumption | undefined
   #warming: Promise<void> | undefined
+  #refreshing: NodeJS.Timeout | undefined
 
   constructor(deps: WriterDeps) {
     this.#deps = deps
@@ -42,13 +47,13 @@ export class StorageWriter {
 
   /** Returns once the confirmed position is known; storing starts by itself when the index is warm. */
   async start(): Promise<void> {
-    for (const { partition, next } of await readProgress(this.#deps.postgres)) {
-      this.#deps.confirmed.advance(partition, next)
-    }
+    await this.#refresh()
+    this.#refreshing = setInterval(() => void this.#refreshOthers(), refreshMs)
     this.#warming = this.#consume()
   }
 
   async stop(): Promise<void> {
+    clearInterval(this.#refreshing)
     this.#stop.abort()
     await this.#warming
     await this.#consumption?.stop()
@@ -63,7 +68,7 @@ export class StorageWriter {
     }
     const [first] = this.#stalled
     const stall = first && `partition ${first[0]} is not being stored: ${first[1]}`
-    if (this.#checked.size < this.#deps.log.partitions) {
+    if (!this.#consumption || [...this.#lanes.values()].includes('checking')) {
       return { state: 'down', reason: stall ?? 'the events table is being checked against the log' }
     }
     return stall ? { state: 'degraded', reason: stall } : { state: 'ok' }
@@ -74,16 +79,32 @@ export class StorageWriter {
     this.#losses = await unacknowledgedLosses(this.#deps.postgres)
   }
 
+  /** Partitions that other processes store move on too, and waiters here want to know. */
+  async #refreshOthers(): Promise<void> {
+    if (this.#lanes.size >= this.#deps.log.partitions) return
+    await this.#refresh().catch((error: unknown) => {
+      this.#deps.logger.debug('the progress of others cannot be read', { error: messageOf(error) })
+    })
+  }
+
+  async #refresh(): Promise<Map<number, number>> {
+    const progress = await readProgress(this.#deps.postgres)
+    for (const { partition, next } of progress) this.#deps.confirmed.advance(partition, next)
+    return new Map(progress.map(({ partition, next }) => [partition, next]))
+  }
+
   async #consume(): Promise<void> {
     const { table, postgres, confirmed, clock, logger, metrics, limits, log } = this.#deps
     const stored = metrics.counter('splitstream_storage_events_total', 'Events by what became of them', ['outcome'])
-    const index = await this.#warm()
-    if (!index) return
+    const warm = await this.#warm()
+    if (!warm) return
+    const { index, coverage } = warm
     metrics.gauge('splitstream_storage_seen_keys', 'Event keys in the seen-index', () => index.size)
     const lane: LaneDeps = {
       table,
       postgres,
       index,
+      coverage,
       confirmed,
       clock,
       logger,
@@ -93,7 +114,7 @@ export class StorageWriter {
         logger.warn('an event cannot be stored', { tenant: letter.tenant, offset: letter.offset, code: letter.code })
       },
       onChecked: (partition) => {
-        this.#checked.add(partition)
+        this.#lanes.set(partition, 'checked')
         this.countLosses().catch((error: unknown) => logger.warn('losses cannot be read', { error: messageOf(error) }))
       },
       onProgress: (partition, block) => {
@@ -106,7 +127,20 @@ export class StorageWriter {
         stored.add(block.dropped, { outcome: 'duplicate' })
       },
     }
-    this.#consumption = await log.consume('storage', (assigned) => consumeLane(assigned, lane))
+    this.#consumption = await log.consume('storage', async (assigned) => {
+      const { partition, signal } = assigned
+      if (!this.#lanes.has(partition)) {
+        this.#lanes.set(partition, 'checking')
+        signal.addEventListener('abort', () => this.#forget(partition), { once: true })
+      }
+      await consumeLane(assigned, lane)
+    })
+  }
+
+  /** The partition is another process's now. */
+  #forget(partition: number): void {
+    this.#lanes.delete(partition)
+    this.#stalled.delete(partition)
   }
 
   /** Until the engine answers; undefined when stopped before that. */
@@ -115,9 +149,11 @@ export class StorageWriter {
     for (let pause = 100; ; pause = Math.min(pause * 2, 5_000)) {
       try {
         const call = systemCall(clock, 120_000, this.#stop.signal)
+        // Read first: what is stored after this counts as unknown.
+        const coverage = new Coverage(await this.#refresh())
         const index = await warmIndex(table, limits.seenKeys, clock, call)
         this.#stalled.delete(-1)
-        return index
+        return { index, coverage }
       } catch (error) {
         if (this.#stop.signal.aborted) return undefined
         this.#stalled.set(-1, messageOf(error))

@@ -35,6 +35,37 @@ export async function warmIndex(table: EventsTable, maxKeys: number, clock: Cloc
   return index
 }
 
+/**
+ * What the index knows of each partition. A partition that another process has stored meanwhile comes with events that the
+ * index was not told of; they are read in before the lane stores anything, or their retries would look new.
+ */
+export class Coverage {
+  readonly #known: Map<number, number>
+
+  /** @param known the offset below which everything was stored, by partition, when the index was about to be filled */
+  constructor(known: ReadonlyMap<number, number>) {
+    this.#known = new Map(known)
+  }
+
+  /** The lane itself told the index of everything before `next`. */
+  advance(partition: number, next: number): void {
+    this.#known.set(partition, next)
+  }
+
+  /** Brings the index up to what is stored of the partition below `next`. */
+  async extend(index: SeenIndex, table: EventsTable, partition: number, next: number, call: Call): Promise<void> {
+    const from = this.#known.get(partition) ?? 0
+    if (next > from) {
+      const expected = await table.countBetween(partition, from, next, call)
+      const read = await eachKey(await table.keysBetween(partition, from, next, call), (low, high, time, untimed) =>
+        index.add(low, high, time, untimed),
+      )
+      if (read < expected) throw new AppError('UNAVAILABLE', `only ${read} of ${expected} stored keys could be read`)
+    }
+    this.#known.set(partition, Math.max(from, next))
+  }
+}
+
 const rowBytes = 17
 
 /** Rows of key (u64), time (i64 µs) and flags (u8); a chunk may end within a row. */

@@ -1,0 +1,90 @@
+import { access } from 'node:fs/promises'
+import { join } from 'node:path'
+import type { Clock, EventLog, Health, Lifecycle, Logger } from '@splitstream/kernel'
+import type { Config } from './config.ts'
+import type { EventsLink } from './links.ts'
+import { openKafkaLog } from './transports/kafka/log.ts'
+import { type LocalLogOptions, openLocalLog } from './transports/log/local-log.ts'
+import { moveRest } from './transports/log/move-rest.ts'
+
+export interface OpenLog extends EventLog {
+  /** Bytes that are not durable yet. */
+  readonly pendingBytes: number
+  /** Events appended and not stored yet; undefined when only the cluster knows. */
+  readonly lagEvents: number | undefined
+  health(): Health
+}
+
+/** Where the log is, and whether this process appends to it. */
+export interface LogNeed {
+  readonly link: EventsLink
+  readonly appends: boolean
+}
+
+/** Opens the log. What an earlier local log has left unstored is moved into it first. */
+export async function openLog(
+  config: Config,
+  { link, appends }: LogNeed,
+  clock: Clock,
+  logger: Logger,
+  lifecycle: Lifecycle,
+): Promise<OpenLog> {
+  const local: LocalLogOptions = {
+    dir: join(config.DATA_DIR, 'log'),
+    partitions: config.LOG_PARTITIONS,
+    clock,
+    logger,
+    retainBytes: config.LOG_RETAIN_BYTES,
+    retainMs: config.LOG_RETAIN_HOURS * 3_600_000,
+    minFreeBytes: config.MIN_FREE_BYTES,
+  }
+  if (link.kind === 'local') {
+    const log = await openLocalLog(local)
+    await lifecycle.start({ name: 'event log', start: async () => undefined, stop: () => log.stop() })
+    return {
+      partitions: log.partitions,
+      append: log.append,
+      consume: log.consume,
+      health: log.health,
+      get pendingBytes() {
+        return log.stats().pendingBytes
+      },
+      get lagEvents() {
+        return log.stats().lag.storage ?? 0
+      },
+    }
+  }
+  const log = await openKafkaLog({
+    brokers: link.brokers,
+    topic: config.KAFKA_TOPIC,
+    partitions: config.LOG_PARTITIONS,
+    replication: config.KAFKA_REPLICATION,
+    minInSync: config.KAFKA_MIN_INSYNC,
+    retainMs: config.KAFKA_RETAIN_HOURS * 3_600_000,
+    compression: config.KAFKA_COMPRESSION,
+    groupPrefix: config.KAFKA_TOPIC,
+    spoolDir: appends ? join(config.DATA_DIR, 'spool') : undefined,
+    maxSpoolBytes: config.SPOOL_MAX_BYTES,
+    minFreeBytes: config.MIN_FREE_BYTES,
+    clock,
+    logger,
+  })
+  await lifecycle.start({ name: 'event log', start: async () => undefined, stop: () => log.stop() })
+  if (appends && (await exists(join(local.dir, 'log.db')))) await moveRest(local, log, 'storage', clock, logger)
+  return {
+    partitions: log.partitions,
+    append: log.append,
+    consume: log.consume,
+    health: log.health,
+    lagEvents: undefined,
+    get pendingBytes() {
+      return log.pendingBytes
+    },
+  }
+}
+
+const exists = (path: string): Promise<boolean> =>
+  access(path).then(
+    () => true,
+    () => false,
+  )

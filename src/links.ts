@@ -1,0 +1,34 @@
+/** How a port of another process is found. `local`: it is in this one. */
+export type PortLink =
+  | { readonly kind: 'local' }
+  | { readonly kind: 'static' | 'dns' | 'consul'; readonly url: string; readonly text: string }
+
+/** Where the event log is. */
+export type EventsLink = { readonly kind: 'local' } | { readonly kind: 'kafka'; readonly brokers: readonly string[] }
+
+export const portLinkForms = 'local, http://host:port, dns+http://name:port or consul://service'
+export const eventsLinkForms = 'local or kafka://host:port,host:port'
+
+const schemes: Readonly<Record<string, { kind: 'static' | 'dns' | 'consul'; plain: string }>> = {
+  'http:': { kind: 'static', plain: 'http:' },
+  'dns+http:': { kind: 'dns', plain: 'http:' },
+  'consul:': { kind: 'consul', plain: 'http:' },
+}
+
+/** Several addresses of one kind stand between commas. Undefined when the text is no link. */
+export function parsePortLink(text: string): PortLink | undefined {
+  if (text === 'local') return { kind: 'local' }
+  const match = /^([a-z+]+:)\/\/([^/?#@]+)\/?$/.exec(text)
+  const scheme = schemes[match?.[1] ?? '']
+  if (!match || !scheme || !match[2]!.split(',').every((host) => URL.canParse(`http://${host}`))) return undefined
+  return { kind: scheme.kind, url: `${scheme.plain}//${match[2]}`, text }
+}
+
+export function parseEventsLink(text: string): EventsLink | undefined {
+  if (text === 'local') return { kind: 'local' }
+  const match = /^kafka:\/\/([^/?#@]+)\/?$/.exec(text)
+  const brokers = match?.[1]?.split(',') ?? []
+  if (brokers.length === 0 || !brokers.every((broker) => /^(\[[0-9a-fA-F:]+\]|[^:\s]+):\d{1,5}$/.test(broker)))
+    return undefined
+  return { kind: 'kafka', brokers }
+}

@@ -1,0 +1,43 @@
+import { promisify } from 'node:util'
+import zlib from 'node:zlib'
+import { AppError, type Logger } from '@splitstream/kernel'
+import kafkajs, { type Kafka, logLevel } from 'kafkajs'
+
+// Built into Node; kafkajs itself brings gzip alone.
+kafkajs.CompressionCodecs[kafkajs.CompressionTypes.ZSTD] = () => ({
+  compress: (encoder: { buffer: Buffer }) => compress(encoder.buffer, level),
+  decompress: (bytes: Buffer) => promisify(zlib.zstdDecompress)(bytes),
+})
+const compress = promisify(zlib.zstdCompress)
+const level = { params: { [zlib.constants.ZSTD_c_compressionLevel]: 1 } }
+
+export type Compression = 'none' | 'gzip' | 'zstd'
+
+export const compressionTypes: Record<Compression, kafkajs.CompressionTypes> = {
+  none: kafkajs.CompressionTypes.None,
+  gzip: kafkajs.CompressionTypes.GZIP,
+  zstd: kafkajs.CompressionTypes.ZSTD,
+}
+
+/** A client whose requests end soon: what it cannot do now, the caller spools or tries again by itself. */
+export function kafkaClient(brokers: readonly string[], clientId: string, logger: Logger): Kafka {
+  return new kafkajs.Kafka({
+    clientId,
+    brokers: [...brokers],
+    connectionTimeout: 2_000,
+    requestTimeout: 5_000,
+    enforceRequestTimeout: true,
+    retry: { initialRetryTime: 100, maxRetryTime: 1_000, retries: 5 },
+    logLevel: logLevel.WARN,
+    logCreator: () => (entry) => {
+      // Retries are its daily work; what ends an operation is thrown to us and reported there.
+      logger.debug(`kafka: ${entry.log.message}`, { namespace: entry.namespace, error: String(entry.log.error ?? '') })
+    },
+  })
+}
+
+/** What kafkajs throws, as the error of the port. */
+export function kafkaError(what: string, cause: unknown): AppError {
+  const message = cause instanceof Error ? cause.message : String(cause)
+  return new AppError('UNAVAILABLE', `${what}: ${message}`, { cause, retryAfterMs: 1_000 })
+}

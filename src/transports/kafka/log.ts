@@ -1,0 +1,138 @@
+import { join } from 'node:path'
+import { AppError, type Clock, codeOf, type EventLog, type Health, type Logger, messageOf } from '@splitstream/kernel'
+import type { Admin } from 'kafkajs'
+import { openLocalLog } from '../log/local-log.ts'
+import { type Compression, kafkaClient } from './client.ts'
+import { KafkaGroup } from './consumer.ts'
+import { prepareTopic, type TopicOptions } from './topic.ts'
+import { KafkaWriter } from './writer.ts'
+
+export interface KafkaLogOptions extends TopicOptions {
+  /** host:port of some brokers; the others are found through them. */
+  readonly brokers: readonly string[]
+  readonly compression: Compression
+  /** Prefix of consumer groups, so that several installations can share a cluster. */
+  readonly groupPrefix: string
+  /** Folder of the spool. Without it the log is for reading only. */
+  readonly spoolDir?: string | undefined
+  readonly maxSpoolBytes: number
+  readonly minFreeBytes: number
+  readonly clock: Clock
+  readonly logger: Logger
+}
+
+export interface KafkaLog extends EventLog {
+  /** Bytes that wait for an acknowledgement. */
+  readonly pendingBytes: number
+  health(): Health
+  stop(): Promise<void>
+}
+
+/** How long a start waits for Kafka, ms. A writer then starts without it, into its spool. */
+const startMs = 10_000
+const maxPendingBytes = 64 << 20
+
+/**
+ * The event log on Kafka. Appends resolve once the brokers have them (acks=all), or, while those do not answer, once they are
+ * durable in the spool. @throws AppError CONFIG_INVALID for a topic that does not fit
+ */
+export async function openKafkaLog(o: KafkaLogOptions): Promise<KafkaLog> {
+  const { clock, logger, topic, partitions } = o
+  const kafka = kafkaClient(o.brokers, 'splitstream', logger)
+  const admin = kafka.admin({ retry: { initialRetryTime: 100, maxRetryTime: 1_000, retries: 3 } })
+  const stopping = new AbortController()
+  const ready = untilPrepared(admin, o, stopping.signal)
+  const inTime = await Promise.race([
+    ready.then(() => true),
+    clock.sleep(startMs, stopping.signal).then(
+      () => false,
+      () => false,
+    ),
+  ])
+  let prepared = inTime
+  void ready.then(
+    () => {
+      prepared = true
+    },
+    () => undefined,
+  )
+  if (!inTime) logger.warn('Kafka does not answer; going on without it for now', { brokers: o.brokers.join(',') })
+
+  const spool =
+    o.spoolDir === undefined
+      ? undefined
+      : await openLocalLog({
+          dir: join(o.spoolDir),
+          partitions,
+          clock,
+          logger,
+          retainBytes: 0,
+          retainMs: 0,
+          minFreeBytes: o.minFreeBytes,
+        })
+  const writer =
+    spool &&
+    new KafkaWriter({
+      kafka,
+      topic,
+      partitions,
+      compression: o.compression,
+      spool,
+      maxSpoolBytes: o.maxSpoolBytes,
+      maxPendingBytes,
+      clock,
+      logger,
+    })
+  await writer?.start()
+  const groups = new Set<KafkaGroup>()
+
+  return {
+    partitions,
+    get pendingBytes() {
+      return writer?.pendingBytes ?? 0
+    },
+    append: async (entries, call) => {
+      if (!writer) throw new AppError('INTERNAL', 'This process only reads the log')
+      return writer.append(entries, call)
+    },
+    consume: async (name, handler) => {
+      const group = new KafkaGroup(
+        { kafka, admin, topic, partitions, group: `${o.groupPrefix}-${name}`, clock, logger },
+        handler,
+      )
+      groups.add(group)
+      group.start()
+      return {
+        stop: async () => {
+          groups.delete(group)
+          await group.stop()
+        },
+      }
+    },
+    health: () => {
+      if (!prepared) return { state: 'degraded', reason: 'Kafka does not answer' }
+      return writer?.health() ?? { state: 'ok' }
+    },
+    stop: async () => {
+      stopping.abort()
+      await Promise.all([...groups].map((group) => group.stop()))
+      await writer?.stop()
+      await spool?.stop()
+      await admin.disconnect().catch(() => undefined)
+    },
+  }
+}
+
+/** @throws AppError CONFIG_INVALID; anything else passes, some time */
+async function untilPrepared(admin: Admin, o: KafkaLogOptions, signal: AbortSignal): Promise<void> {
+  for (let pause = 250; ; pause = Math.min(pause * 2, 5_000)) {
+    try {
+      await admin.connect()
+      return await prepareTopic(admin, o, o.logger)
+    } catch (error) {
+      if (codeOf(error) === 'CONFIG_INVALID' || signal.aborted) throw error
+      o.logger.debug('the topic is not prepared yet', { error: messageOf(error) })
+      await o.clock.sleep(pause, signal)
+    }
+  }
+}

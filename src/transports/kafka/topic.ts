@@ -1,0 +1,95 @@
+import { AppError, type Logger } from '@splitstream/kernel'
+import type { Admin } from 'kafkajs'
+import { kafkaError } from './client.ts'
+
+export interface TopicOptions {
+  readonly topic: string
+  readonly partitions: number
+  /** Copies of each record, and how many must have it before it is acknowledged. */
+  readonly replication: number
+  readonly minInSync: number
+  /** How long Kafka keeps what was written, ms. */
+  readonly retainMs: number
+}
+
+/**
+ * Makes the topic when there is none, and checks the one that is there: what a 2xx promises rests on its settings.
+ * @throws AppError CONFIG_INVALID naming what is wrong with it, UNAVAILABLE when Kafka cannot be asked
+ */
+export async function prepareTopic(admin: Admin, o: TopicOptions, logger: Logger): Promise<void> {
+  try {
+    if (!(await admin.listTopics()).includes(o.topic)) await makeTopic(admin, o, logger)
+  } catch (error) {
+    throw error instanceof AppError ? error : kafkaError('Kafka does not answer', error)
+  }
+  await checkTopic(admin, o)
+}
+
+async function makeTopic(admin: Admin, o: TopicOptions, logger: Logger): Promise<void> {
+  try {
+    await admin.createTopics({
+      // With it, kafkajs 2.2.4 reports a failure for a topic that was made (Kafka 4.1).
+      waitForLeaders: false,
+      topics: [
+        {
+          topic: o.topic,
+          numPartitions: o.partitions,
+          replicationFactor: o.replication,
+          configEntries: [
+            { name: 'min.insync.replicas', value: String(o.minInSync) },
+            { name: 'retention.ms', value: String(o.retainMs) },
+            { name: 'cleanup.policy', value: 'delete' },
+            { name: 'max.message.bytes', value: String(32 << 20) },
+            { name: 'unclean.leader.election.enable', value: 'false' },
+          ],
+        },
+      ],
+    })
+    logger.info('made the topic', { topic: o.topic, partitions: o.partitions, replication: o.replication })
+  } catch (error) {
+    // Another process may have made it meanwhile: the check tells.
+    if (!(await admin.listTopics()).includes(o.topic)) throw error
+  }
+}
+
+async function checkTopic(admin: Admin, o: TopicOptions): Promise<void> {
+  const [found] = await withRetries(() => admin.fetchTopicMetadata({ topics: [o.topic] }).then((all) => all.topics))
+  const count = found?.partitions.length ?? 0
+  if (count !== o.partitions) {
+    throw invalid(`the topic ${o.topic} has ${count} partitions: set LOG_PARTITIONS=${count}, or another topic`)
+  }
+  const copies = Math.min(...found!.partitions.map((partition) => partition.replicas.length))
+  if (copies < o.replication) {
+    throw invalid(`the topic ${o.topic} has replication factor ${copies}; KAFKA_REPLICATION asks for ${o.replication}`)
+  }
+  const { resources } = await withRetries(() =>
+    admin.describeConfigs({
+      includeSynonyms: false,
+      resources: [{ type: 2, name: o.topic, configNames: ['min.insync.replicas', 'cleanup.policy'] }],
+    }),
+  )
+  const config = new Map(resources[0]?.configEntries.map((entry) => [entry.configName, entry.configValue]))
+  if (Number(config.get('min.insync.replicas')) < o.minInSync) {
+    throw invalid(
+      `the topic ${o.topic} has min.insync.replicas=${config.get('min.insync.replicas')}: with less than ${o.minInSync} ` +
+        'an acknowledged event can be lost with one broker; raise it, or lower KAFKA_MIN_INSYNC knowing that',
+    )
+  }
+  if (config.get('cleanup.policy') !== 'delete') {
+    throw invalid(`the topic ${o.topic} has cleanup.policy=${config.get('cleanup.policy')}: it has to be delete`)
+  }
+}
+
+/** A topic that was just made is not known to every broker at once. */
+async function withRetries<T>(ask: () => Promise<T>): Promise<T> {
+  for (let tries = 1; ; tries++) {
+    try {
+      return await ask()
+    } catch (error) {
+      if (tries >= 20) throw kafkaError('the topic cannot be described', error)
+      await new Promise((resolve) => setTimeout(resolve, 250))
+    }
+  }
+}
+
+const invalid = (message: string): AppError => new AppError('CONFIG_INVALID', message)

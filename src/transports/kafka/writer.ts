@@ -1,0 +1,99 @@
+import {
+  AppError,
+  type Call,
+  type Clock,
+  type Health,
+  type LogAppend,
+  type Logger,
+  type LogRange,
+} from '@splitstream/kernel'
+import type { Kafka } from 'kafkajs'
+import type { LocalLog } from '../log/local-log.ts'
+import type { Compression } from './client.ts'
+import { PartitionWriter } from './partition-writer.ts'
+import { KafkaProducer } from './producer.ts'
+
+export interface WriterOptions {
+  readonly kafka: Kafka
+  readonly topic: string
+  readonly partitions: number
+  readonly compression: Compression
+  /** Where events wait while Kafka does not take them. */
+  readonly spool: LocalLog
+  readonly maxSpoolBytes: number
+  readonly maxPendingBytes: number
+  readonly clock: Clock
+  readonly logger: Logger
+}
+
+/** The writing half of the Kafka log: each partition by itself, so that one whose leader is gone holds up no other. */
+export class KafkaWriter {
+  readonly #o: WriterOptions
+  readonly #producers: KafkaProducer[]
+  readonly #writers: PartitionWriter[]
+  #pendingBytes = 0
+  #draining: { stop(): Promise<void> } | undefined
+  #closing = false
+
+  constructor(o: WriterOptions) {
+    this.#o = o
+    const { kafka, topic, compression, clock, logger, spool } = o
+    const partitions = Array.from({ length: o.partitions }, (_, p) => p)
+    this.#producers = partitions.map(() => new KafkaProducer({ kafka, topic, compression, clock, logger }))
+    const backlog = spool.stats().partitions
+    const reserve = (bytes: number): void => this.#reserve(bytes)
+    this.#writers = partitions.map((partition) => {
+      const options = { partition, producer: this.#producers[partition]!, spool, reserve, clock, logger }
+      return new PartitionWriter(options, backlog[partition]!.end > backlog[partition]!.start)
+    })
+  }
+
+  get pendingBytes(): number {
+    return this.#pendingBytes
+  }
+
+  async start(): Promise<void> {
+    this.#draining = await this.#o.spool.consume('kafka', (lane) => this.#writers[lane.partition]!.drain(lane))
+  }
+
+  /** Ranges of what has a place in Kafka; what went into the spool has none yet, and is as durable. */
+  async append(entries: readonly LogAppend[], call: Call): Promise<LogRange[]> {
+    if (call.signal.aborted) throw new AppError('CANCELLED', 'The caller went away')
+    if (this.#closing) throw new AppError('STOPPING', 'The event log is stopping')
+    const bytes = entries.reduce((sum, entry) => sum + entry.bytes.length, 0)
+    if (this.#pendingBytes + bytes > this.#o.maxPendingBytes) {
+      throw new AppError('OVERLOADED', 'Too many bytes wait for Kafka', { retryAfterMs: 1_000 })
+    }
+    this.#pendingBytes += bytes
+    try {
+      const results = await Promise.allSettled(entries.map((entry) => this.#writers[entry.partition]!.append(entry)))
+      const failed = results.find((result) => result.status === 'rejected')
+      if (failed) throw failed.reason
+      return results.flatMap((result) => (result.status === 'fulfilled' && result.value ? [result.value] : []))
+    } finally {
+      this.#pendingBytes -= bytes
+    }
+  }
+
+  health(): Health {
+    const spooling = this.#writers.filter((writer) => writer.spooling).length
+    if (spooling === 0) return { state: 'ok' }
+    return { state: 'degraded', reason: `events of ${spooling} partitions wait here until Kafka takes them` }
+  }
+
+  /** What is in the spool stays there for the next start. */
+  async stop(): Promise<void> {
+    this.#closing = true
+    while (this.#pendingBytes > 0) await this.#o.clock.sleep(20)
+    await this.#draining?.stop()
+    await Promise.all(this.#producers.map((producer) => producer.close()))
+  }
+
+  #reserve(bytes: number): void {
+    const kept = this.#o.spool.stats().partitions.reduce((sum, partition) => sum + partition.bytes, 0)
+    if (kept + bytes <= this.#o.maxSpoolBytes) return
+    throw new AppError('UNAVAILABLE', 'Kafka does not take events, and as many as may wait for it are waiting', {
+      retryAfterMs: 5_000,
+    })
+  }
+}
