@@ -51,8 +51,10 @@ async function afterStored(
   storage: Pick<StorageRead, 'awaitStored'>,
   call: Call,
 ): Promise<RouteResponse> {
+  const { position } = receipt
+  if (position === undefined) return answer(202, receipt)
   try {
-    await storage.awaitStored({ position: receipt.position! }, call)
+    await storage.awaitStored({ position }, call)
     return answer(200, receipt)
   } catch (error) {
     if (!notYet.has(codeOf(error))) throw error
@@ -61,15 +63,16 @@ async function afterStored(
 }
 
 const json = { 'content-type': 'application/json' }
+/** Durable in this process until Kafka takes it: nobody can wait for it by its position. */
+const spooled = { ...json, 'splitstream-degraded': 'spooled' }
 
 function answer(status: number, receipt: Receipt): RouteResponse {
-  const { accepted, rejected, duplicates, position, errors } = receipt
+  const { accepted, rejected, duplicates, errors } = receipt
+  const position = receipt.position === undefined ? 'null' : `"${receipt.position}"`
   // Nearly always there is nothing to list, and numbers and the token need no escaping.
-  const text =
-    errors.length === 0
-      ? `{"accepted":${accepted},"rejected":${rejected},"duplicates":${duplicates},"position":"${position}","errors":[]}`
-      : JSON.stringify(receipt)
-  return { status, headers: json, bytes: Buffer.from(text) }
+  const listed = errors.length === 0 ? '[]' : JSON.stringify(errors)
+  const text = `{"accepted":${accepted},"rejected":${rejected},"duplicates":${duplicates},"position":${position},"errors":${listed}}`
+  return { status, headers: receipt.position === undefined ? spooled : json, bytes: Buffer.from(text) }
 }
 
 function oneOf<T extends string>(value: string | undefined, name: string, legal: readonly T[]): T | undefined {

@@ -46,7 +46,9 @@ export function createAppend({ log, clock, limits }: AppendDeps) {
     for (const [partition, builder] of encoder.builders.entries()) {
       if (builder.count > 0) entries.push({ partition, count: builder.count, bytes: builder.finish() })
     }
-    return { ...batch, position: positionOf(await log.append(entries, call)) }
+    const ranges = await log.append(entries, call)
+    // Durable, but without a place in the log for some: no position would cover them.
+    return { ...batch, position: ranges.length < entries.length ? undefined : positionOf(ranges) }
   }
 }
 

@@ -14,7 +14,10 @@ export interface Receipt {
   readonly rejected: number
   /** Events that repeat an earlier one of the same batch: accepted, and stored once. */
   readonly duplicates: number
-  /** Opaque token; `after=` of a query takes it. Absent when nothing was accepted. */
+  /**
+   * Opaque token; `after=` of a query takes it. Absent while the events are durable, but have no place in the log yet: the log
+   * is elsewhere and does not answer.
+   */
   readonly position?: string | undefined
   readonly errors: readonly ItemError[]
 }
