@@ -47,7 +47,7 @@ export const catalogue = {
   DISK_FULL: { status: 507, title: 'The disk is full', retryable: true },
   CANCELLED: { status: 499, title: 'The caller went away', retryable: false },
   UNKNOWN_OUTCOME: { status: 502, title: 'It is not known whether the call took effect', retryable: true },
-  PORT_UNKNOWN: { status: 501, title: 'The port, its version or its method is not served there', retryable: false },
+  PORT_UNKNOWN: { status: 501, title: 'The port or its method is not served there', retryable: false },
   // ours
   LOG_CORRUPT: { status: 500, title: 'A log record failed its checksum', retryable: false },
   CONFIG_INVALID: { status: 500, title: 'The configuration is not valid', retryable: false },

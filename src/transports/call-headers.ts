@@ -15,8 +15,8 @@ export const callHeader = {
 
 type Headers = Readonly<Record<string, string | string[] | undefined>>
 
-/** Longer than any budget; the longest that a timer takes, ms. */
-const longestMs = 2 ** 31 - 1
+/** A budget without end becomes this one, ms: the longest that a timer takes. */
+export const longestMs = 2 ** 31 - 1
 
 /**
  * The callee gets a little less than what is left, so that what it has to say about a spent budget still arrives in time.

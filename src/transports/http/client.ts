@@ -12,7 +12,7 @@ import {
   systemRandom,
 } from '@splitstream/kernel'
 import type { Instance, Resolver } from '../../discovery/resolver.ts'
-import { writeCall } from '../call-headers.ts'
+import { longestMs, writeCall } from '../call-headers.ts'
 import { type Encoded, encode } from '../wire.ts'
 import { attempt, type Failure, type Result } from './attempt.ts'
 import { Balance } from './balance.ts'
@@ -114,7 +114,7 @@ class RemoteMethod {
       body,
       maxAnswerBytes: this.#limits.maxAnswerBytes,
       connectTimeoutMs: this.#limits.connectTimeoutMs,
-      budgetMs: remaining(call, clock),
+      budgetMs: Math.min(remaining(call, clock), longestMs),
       signal: call.signal,
       over,
     })

@@ -1,0 +1,105 @@
+import { createServer, type Server } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { setTimeout as delay } from 'node:timers/promises'
+import { silentLogger, systemClock } from '@splitstream/kernel'
+import { staticResolver } from '../../src/discovery/static.ts'
+import { callOverHttp } from '../../src/transports/http/client.ts'
+import { ConnectionPool } from '../../src/transports/http/pool.ts'
+import { createPortServer, type PortServer, servePort } from '../../src/transports/http/server.ts'
+import { bindInProcess } from '../../src/transports/inproc/bind.ts'
+import { bindForcedEncoding } from '../../src/transports/inproc/forced-encoding.ts'
+import { LifecycleGuard } from './lifecycle-guard.ts'
+import { SampleCallee } from './sample-callee.ts'
+import { type Sample, samplePort } from './sample-port.ts'
+
+/** A caller and a callee, joined by one adapter. */
+export interface Joined {
+  readonly port: Sample
+  readonly callee: SampleCallee
+  /** Stops the callee: lets its calls end, then takes none any more. */
+  stopCallee(): Promise<void>
+  startCallee(): Promise<void>
+  /** The next call has its effect, and its answer does not arrive. */
+  loseNextAnswer(): void
+  close(): Promise<void>
+}
+
+type Bind = typeof bindInProcess | typeof bindForcedEncoding
+
+/** Every adapter of call ports, by name. */
+export const adapters: readonly (readonly [string, () => Promise<Joined>])[] = [
+  ['in process', async () => inOneProcess(bindInProcess)],
+  ['in process, forced encoding', async () => inOneProcess(bindForcedEncoding)],
+  ['HTTP', overHttp],
+]
+
+function inOneProcess(bind: Bind): Joined {
+  const callee = new SampleCallee()
+  const guard = new LifecycleGuard(callee)
+  const port = bind(samplePort, () => guard.guarded, systemClock)
+  callee.port = port
+  return {
+    port,
+    callee,
+    stopCallee: () => guard.stop(),
+    startCallee: async () => guard.start(),
+    loseNextAnswer: () => guard.loseNextAnswer(),
+    close: async () => {},
+  }
+}
+
+const secret = 'the secret of the contract suite'
+
+async function overHttp(): Promise<Joined> {
+  const callee = new SampleCallee()
+  const faults = { loseNext: false }
+  let side = await serve(callee, faults, 0)
+  const pool = new ConnectionPool()
+  const instances = staticResolver([`http://127.0.0.1:${side.port}`])
+  const port = callOverHttp(samplePort, { instances, pool, secret, clock: systemClock })
+  callee.port = port
+  return {
+    port,
+    callee,
+    stopCallee: () => side.stop(),
+    startCallee: async () => {
+      side = await serve(callee, faults, side.port)
+    },
+    loseNextAnswer: () => {
+      faults.loseNext = true
+    },
+    close: async () => {
+      pool.close()
+      await side.stop()
+    },
+  }
+}
+
+interface Side {
+  readonly port: number
+  stop(): Promise<void>
+}
+
+async function serve(callee: SampleCallee, faults: { loseNext: boolean }, port: number): Promise<Side> {
+  const ports = [servePort(samplePort, () => callee)]
+  const served = createPortServer({ ports, secret, clock: systemClock, logger: silentLogger })
+  const server = createServer((request, response) => {
+    if (faults.loseNext) {
+      faults.loseNext = false
+      // The answer is made, and the connection breaks before a byte of it leaves.
+      response.writeHead = () => response.destroy()
+    }
+    served.handler(request, response)
+  })
+  await new Promise<void>((resolve) => server.listen(port, '127.0.0.1', resolve))
+  return { port: (server.address() as AddressInfo).port, stop: () => stopServer(server, served) }
+}
+
+async function stopServer(server: Server, served: PortServer): Promise<void> {
+  await served.stop(5_000)
+  const closed = new Promise((resolve) => server.close(resolve))
+  server.closeAllConnections()
+  await closed
+  // The caller's idle connections learn of it a moment later. A call within that moment is one whose outcome is unknown.
+  await delay(10)
+}
