@@ -26,6 +26,8 @@ export interface ServerOptions {
   entry?: string
   /** The Node binary; default: the one that runs this process. */
   node?: string
+  /** Told the child's process id before it is ready, for whoever has to end it when this process dies first. */
+  onSpawn?: (pid: number) => void
 }
 
 export interface ServerExit {
@@ -80,6 +82,7 @@ export async function startServer(options: ServerOptions = {}): Promise<RunningS
       ADMIN_KEY: adminKey,
     },
   })
+  if (child.pid !== undefined) options.onSpawn?.(child.pid)
   const output = collect(child)
   const exited = new Promise<ServerExit>((resolve, reject) => {
     child.once('exit', (code, signal) => resolve({ code, signal }))

@@ -1,0 +1,111 @@
+import type { ModuleName } from '../../../src/registry.ts'
+import { type RunningServer, startServer } from '../server.ts'
+import type { PlacedRow } from './layout.ts'
+
+export interface ProcessOptions {
+  readonly dataDir: string
+  readonly env: Readonly<Record<string, string>>
+  readonly readyTimeoutMs: number
+  /** Told of the beginning and the end of each life. */
+  readonly guardian: { began(pid: number): void; ended(pid: number): void }
+}
+
+/**
+ * A server process that can die and come back: always on the same port, data folder and settings, so that the others and
+ * clients only see connections fail. States: down ⇄ running ⇄ paused. All calls resolve when they have taken effect.
+ */
+export class FleetProcess {
+  readonly name: string
+  readonly modules: readonly ModuleName[]
+  readonly url: string
+  readonly dataDir: string
+  readonly env: Readonly<Record<string, string>>
+  readonly #o: ProcessOptions
+  readonly #earlier: string[] = []
+  #life: RunningServer | undefined
+
+  constructor(row: PlacedRow, o: ProcessOptions) {
+    this.name = row.name
+    this.modules = row.modules
+    this.url = row.url
+    this.dataDir = o.dataDir
+    this.env = o.env
+    this.#o = o
+  }
+
+  /** Of the main process; undefined while it is down. */
+  get pid(): number | undefined {
+    return this.#life?.pid
+  }
+
+  /** Resolves when it is ready. @throws Error with its last output when it does not get there, or runs already */
+  async start(): Promise<void> {
+    if (this.#life) throw new Error(`${this.name} runs already`)
+    let pid = 0
+    const { dataDir, env, readyTimeoutMs, guardian } = this.#o
+    const onSpawn = (id: number): void => {
+      pid = id
+      guardian.began(id)
+    }
+    const port = Number(new URL(this.url).port)
+    try {
+      const life = await startServer({ dataDir, port, env: { ...env }, readyTimeoutMs, onSpawn })
+      this.#life = life
+      void life.exited.then(() => guardian.ended(pid))
+    } catch (error) {
+      guardian.ended(pid)
+      throw new Error(`${this.name} (${this.modules.join(', ')}): ${error instanceof Error ? error.message : error}`)
+    }
+  }
+
+  /** SIGTERM, and SIGKILL after 30 s. Resolves with the exit code; null when a signal ended it or it was down. */
+  async stop(): Promise<number | null> {
+    const life = this.#life
+    if (!life) return null
+    life.kill('SIGCONT') // one that is paused does not hear SIGTERM
+    const code = await life.stop()
+    this.#over(life)
+    return code
+  }
+
+  /** SIGKILL, for an engine of its own as well. */
+  async kill(): Promise<void> {
+    const life = this.#life
+    if (!life) return
+    life.kill('SIGKILL')
+    await life.stop()
+    this.#over(life)
+  }
+
+  /** Stops it, however it is, and starts it again. @throws Error as start() does */
+  async restart(): Promise<void> {
+    await this.stop()
+    await this.start()
+  }
+
+  /** SIGSTOP: it holds its connections and answers nothing. */
+  pause(): void {
+    this.#life?.kill('SIGSTOP')
+  }
+
+  /** SIGCONT. */
+  resume(): void {
+    this.#life?.kill('SIGCONT')
+  }
+
+  /** The last output of each of its lives. */
+  output(): string {
+    return [...this.#earlier, ...(this.#life ? [this.#life.output()] : [])]
+      .map((text, i) => `--- ${this.name}, life ${i + 1}\n${text}`)
+      .join('\n')
+  }
+
+  #over(life: RunningServer): void {
+    if (this.#life !== life) return
+    this.#life = undefined
+    this.#earlier.push(life.output())
+    if (this.#earlier.length > keptLives) this.#earlier.shift()
+  }
+}
+
+const keptLives = 8
