@@ -34,6 +34,20 @@ const planted: [string, string, string][] = [
   ['src/edge/p19.ts', "void import('../../modules/storage/domain/block.ts')", 'src-sees-modules-from-outside'],
   ['modules/query/domain/p20.ts', "import '@splitstream/storage/domain/block.ts'", 'not-to-unresolvable'],
   ['src/edge/p23.ts', "import '../../test/boundaries/planted.ts'", 'no-test-code-in-the-product'],
+  ['src/transports/inproc/p24.ts', "import 'express'", 'express-in-its-place'],
+  ['src/transports/p25.ts', "import 'express'", 'express-in-its-place'],
+  ['src/discovery/p26.ts', "import 'express'", 'express-in-its-place'],
+  ['src/kernel/p27.ts', "import 'express'", 'kernel-stands-alone'],
+  ['src/kernel/p28.ts', "import '../transports/wire.ts'", 'kernel-stands-alone'],
+  ['src/transports/http/p29.ts', "import '../../bind.ts'", 'placement-in-two-files'],
+  ['src/discovery/p30.ts', "import '../topology.ts'", 'placement-in-two-files'],
+  [
+    'src/transports/http/p31.ts',
+    "import '../../../modules/storage/app/storage-writer.ts'",
+    'src-sees-modules-from-outside',
+  ],
+  ['modules/query/app/p32.ts', "import '../../../src/transports/http/client.ts'", 'modules-know-only-the-kernel'],
+  ['modules/storage/adapters/p33.ts', "import '../../../src/discovery/static.ts'", 'modules-know-only-the-kernel'],
 ]
 /** The other half of the planted circle. */
 const helper = ['modules/query/domain/p22.ts', "import { b } from './p21.ts'; export const a = b"] as const

@@ -108,6 +108,8 @@ class Attempt {
 
   readonly #answer = (response: IncomingMessage): void => {
     this.#response = response
+    // What breaks is told by whoever reads it; without a listener it would end the process.
+    response.on('error', () => {})
     const from = response.headers[outcomeHeader]
     if (from === undefined) {
       this.#end(unknown('Something else answered than a server of ports'), 'lost')
@@ -176,7 +178,6 @@ class Attempt {
         return items
       },
     }
-    response.on('error', () => {})
     this.#resolve({ kind: 'value', value })
   }
 

@@ -53,6 +53,7 @@ class RemoteMethod {
   readonly #options: HttpCallOptions
   readonly #limits: ClientLimits
   readonly #balance: Balance
+  readonly #authorization: string
 
   constructor(
     port: CallPort<object>,
@@ -67,6 +68,7 @@ class RemoteMethod {
     this.#options = options
     this.#limits = { ...clientDefaults, ...options.limits }
     this.#balance = balance
+    this.#authorization = authorizationOf(options.secret)
   }
 
   /*
@@ -90,7 +92,7 @@ class RemoteMethod {
   }
 
   async #try(body: Encoded, call: Call, tried: Instance[]): Promise<Result> {
-    const { clock, instances, pool, secret } = this.#options
+    const { clock, instances, pool } = this.#options
     const instance = this.#balance.pick(instances.current(), tried)
     if (!instance) {
       const error = new AppError('UNAVAILABLE', `No instance that serves ${this.#port.name} is known`)
@@ -110,7 +112,7 @@ class RemoteMethod {
       agent: pool.agent(streams),
       origin: instance.origin,
       path: this.#path,
-      headers: { authorization: authorizationOf(secret), ...writeCall(call, this.#port.version, clock) },
+      headers: { authorization: this.#authorization, ...writeCall(call, this.#port.version, clock) },
       body,
       maxAnswerBytes: this.#limits.maxAnswerBytes,
       connectTimeoutMs: this.#limits.connectTimeoutMs,

@@ -11,7 +11,7 @@ export interface Running {
 /** The calls that run now. A list and not a Set, for the reason given in src/edge/watch.ts. */
 export class RunningCalls {
   readonly #all: Running[] = []
-  #emptied: (() => void) | undefined
+  readonly #waiting: (() => void)[] = []
 
   get size(): number {
     return this.#all.length
@@ -28,7 +28,7 @@ export class RunningCalls {
       last.place = one.place
       this.#all[last.place] = last
     }
-    if (this.#all.length === 0) this.#emptied?.()
+    if (this.#all.length === 0) for (const wake of this.#waiting.splice(0)) wake()
   }
 
   all(): readonly Running[] {
@@ -40,10 +40,9 @@ export class RunningCalls {
     if (this.#all.length === 0) return true
     const { promise, resolve } = Promise.withResolvers<boolean>()
     const late = setTimeout(() => resolve(false), ms)
-    this.#emptied = () => resolve(true)
+    this.#waiting.push(() => resolve(true))
     const empty = await promise
     clearTimeout(late)
-    this.#emptied = undefined
     return empty
   }
 }

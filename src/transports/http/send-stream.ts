@@ -25,7 +25,7 @@ export async function sendStream(
 ): Promise<void> {
   const iterator = items[Symbol.asyncIterator]()
   // The signal alone would do for a producer that waits; this is for one that does not listen to it.
-  const leave = (): void => void iterator.return?.().catch(() => {})
+  const leave = (): void => void endIterator(iterator)
   response.once('close', leave)
   const lines = new Lines(response, stallMs)
   let count = 0
@@ -34,7 +34,8 @@ export async function sendStream(
     response.flushHeaders()
     for (;;) {
       const { done, value } = await iterator.next()
-      if (done || response.destroyed) break
+      if (done) break
+      if (response.destroyed) return leave()
       count++
       await lines.write(`[${stringify(value, 'an item of the stream')}]\n`)
     }
@@ -45,6 +46,15 @@ export async function sendStream(
     leave()
   } finally {
     response.off('close', leave)
+  }
+}
+
+/** Tells a producer that no more is wanted. What it says to that interests nobody. */
+export async function endIterator(iterator: AsyncIterator<unknown>): Promise<void> {
+  try {
+    await iterator.return?.()
+  } catch {
+    // See above.
   }
 }
 

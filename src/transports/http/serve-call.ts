@@ -7,7 +7,7 @@ import type { ServerLimits } from './limits.ts'
 import type { ServedMethod } from './port-table.ts'
 import { sendAnswer, sendError } from './respond.ts'
 import type { RunningCalls } from './running.ts'
-import { sendStream } from './send-stream.ts'
+import { endIterator, sendStream } from './send-stream.ts'
 import { ServedCall } from './served-call.ts'
 
 export interface ServeDeps {
@@ -66,12 +66,13 @@ export async function serveCall(
 
 type Items = AsyncIterable<unknown>
 
-/** Nobody is going to read the stream. */
-function abandon(items: unknown): void {
-  void (items as Items)
-    [Symbol.asyncIterator]()
-    .return?.()
-    .catch(() => {})
+/** Nobody is going to read the stream. Never throws. */
+async function abandon(items: unknown): Promise<void> {
+  try {
+    await endIterator((items as Items)[Symbol.asyncIterator]())
+  } catch {
+    // It was no stream.
+  }
 }
 
 /** Failures of ours go to the log with their stack, which does not travel; the caller accounts for the others. */

@@ -1,8 +1,9 @@
+import { getEventListeners } from 'node:events'
 import { setTimeout as delay } from 'node:timers/promises'
 import { codeOf } from '@splitstream/kernel'
 import { describe, expect, it } from 'vitest'
 import type { Joined } from '../adapters.ts'
-import { callWith, failureOf, until } from './support.ts'
+import { callWith, collect, failureOf, until } from './support.ts'
 
 const traceparent = '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01'
 
@@ -109,13 +110,11 @@ export function callCases(joined: () => Joined): void {
 
     it('leaves no listener behind on a signal that lives on', async () => {
       const { signal } = new AbortController()
-      const warnings: Error[] = []
-      const warned = (warning: Error): void => void warnings.push(warning)
-      process.on('warning', warned)
-      for (let i = 0; i < 50; i++) await joined().port.echo(i, callWith({ signal }))
+      for (let i = 0; i < 20; i++) await joined().port.echo(i, callWith({ signal }))
+      await collect(await joined().port.stream({ count: 10 }, callWith({ signal })))
+      await failureOf(joined().port.fail({ code: 'CONFLICT', message: 'As asked' }, callWith({ signal })))
       await delay(5)
-      process.off('warning', warned)
-      expect(warnings).toEqual([])
+      expect(getEventListeners(signal, 'abort')).toEqual([])
     })
   })
 }
