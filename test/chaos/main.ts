@@ -1,5 +1,6 @@
 import { parseArgs } from 'node:util'
 import { runDiskFull } from './disk-full.ts'
+import { kafkaFaults, runKafka } from './kafka.ts'
 import { runKill } from './kill.ts'
 import { outages, runOutage } from './outage.ts'
 import { plants, runPlanted } from './planted.ts'
@@ -15,6 +16,8 @@ const help = `Faults against the real server, held against what the client was t
   npm run chaos -- postgres-down         Postgres cannot run for a while     [--hold 60] seconds
   npm run chaos -- engine-down           ClickHouse cannot run for a while   [--hold 60]
   npm run chaos -- engine-slow           ClickHouse stands still for most of the time [--hold 60]
+  npm run chaos -- kafka [${Object.keys(kafkaFaults).join('|')}]
+      the log on three real brokers, two storage processes, one fault after another      [--hold 20] [--rate 5000]
   npm run chaos -- planted ${Object.keys(plants).join('|')}|all
       plants a bug into a copy of the product; the run passes when the checker finds it
 
@@ -57,7 +60,12 @@ async function main(): Promise<number> {
   else if (what === 'power-cut') failed = await runPowerCut({ ...common, runs: numberOf('runs', values.runs, 1, 1e6) })
   else if (what === 'disk-full') failed = await runDiskFull(common)
   else if (what in outages) failed = await runOutage(what as keyof typeof outages, { ...common, holdMs })
-  else if (what === 'planted') failed = await runPlanted(values.planted ?? positionals[1] ?? 'all')
+  else if (what === 'kafka') {
+    const names = positionals.length > 1 ? positionals.slice(1) : Object.keys(kafkaFaults)
+    const unknown = names.find((name) => !(name in kafkaFaults))
+    if (unknown) throw new Error(`there is no fault called ${unknown}\n\n${help}`)
+    failed = await runKafka(names as (keyof typeof kafkaFaults)[], { ...common, holdMs })
+  } else if (what === 'planted') failed = await runPlanted(values.planted ?? positionals[1] ?? 'all')
   else throw new Error(`there is no fault called ${what}\n\n${help}`)
   console.log(failed === 0 ? 'passed' : `FAILED: ${failed}`)
   return failed === 0 ? 0 : 1

@@ -20,6 +20,21 @@ export async function createEmbedded(dataDir: string): Promise<RawEvents> {
     logger: silentLogger,
     sessions: 2,
   })
+  return {
+    ...readRaw(engine),
+    // A merge result (its block numbers are a range) is not fsynced, and after a power cut its sources stand in for it.
+    detachedParts: async () => (await engine.detachedParts()).filter(({ name }) => !isMerged(name)).length,
+    stop: () => engine.stop(),
+  }
+}
+
+/** The events table of an engine that runs. */
+export function connectRaw(clickhouseUrl: string): RawEvents {
+  const { origin, username, password } = new URL(clickhouseUrl)
+  return { ...readRaw({ url: origin, username, password }), detachedParts: async () => 0, stop: async () => undefined }
+}
+
+function readRaw(engine: { url: string; username: string; password: string }): Pick<RawEvents, 'rows' | 'countOthers'> {
   const ask = async <T>(sql: string, params: Record<string, string> = {}): Promise<T[]> => {
     const url = new URL(engine.url)
     url.searchParams.set('database', 'splitstream')
@@ -48,9 +63,6 @@ export async function createEmbedded(dataDir: string): Promise<RawEvents> {
       const [row] = await ask<[number]>(`SELECT toFloat64(count()) FROM events WHERE source NOT IN (${list})`)
       return row?.[0] ?? 0
     },
-    // A merge result (its block numbers are a range) is not fsynced, and after a power cut its sources stand in for it.
-    detachedParts: async () => (await engine.detachedParts()).filter(({ name }) => !isMerged(name)).length,
-    stop: () => engine.stop(),
   }
 }
 

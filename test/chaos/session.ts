@@ -3,6 +3,7 @@ import type { Findings } from './findings.ts'
 import { Ledger } from './ledger.ts'
 import { Load, type Tenant } from './load.ts'
 import type { Random } from './random.ts'
+import { createEmbedded } from './raw-rows.ts'
 import type { Place } from './trial.ts'
 import { awaitStored, type Expectation, verifyRawRows, verifyThroughApi } from './verify.ts'
 
@@ -59,7 +60,7 @@ export class Session {
     const stored = await verifyThroughApi(victim.url, this.expectation, findings)
     const code = await victim.stop()
     if (code !== 0) findings.add('did not stop cleanly', `exit code ${code}`)
-    await verifyRawRows(victim.dataDir, [...(o.earlier ?? []), this.expectation], findings)
+    await verifyRawRows(await createEmbedded(victim.dataDir), [...(o.earlier ?? []), this.expectation], findings)
     return {
       ...this.ledger.counts(),
       stored: [...stored.values()].reduce((a, b) => a + b, 0),

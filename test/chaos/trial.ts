@@ -21,6 +21,18 @@ export interface Place {
   readonly victim: Victim
 }
 
+/** Gives `trial` a folder, which stays as evidence when it failed. */
+export async function inFolder(
+  o: { readonly name: string; readonly keep: boolean },
+  trial: (home: string) => Promise<boolean>,
+): Promise<boolean> {
+  const home = await mkdtemp(join(tmpdir(), `splitstream-${o.name}-`))
+  const passed = await trial(home)
+  if (passed && !o.keep) await rm(home, { recursive: true, force: true })
+  else console.log(`  kept: ${home}`)
+  return passed
+}
+
 /** Gives `trial` a place to happen, and clears it away afterwards, or keeps it as evidence when the trial failed. */
 export async function inPlace(o: TrialOptions, trial: (place: Place) => Promise<boolean>): Promise<boolean> {
   const home = await mkdtemp(join(tmpdir(), `splitstream-${o.name}-`))

@@ -3,7 +3,7 @@ import { contentHash } from './events.ts'
 import type { Findings } from './findings.ts'
 import { type Ledger, stateOf } from './ledger.ts'
 import type { Tenant } from './load.ts'
-import { createEmbedded, type RawRow } from './raw-rows.ts'
+import type { RawEvents, RawRow } from './raw-rows.ts'
 
 interface Page {
   readonly events: readonly Record<string, unknown>[]
@@ -82,15 +82,14 @@ async function countOf(client: Client, source: string): Promise<number> {
 }
 
 /**
- * The same against the table itself, with the engine started on the data directory of a stopped server; and the order: the
+ * The same against the table itself, and the order: the
  * events of a subject lie in the log in the order in which their sender made them.
  */
 export async function verifyRawRows(
-  dataDir: string,
+  engine: RawEvents,
   sources: readonly Expectation[],
   findings: Findings,
 ): Promise<void> {
-  const engine = await createEmbedded(dataDir)
   try {
     const parts = await engine.detachedParts()
     if (parts > 0) findings.add('detached parts', String(parts))
