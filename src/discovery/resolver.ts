@@ -12,7 +12,10 @@ export type Outcome = 'answered' | 'failed' | 'refused' | 'unreachable' | 'lost'
 
 /** Knows where the instances of a service are, and learns from its callers how they do. */
 export interface Resolver {
-  /** Those to be called now; empty when none is known. Cheap: asked for each call. */
+  /**
+   * Those to be called now; empty when none is known. One that is to get more calls than others stands there several times.
+   * Asked once for each try, and cheap: the list may be meant for that try alone, when one that was left out is tried again.
+   */
   current(): readonly Instance[]
   /** A try on an instance ended, after `ms`. Never throws. */
   report(instance: Instance, outcome: Outcome, ms: number): void

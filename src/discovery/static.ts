@@ -1,10 +1,17 @@
 import { AppError } from '@splitstream/kernel'
-import type { Instance, Resolver } from './resolver.ts'
+import type { Discovery } from './discovery.ts'
+import type { Instance } from './resolver.ts'
 
 /** Instances at fixed addresses. @throws AppError CONFIG_INVALID for an address that is not http://host:port */
-export function staticResolver(addresses: readonly string[]): Resolver {
+export function staticResolver(addresses: readonly string[]): Discovery {
   const instances: readonly Instance[] = addresses.map((address) => ({ origin: originOf(address) }))
-  return { current: () => instances, report() {} }
+  return {
+    current: () => instances,
+    report() {},
+    start: async () => {},
+    stop: async () => {},
+    health: () => ({ state: 'ok' }),
+  }
 }
 
 function originOf(address: string): string {
