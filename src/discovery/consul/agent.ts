@@ -1,0 +1,88 @@
+import { AppError, messageOf } from '@splitstream/kernel'
+
+export interface ConsulAccess {
+  /** Of the agent; default http://127.0.0.1:8500. */
+  readonly url?: string
+  /** Of the ACL system, sent as X-Consul-Token. */
+  readonly token?: string
+}
+
+export interface ConsulRequest {
+  readonly method?: 'GET' | 'PUT'
+  /** Begins with /v1/. */
+  readonly path: string
+  readonly query?: Readonly<Record<string, string>>
+  readonly body?: unknown
+  readonly timeoutMs: number
+  readonly signal?: AbortSignal
+}
+
+export interface ConsulAnswer {
+  readonly status: number
+  readonly headers: Headers
+  readonly text: string
+}
+
+/** An answer is not read beyond that, bytes: some thousands of instances. */
+const maxAnswerBytes = 8 << 20
+
+/**
+ * The HTTP API of a Consul agent. Over fetch and not the npm package consul: what is hard (the index, the limits, what
+ * holds while Consul is away) would be ours with the package too, and the rest is five requests.
+ */
+export class ConsulAgent {
+  readonly #url: URL
+  readonly #headers: Readonly<Record<string, string>>
+
+  /** @throws AppError CONFIG_INVALID when the url is not http(s)://host:port */
+  constructor({ url = 'http://127.0.0.1:8500', token }: ConsulAccess) {
+    const parsed = URL.parse(url)
+    if (!parsed || !['http:', 'https:'].includes(parsed.protocol) || parsed.username !== '' || parsed.password !== '') {
+      throw new AppError('CONFIG_INVALID', 'The address of Consul is not of the form http://host:port')
+    }
+    this.#url = parsed
+    this.#headers = token === undefined ? {} : { 'X-Consul-Token': token }
+  }
+
+  /** Whatever the status is. @throws Error when there is no whole answer in time, or it is too large */
+  async send({ method = 'GET', path, query = {}, body, timeoutMs, signal }: ConsulRequest): Promise<ConsulAnswer> {
+    const url = new URL(`${this.#url.pathname.replace(/\/$/, '')}${path}`, this.#url)
+    url.search = new URLSearchParams(query).toString()
+    const timeout = AbortSignal.timeout(timeoutMs)
+    try {
+      const response = await fetch(url, {
+        method,
+        headers: this.#headers,
+        body: body === undefined ? null : JSON.stringify(body),
+        redirect: 'error', // it would carry the token elsewhere
+        signal: signal ? AbortSignal.any([signal, timeout]) : timeout,
+      })
+      return { status: response.status, headers: response.headers, text: await readText(response) }
+    } catch (error) {
+      throw new Error(`Consul does not answer (${reasonOf(error)})`, { cause: error })
+    }
+  }
+}
+
+/** What a status other than the expected one says, for people. */
+export function refusal(status: number): Error {
+  const why = status === 403 ? ': it does not know the token, or the token lacks the right' : ''
+  return new Error(`Consul answered ${status}${why}`)
+}
+
+async function readText(response: Response): Promise<string> {
+  const chunks: Uint8Array[] = []
+  let length = 0
+  for await (const chunk of response.body ?? []) {
+    length += chunk.length
+    if (length > maxAnswerBytes) throw new Error(`more than ${maxAnswerBytes} bytes`)
+    chunks.push(chunk)
+  }
+  return Buffer.concat(chunks, length).toString()
+}
+
+/** fetch says no more than "fetch failed"; what happened is in the cause. */
+function reasonOf(error: unknown): string {
+  const cause = error instanceof Error && error.cause instanceof Error ? error.cause : error
+  return cause instanceof Error && 'code' in cause && typeof cause.code === 'string' ? cause.code : messageOf(cause)
+}
