@@ -45,7 +45,8 @@ export interface LogWriter {
    * Appends the entries, each to one partition counted from 0, in order within it. Resolves once all are durable (fsynced, or
    * acknowledged by the brokers). The ranges come in the order of the entries; an entry that is durable in this process's
    * spool, and has no place in the log yet, has none. The local log appends all entries or none.
-   * @throws AppError OVERLOADED (too many bytes waiting), DISK_FULL, UNAVAILABLE, UNKNOWN_OUTCOME: nothing was acknowledged,
+   * @throws AppError INTERNAL (no entries, no such partition or count), CANCELLED, STOPPING, BODY_TOO_LARGE: nothing was
+   * appended. OVERLOADED (too many bytes waiting), DISK_FULL, UNAVAILABLE, UNKNOWN_OUTCOME: nothing was acknowledged,
    * though some of it may be in the log. Sending the same events again is safe.
    */
   append(entries: readonly LogAppend[], call: Call): Promise<LogRange[]>
@@ -58,21 +59,28 @@ export interface ReadLimits {
   readonly waitMs: number
 }
 
-/** One partition, as one consumer of a group holds it. Two consumers of a group never hold the same lane at once. */
+/**
+ * One partition, as one consumer of a group holds it. Two consumers of a group never hold the same lane at once; one that stood
+ * still may for a moment take a lane for its own that was given away, so effects need a fence of their own, as `commit` has.
+ */
 export interface Lane {
   readonly partition: number
   /** Aborted when the partition is taken away or the consumer stops. */
   readonly signal: AbortSignal
   /** Offset of the oldest record still kept, and the offset that the next append will get. */
   bounds(): Promise<{ start: number; end: number }>
-  /** The group's committed offset: the next one to read. 0 when the group is new. */
+  /** The group's committed offset, the next one to read; what lies between the two is a gap. 0 when the group is new. */
   committed(): Promise<number>
   /**
    * Whole records from the one that holds `from` on, in offset order, until a limit is reached (always at least one when
-   * there is one). Empty after `waitMs` without a record. Records do not leave the log by being read.
+   * there is one). Empty after `waitMs` without a record, yet never when `bounds` told of one. Records do not leave the log
+   * by being read.
    */
   read(from: number, limits: ReadLimits): Promise<LogRecord[]>
-  /** Records that the group is done with everything before `next`. Call it after the effect, never before. */
+  /**
+   * Records that the group is done with everything before `next`. Call it after the effect, never before.
+   * @throws AppError UNAVAILABLE when it may not be recorded: also when the lane is not ours any more
+   */
   commit(next: number): Promise<void>
 }
 
@@ -85,7 +93,8 @@ export interface LogReader {
   readonly partitions: number
   /**
    * Joins `group` and runs `lane` for each partition that it is given, until the lane's signal aborts. A lane handler
-   * that throws is run again after a pause; nothing is skipped.
+   * that throws or returns is run again after a pause; nothing is skipped.
+   * @throws AppError CONFLICT when the log cannot share the group between consumers and has one, STOPPING
    */
   consume(group: string, lane: (lane: Lane) => Promise<void>): Promise<Consumption>
 }

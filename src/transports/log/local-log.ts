@@ -12,6 +12,7 @@ import {
   type LogRange,
   messageOf,
 } from '@splitstream/kernel'
+import { checkAppend } from '../check-append.ts'
 import { Committer } from './committer.ts'
 import type { FromWorker, GroupOffset } from './messages.ts'
 import { LogFileReader } from './reader.ts'
@@ -61,7 +62,8 @@ export async function openLocalLog(o: LocalLogOptions): Promise<LocalLog> {
       for (const partition of touched) for (const wake of wakers[partition]!) wake()
     },
   })
-  const consumptions = new Set<Consumption>()
+  const consumptions = new Map<string, Consumption>()
+  let stopping = false
   let free = Number.POSITIVE_INFINITY
 
   const setOffset = (offset: GroupOffset): void => {
@@ -137,19 +139,20 @@ export async function openLocalLog(o: LocalLogOptions): Promise<LocalLog> {
   return {
     partitions,
     append: async (entries, call: Call): Promise<LogRange[]> => {
-      if (call.signal.aborted) throw new AppError('CANCELLED', 'The caller went away')
-      if (entries.length === 0) throw new AppError('INTERNAL', 'An append needs at least one entry')
-      for (const { partition, count } of entries) {
-        if (!(partition >= 0 && partition < partitions && count > 0)) {
-          throw new AppError('INTERNAL', `There is no partition ${partition}, or an entry has no events`)
-        }
-      }
+      checkAppend(entries, partitions, call)
       if (free < (o.minFreeBytes ?? 256 << 20)) {
         throw new AppError('DISK_FULL', 'Too little disk space is left', { retryAfterMs: 10_000 })
       }
       return committer.append(entries)
     },
     consume: async (group, handler) => {
+      if (stopping) throw new AppError('STOPPING', 'The event log is stopping')
+      if (consumptions.has(group)) {
+        throw new AppError(
+          'CONFLICT',
+          `The group ${group} consumes this log already; here it has one consumer at a time`,
+        )
+      }
       const stop = new AbortController()
       const lanes = Array.from({ length: partitions }, (_, partition) => {
         // Known from now on, so that retention waits for this group.
@@ -160,10 +163,10 @@ export async function openLocalLog(o: LocalLogOptions): Promise<LocalLog> {
         stop: async () => {
           stop.abort()
           await Promise.all(lanes)
-          consumptions.delete(consumption)
+          if (consumptions.get(group) === consumption) consumptions.delete(group)
         },
       }
-      consumptions.add(consumption)
+      consumptions.set(group, consumption)
       return consumption
     },
     stats: () => {
@@ -180,8 +183,9 @@ export async function openLocalLog(o: LocalLogOptions): Promise<LocalLog> {
       return { state: 'ok' }
     },
     stop: async () => {
+      stopping = true
       clearInterval(upkeep)
-      await Promise.all([...consumptions].map((consumption) => consumption.stop()))
+      await Promise.all([...consumptions.values()].map((consumption) => consumption.stop()))
       await committer.close()
       reader.close()
     },
