@@ -4,14 +4,11 @@ import { AppError, type CallPort, type Clock, type Logger, type Metrics, type Mo
 import { type StorageRead, storageReadPort } from '@splitstream/storage/contract'
 import { container, type DependencyContainer, type InjectionToken } from 'tsyringe'
 import type { Config } from './config.ts'
-import { staticResolver } from './discovery/static.ts'
 import type { InFlight } from './edge/in-flight.ts'
-import type { PortLink } from './links.ts'
 import type { Platform } from './platform.ts'
 import { type CallPortName, load, type ModuleName } from './registry.ts'
+import type { RemotePorts } from './remote.ts'
 import type { Topology } from './topology.ts'
-import { callOverHttp } from './transports/http/client.ts'
-import { ConnectionPool } from './transports/http/pool.ts'
 import { createPortServer, type PortServer, servePort } from './transports/http/server.ts'
 import { bindInProcess } from './transports/inproc/bind.ts'
 
@@ -37,7 +34,7 @@ export interface Bound {
  */
 export async function bindModules(
   topology: Topology,
-  base: { config: Config; platform: Platform; clock: Clock; logger: Logger; metrics: Metrics },
+  base: { config: Config; platform: Platform; remote: RemotePorts; clock: Clock; logger: Logger; metrics: Metrics },
 ): Promise<Bound[]> {
   const root = container.createChildContainer()
   root.register(tokens.config, { useValue: base.config })
@@ -47,10 +44,9 @@ export async function bindModules(
   root.register(tokens.metrics, { useValue: base.metrics })
 
   const provided: { append?: IngestAppend; read?: StorageRead } = {}
-  const remote = new Remote(base)
   const bindPort = <P extends object>(port: CallPort<P>, target: () => P): P => {
     const link = topology.links.get(port.name as CallPortName)
-    return !link || link.kind === 'local' ? bindInProcess(port, target, base.clock) : remote.bind(port, link)
+    return !link || link.kind === 'local' ? bindInProcess(port, target, base.clock) : base.remote.bind(port, link)
   }
   const append = bindPort(ingestAppendPort, () => provided.append!)
   const read = bindPort(storageReadPort, () => provided.read!)
@@ -126,27 +122,6 @@ const common = (c: DependencyContainer) => ({
 function present<T>(part: T | undefined): T {
   if (part === undefined) throw new AppError('INTERNAL', 'A module was given less than the registry says that it needs')
   return part
-}
-
-/** Ports of other processes: one pool of connections for all. */
-class Remote {
-  readonly #base: { readonly config: Config; readonly clock: Clock; readonly logger: Logger }
-  readonly #pool = new ConnectionPool()
-
-  constructor(base: { readonly config: Config; readonly clock: Clock; readonly logger: Logger }) {
-    this.#base = base
-  }
-
-  bind<P extends object>(port: CallPort<P>, link: Exclude<PortLink, { kind: 'local' }>): P {
-    const { config, clock } = this.#base
-    const instances = staticResolver(
-      link.url
-        .replace(/^http:\/\//, '')
-        .split(',')
-        .map((host) => `http://${host}`),
-    )
-    return callOverHttp(port, { instances, pool: this.#pool, secret: present(config.INTERNAL_SECRET), clock })
-  }
 }
 
 /** What other processes may call here; undefined when nothing. */

@@ -51,6 +51,18 @@ export const settings = z.object({
     .min(32, 'needs at least 32 characters')
     .optional()
     .describe('What processes of a split show each other; the same in all of them. If unset, none may call this one.'),
+  CONSUL_URL: z
+    .url()
+    .optional()
+    .describe('Agent of Consul: asked by links consul://service; the modules of this process register there.'),
+  CONSUL_TOKEN: z.string().min(1).optional().describe('ACL token for Consul.'),
+  ADVERTISE_HOST: z
+    .string()
+    .min(1)
+    .optional()
+    .describe(
+      'Where others reach this process, as registered with Consul. HOST if unset, or the name of this machine.',
+    ),
   KAFKA_TOPIC: z
     .string()
     .regex(/^[A-Za-z0-9._-]{1,200}$/, 'legal are letters, digits, dot, underscore and hyphen')
@@ -177,7 +189,7 @@ export function loadConfig(env: NodeJS.ProcessEnv = process.env, envFile = '.env
     for (const issue of parsed.error.issues) {
       const name = String(issue.path[0])
       const found =
-        name === 'ADMIN_KEY' || name.endsWith('_SECRET') || name.endsWith('_URL')
+        name === 'ADMIN_KEY' || /_(SECRET|TOKEN)$/.test(name) || name.endsWith('_URL')
           ? 'a value that is not shown'
           : JSON.stringify(given[name])
       problems.push(

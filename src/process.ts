@@ -8,6 +8,7 @@ import { opsRoutes } from './edge/ops-routes.ts'
 import { isOperator } from './edge/serve.ts'
 import type { OpenLog } from './event-log.ts'
 import { startPlatform } from './platform.ts'
+import { RemotePorts, registrations } from './remote.ts'
 import { createLogger } from './telemetry/logger.ts'
 import { createMetrics } from './telemetry/metrics.ts'
 import { planTopology, topologyRoute } from './topology.ts'
@@ -30,12 +31,15 @@ export async function startProcess(config: Config): Promise<Running> {
 
   let started = false
   try {
-    const bound = await bindModules(topology, { config, platform, clock, logger, metrics })
+    const remote = new RemotePorts({ config, clock, logger })
+    const bound = await bindModules(topology, { config, platform, remote, clock, logger, metrics })
+    await lifecycle.start(remote)
     for (const { name, module } of bound) {
       await lifecycle.start({ name, start: () => module.start(), stop: () => module.stop() })
     }
     const health = (): Record<string, Health> => ({
       ...platform.health(),
+      ...remote.health(),
       ...Object.fromEntries(bound.map(({ name, module }) => [name, module.health()])),
     })
     const inFlight = new InFlight(config.MAX_IN_FLIGHT_BYTES)
@@ -49,7 +53,7 @@ export async function startProcess(config: Config): Promise<Running> {
         ...bound.flatMap(({ module }) => module.routes),
         ...keyRoutes(platform.keys, isOperator),
         ...opsRoutes({ health, started: () => started, metricsText: () => metrics.text() }),
-        topologyRoute(topology),
+        topologyRoute(topology, () => remote.view()),
       ],
       ...(ports && { internal: ports.handler }),
       keys: platform.keys,
@@ -70,6 +74,7 @@ export async function startProcess(config: Config): Promise<Running> {
         await Promise.all([ports?.stop(), edge.stop()])
       },
     })
+    for (const part of registrations(config, url, { config, clock, logger })) await lifecycle.start(part)
     started = true
     logger.info('ready', { url, modules: topology.modules })
     return {

@@ -111,14 +111,15 @@ export function viewOf(topology: Topology): TopologyView {
   }
 }
 
-export function topologyRoute(topology: Topology): Route {
-  const json = viewOf(topology)
+/** @param instances where each link leads at the moment, and how those do */
+export function topologyRoute(topology: Topology, instances: () => Record<string, unknown>): Route {
+  const view = viewOf(topology)
   return {
     method: 'GET',
     path: '/v1/topology',
     scope: 'admin',
     operator: true,
     summary: 'Which modules this process runs, and over what it reaches the others',
-    handle: async () => ({ status: 200, json }),
+    handle: async () => ({ status: 200, json: { ...view, instances: instances() } }),
   }
 }

@@ -1,7 +1,7 @@
 import { type Lane, systemCall } from '@splitstream/kernel'
 import type { Progress } from '../adapters/progress.ts'
 import type { LaneDeps } from './consume-lane.ts'
-import { replayRecords } from './replay-range.ts'
+import { readMs, replayRecords } from './replay-range.ts'
 
 /**
  * The start-up gate. ClickHouse puts a damaged part aside at start and says nothing: its rows are simply gone from every
@@ -46,7 +46,7 @@ async function goThroughLog(lane: Lane, progress: Progress, next: number, deps: 
   const { maxEvents, maxBytes } = deps.limits
   // The head of the log may be trimmed meanwhile: what is read says where it begins now.
   for (let from = (await lane.bounds()).start; from < next; ) {
-    const records = await lane.read(from, { maxEvents, maxBytes, waitMs: 0 })
+    const records = await lane.read(from, { maxEvents, maxBytes, waitMs: readMs })
     const [head, tail] = [records[0], records.at(-1)]
     if (!head || !tail) break
     const range = { first: Math.max(from, head.baseOffset), last: Math.min(tail.baseOffset + tail.count, next) - 1 }

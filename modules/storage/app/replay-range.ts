@@ -1,4 +1,4 @@
-import { type Lane, type LogRecord, systemCall } from '@splitstream/kernel'
+import { AppError, type Lane, type LogRecord, systemCall } from '@splitstream/kernel'
 import type { Progress, Range } from '../adapters/progress.ts'
 import { cutBlock, isUntimed, keyHigh, keyLow, timeOf } from '../domain/block.ts'
 import type { LaneDeps } from './consume-lane.ts'
@@ -70,17 +70,25 @@ export async function replayRecords(
   })
 }
 
-/** All records of a range that is still in the log. @throws when a part of it is gone: then nothing may be confirmed. */
+/** For records that are there: how long a log on other machines may take to bring them, ms. */
+export const readMs = 10_000
+
+/**
+ * All records of a range that is still in the log. Between two records may be a gap: it is no loss as long as the log still
+ * begins before it. @throws when a part of it is gone: then nothing may be confirmed.
+ */
 async function readRange(lane: Lane, range: Range): Promise<LogRecord[]> {
   const records: LogRecord[] = []
   for (let next = range.first; next <= range.last; ) {
-    const read = await lane.read(next, { maxEvents: range.last - next + 1, maxBytes: 64 << 20, waitMs: 0 })
+    const read = await lane.read(next, { maxEvents: range.last - next + 1, maxBytes: 64 << 20, waitMs: readMs })
     const last = read.at(-1)
-    if (!last || read[0]!.baseOffset > next) {
-      throw new Error(`log partition ${lane.partition} no longer holds the offsets from ${next}`)
-    }
+    if (!last)
+      throw new AppError('UNAVAILABLE', `log partition ${lane.partition} does not give the offsets from ${next}`)
     records.push(...read)
     next = last.baseOffset + last.count
+  }
+  if ((await lane.bounds()).start > range.first) {
+    throw new AppError('CONFLICT', `log partition ${lane.partition} gave up the offsets from ${range.first} meanwhile`)
   }
   return records
 }
