@@ -1,12 +1,4 @@
-import {
-  AppError,
-  type Clock,
-  type Lane,
-  type LogAppend,
-  type Logger,
-  type LogRange,
-  messageOf,
-} from '@splitstream/kernel'
+import { type Clock, type Lane, type LogAppend, type Logger, type LogRange, messageOf } from '@splitstream/kernel'
 import type { LocalLog } from '../log/local-log.ts'
 import { firstPartition, maxEventsPerRecord, placeOf } from './places.ts'
 import type { KafkaProducer } from './producer.ts'
@@ -63,8 +55,6 @@ export class PartitionWriter {
   }
 
   append(entry: LogAppend): Promise<LogRange | undefined> {
-    if (entry.count > maxEventsPerRecord)
-      throw new AppError('INTERNAL', `A record holds up to ${maxEventsPerRecord} events`)
     if (this.#spooling) return this.#spool([entry])
     const { promise, resolve, reject } = Promise.withResolvers<LogRange | undefined>()
     this.#queue.push({ entry, resolve, reject })
@@ -83,7 +73,7 @@ export class PartitionWriter {
       if (records.length > 0) {
         await this.#o.producer.send(
           this.#o.partition,
-          records.map((record) => toMessage(this.#o.partition, record.count, record.bytes)),
+          records.map((record) => toMessage(this.#o.partition, record)),
         )
         const last = records.at(-1)!
         next = last.baseOffset + last.count
@@ -107,7 +97,7 @@ export class PartitionWriter {
   async #send(waiting: readonly Waiting[]): Promise<void> {
     const { partition, producer, logger } = this.#o
     try {
-      const messages = waiting.map(({ entry }) => toMessage(partition, entry.count, entry.bytes))
+      const messages = waiting.map(({ entry }) => toMessage(partition, entry))
       const base = placeOf(await producer.send(partition, messages))
       waiting.forEach(({ entry, resolve }, i) => {
         const first = base + i * maxEventsPerRecord

@@ -1,7 +1,7 @@
 import { crc32 } from 'node:zlib'
 import type { LogRecord } from '@splitstream/kernel'
 import type { KafkaMessage, Message } from 'kafkajs'
-import { firstPartition, placeOf } from './places.ts'
+import { firstPartition, maxEventsPerRecord, placeOf } from './places.ts'
 
 /*
  * A record on the topic (docs/kafka.md): the value is the batch as ingest made it (version 1 of its record format), the
@@ -10,14 +10,25 @@ import { firstPartition, placeOf } from './places.ts'
  */
 export const headers = { count: 'splitstream-count', checksum: 'splitstream-crc32' } as const
 
+/** What tells readers that a record was damaged before it came here: no checksum fits it. */
+const damaged = 'damaged'
+
+/** Of the log port, with what only a record that was in a log before has. */
+export type Outgoing = Pick<LogRecord, 'count' | 'bytes'> & Partial<Pick<LogRecord, 'appendedAt' | 'corrupt'>>
+
 /** @param partition Kafka's number */
-export function toMessage(partition: number, count: number, bytes: Uint8Array): Message {
+export function toMessage(partition: number, { count, bytes, appendedAt, corrupt }: Outgoing): Message {
   return {
     partition,
     // Without a key: the partition is given, and nothing on the topic is to be compacted.
     key: null,
     value: Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength),
-    headers: { [headers.count]: String(count), [headers.checksum]: String(crc32(bytes)) },
+    headers: {
+      // A damaged row of the spool can stand for more records than one.
+      [headers.count]: String(Math.min(count, maxEventsPerRecord)),
+      [headers.checksum]: corrupt ? damaged : String(crc32(bytes)),
+    },
+    ...(appendedAt !== undefined && { timestamp: String(appendedAt) }),
   }
 }
 
@@ -25,11 +36,12 @@ export function toMessage(partition: number, count: number, bytes: Uint8Array): 
 export function fromMessage(partition: number, message: KafkaMessage): LogRecord {
   const bytes = message.value ?? Buffer.alloc(0)
   const count = numberIn(message.headers?.[headers.count])
-  const sound = count !== undefined && count > 0 && numberIn(message.headers?.[headers.checksum]) === crc32(bytes)
+  const counted = count !== undefined && count > 0 && count <= maxEventsPerRecord
+  const sound = counted && numberIn(message.headers?.[headers.checksum]) === crc32(bytes)
   return {
     partition: firstPartition + partition,
     baseOffset: placeOf(message.offset),
-    count: count !== undefined && count > 0 ? count : 1,
+    count: counted ? count : 1,
     bytes,
     appendedAt: Number(message.timestamp),
     corrupt: !sound,
@@ -38,6 +50,6 @@ export function fromMessage(partition: number, message: KafkaMessage): LogRecord
 
 function numberIn(header: unknown): number | undefined {
   if (!Buffer.isBuffer(header) && typeof header !== 'string') return undefined
-  const number = Number(String(header))
-  return Number.isInteger(number) && number >= 0 && number < 2 ** 32 ? number : undefined
+  const text = String(header)
+  return /^\d{1,10}$/.test(text) && Number(text) < 2 ** 32 ? Number(text) : undefined
 }

@@ -12,6 +12,11 @@ export interface TopicOptions {
   readonly retainMs: number
 }
 
+/** Of a batch as Kafka stores it. */
+const maxMessageBytes = 32 << 20
+/** Of one record's value: the rest is room for headers, and for what compression adds to what it cannot shrink. */
+export const maxRecordBytes = maxMessageBytes - (64 << 10)
+
 /**
  * Makes the topic when there is none, and checks the one that is there: what a 2xx promises rests on its settings.
  * @throws AppError CONFIG_INVALID naming what is wrong with it, UNAVAILABLE when Kafka cannot be asked
@@ -39,7 +44,7 @@ async function makeTopic(admin: Admin, o: TopicOptions, logger: Logger): Promise
             { name: 'min.insync.replicas', value: String(o.minInSync) },
             { name: 'retention.ms', value: String(o.retainMs) },
             { name: 'cleanup.policy', value: 'delete' },
-            { name: 'max.message.bytes', value: String(32 << 20) },
+            { name: 'max.message.bytes', value: String(maxMessageBytes) },
             { name: 'unclean.leader.election.enable', value: 'false' },
           ],
         },
@@ -65,7 +70,9 @@ async function checkTopic(admin: Admin, o: TopicOptions): Promise<void> {
   const { resources } = await withRetries(() =>
     admin.describeConfigs({
       includeSynonyms: false,
-      resources: [{ type: 2, name: o.topic, configNames: ['min.insync.replicas', 'cleanup.policy'] }],
+      resources: [
+        { type: 2, name: o.topic, configNames: ['min.insync.replicas', 'cleanup.policy', 'max.message.bytes'] },
+      ],
     }),
   )
   const config = new Map(resources[0]?.configEntries.map((entry) => [entry.configName, entry.configValue]))
@@ -73,6 +80,12 @@ async function checkTopic(admin: Admin, o: TopicOptions): Promise<void> {
     throw invalid(
       `the topic ${o.topic} has min.insync.replicas=${config.get('min.insync.replicas')}: with less than ${o.minInSync} ` +
         'an acknowledged event can be lost with one broker; raise it, or lower KAFKA_MIN_INSYNC knowing that',
+    )
+  }
+  if (Number(config.get('max.message.bytes')) < maxMessageBytes) {
+    throw invalid(
+      `the topic ${o.topic} has max.message.bytes=${config.get('max.message.bytes')}: a batch that it refuses would hold up ` +
+        `all behind it; raise it to ${maxMessageBytes}`,
     )
   }
   if (config.get('cleanup.policy') !== 'delete') {

@@ -8,10 +8,13 @@ import {
   type LogRange,
 } from '@splitstream/kernel'
 import type { Kafka } from 'kafkajs'
+import { checkAppend } from '../check-append.ts'
 import type { LocalLog } from '../log/local-log.ts'
 import type { Compression } from './client.ts'
 import { PartitionWriter } from './partition-writer.ts'
+import { maxEventsPerRecord } from './places.ts'
 import { KafkaProducer } from './producer.ts'
+import { maxRecordBytes } from './topic.ts'
 
 export interface WriterOptions {
   readonly kafka: Kafka
@@ -32,6 +35,8 @@ export class KafkaWriter {
   readonly #producers: KafkaProducer[]
   readonly #writers: PartitionWriter[]
   #pendingBytes = 0
+  #pending = 0
+  #idle: (() => void) | undefined
   #draining: { stop(): Promise<void> } | undefined
   #closing = false
 
@@ -58,13 +63,15 @@ export class KafkaWriter {
 
   /** Ranges of what has a place in Kafka; what went into the spool has none yet, and is as durable. */
   async append(entries: readonly LogAppend[], call: Call): Promise<LogRange[]> {
-    if (call.signal.aborted) throw new AppError('CANCELLED', 'The caller went away')
+    checkAppend(entries, this.#o.partitions, call)
+    for (const entry of entries) checkSize(entry)
     if (this.#closing) throw new AppError('STOPPING', 'The event log is stopping')
     const bytes = entries.reduce((sum, entry) => sum + entry.bytes.length, 0)
     if (this.#pendingBytes + bytes > this.#o.maxPendingBytes) {
       throw new AppError('OVERLOADED', 'Too many bytes wait for Kafka', { retryAfterMs: 1_000 })
     }
     this.#pendingBytes += bytes
+    this.#pending++
     try {
       const results = await Promise.allSettled(entries.map((entry) => this.#writers[entry.partition]!.append(entry)))
       const failed = results.find((result) => result.status === 'rejected')
@@ -72,6 +79,7 @@ export class KafkaWriter {
       return results.flatMap((result) => (result.status === 'fulfilled' && result.value ? [result.value] : []))
     } finally {
       this.#pendingBytes -= bytes
+      if (--this.#pending === 0) this.#idle?.()
     }
   }
 
@@ -84,16 +92,25 @@ export class KafkaWriter {
   /** What is in the spool stays there for the next start. */
   async stop(): Promise<void> {
     this.#closing = true
-    while (this.#pendingBytes > 0) await this.#o.clock.sleep(20)
+    if (this.#pending > 0) await new Promise<void>((resolve) => (this.#idle = resolve))
     await this.#draining?.stop()
     await Promise.all(this.#producers.map((producer) => producer.close()))
   }
 
   #reserve(bytes: number): void {
-    const kept = this.#o.spool.stats().partitions.reduce((sum, partition) => sum + partition.bytes, 0)
+    const { partitions, pendingBytes } = this.#o.spool.stats()
+    const kept = partitions.reduce((sum, partition) => sum + partition.bytes, pendingBytes)
     if (kept + bytes <= this.#o.maxSpoolBytes) return
     throw new AppError('UNAVAILABLE', 'Kafka does not take events, and as many as may wait for it are waiting', {
       retryAfterMs: 5_000,
     })
+  }
+}
+
+/** What Kafka will never take must not get in: everything behind it would wait for ever. */
+function checkSize({ count, bytes }: LogAppend): void {
+  if (count > maxEventsPerRecord) throw new AppError('INTERNAL', `A record holds up to ${maxEventsPerRecord} events`)
+  if (bytes.length > maxRecordBytes) {
+    throw new AppError('BODY_TOO_LARGE', `A record on Kafka holds up to ${maxRecordBytes} bytes`)
   }
 }

@@ -27,7 +27,9 @@ export async function moveRest(
         for (const record of await lane.read(next, { maxEvents: 100_000, maxBytes: 4 << 20, waitMs: 0 })) {
           const call = systemCall(clock, 60_000, lane.signal)
           const bytes = Uint8Array.from(record.bytes)
-          await to.append([{ partition: lane.partition, count: record.count, bytes }], call)
+          // A damaged row stands for all the records that were in it, and no reader believes its count.
+          const count = record.corrupt ? 1 : record.count
+          await to.append([{ partition: lane.partition, count, bytes }], call)
           next = record.baseOffset + record.count
           events += record.count
         }
