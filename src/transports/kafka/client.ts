@@ -2,6 +2,7 @@ import { promisify } from 'node:util'
 import zlib from 'node:zlib'
 import { AppError, type Logger } from '@splitstream/kernel'
 import kafkajs, { type Kafka, logLevel } from 'kafkajs'
+import './quiet-queue.ts'
 
 // Built into Node; kafkajs itself brings gzip alone.
 kafkajs.CompressionCodecs[kafkajs.CompressionTypes.ZSTD] = () => ({
@@ -34,6 +35,14 @@ export function kafkaClient(brokers: readonly string[], clientId: string, logger
       logger.debug(`kafka: ${entry.log.message}`, { namespace: entry.namespace, error: String(entry.log.error ?? '') })
     },
   })
+}
+
+/** The type of the broker's refusal, such as REBALANCE_IN_PROGRESS: kafkajs wraps the error that has it, more than once. */
+export function refusalOf(error: unknown): string | undefined {
+  for (let at = error, depth = 0; at instanceof Error && depth < 5; at = at.cause, depth++) {
+    if ('type' in at && typeof at.type === 'string') return at.type
+  }
+  return undefined
 }
 
 /** What kafkajs throws, as the error of the port. */

@@ -1,89 +1,151 @@
 import type { LogRecord, ReadLimits } from '@splitstream/kernel'
+import { recordAt } from './places.ts'
 
-interface Delivery {
-  readonly records: readonly LogRecord[]
-  next: number
-  done(): void
+/** The consumer of one partition, as its feed steers it. Offsets are Kafka's: they count records. */
+export interface Source {
+  seek(record: number): void
+  pause(): void
+  resume(): void
 }
 
-/*
- * Between Kafka's consumer, which pushes batches, and a lane, which pulls records from an offset of its choice. States:
+/** Records of one fetch, all that the partition has from `from` to `last`. */
+export interface Delivery {
+  readonly from: number
+  readonly last: number
+  readonly records: readonly LogRecord[]
+  /** Offset after the last record of the partition at the time of the fetch. */
+  readonly end: number
+}
+
+/** Bytes that wait for the lane; with more the consumer pauses. What one fetch brings can come on top. */
+const enoughBytes = 4 << 20
+/** How long a read waits on for a record that is known to be there, ms. */
+const knownMs = 5_000
+
+/**
+ * Between Kafka's consumer, which pushes what it fetched, and a lane, which pulls records from an offset of its choice.
  *
- *   idle       nothing was asked for yet, or what was delivered is taken.
- *   offered    a batch waits (one: the consumer fetches the next when it is taken). `read` takes from its front.
- *   seeking    the lane asked for another offset than the next one: the consumer is told, and batches from elsewhere are dropped.
+ *   unread     nothing was asked for yet: what comes is not kept, and the consumer pauses.
+ *   following  what comes next in order is kept until the lane takes it; with enough of it the consumer pauses.
+ *   seeking    the lane asked for an offset that is not among what is kept: the consumer was told.
+ *
+ * kafkajs can still bring records from where it stood before a seek, and after the group was formed anew it stands where the
+ * group's commit says. So each delivery says where it begins, and one that begins beyond the next record is refused.
  */
 export class Feed {
-  readonly partition: number
-  readonly #seek: (offset: number) => void
-  #delivery: Delivery | undefined
-  /** Offset that the next record has to have, or lie after; -1 before the first read. */
+  readonly #source: Source
+  #kept: LogRecord[] = []
+  #bytes = 0
+  /** What the lane reads next, an offset of events; -1 before the first read. */
   #wanted = -1
+  /** What the consumer has to bring next. */
+  #next = -1
+  #end = -1
+  #paused = false
   #wake: (() => void) | undefined
 
-  constructor(partition: number, seek: (offset: number) => void) {
-    this.partition = partition
-    this.#seek = seek
+  constructor(source: Source) {
+    this.#source = source
   }
 
-  /** The lane waits for something that the consumer does not bring. */
-  get waiting(): boolean {
-    return this.#wake !== undefined
+  /** The record that a lane waits for and does not get; undefined when none waits. */
+  get waitsFor(): number | undefined {
+    return this.#wake ? this.#next : undefined
   }
 
-  get wanted(): number {
-    return this.#wanted
+  /** Where the partition ends is known, as of some time. */
+  get knowsEnd(): boolean {
+    return this.#end >= 0
   }
 
-  /** A batch came. Resolves when all of it was taken, or is not wanted; rejects never. */
-  offer(records: readonly LogRecord[]): Promise<void> {
-    this.#delivery?.done()
-    this.#delivery = undefined
-    const from = records.findIndex((record) => record.baseOffset + record.count > this.#wanted)
-    if (this.#wanted < 0 || from < 0) return Promise.resolve()
-    const { promise, resolve } = Promise.withResolvers<void>()
-    this.#delivery = { records, next: from, done: resolve }
-    this.#wake?.()
-    return promise
+  /** The delivery would leave records out, as far as we know. */
+  leavesOut(delivery: Delivery): boolean {
+    return this.#next >= 0 && delivery.from > this.#next
   }
 
-  /** After the group was formed anew the consumer may stand elsewhere. */
-  resume(): void {
-    this.drop()
-    if (this.#wanted >= 0) this.#seek(this.#wanted)
+  /** There are records before `end`, and none before `start` any more. Both are Kafka's offsets. */
+  learn(start: number, end: number): void {
+    this.#end = Math.max(this.#end, end)
+    if (this.#next >= 0) this.#next = Math.max(this.#next, start)
   }
 
-  drop(): void {
-    this.#delivery?.done()
-    this.#delivery = undefined
-  }
-
-  async read(from: number, limits: ReadLimits, signal: AbortSignal): Promise<LogRecord[]> {
-    if (from !== this.#wanted) {
-      this.drop()
-      this.#wanted = from
-      this.#seek(from)
+  offer(delivery: Delivery): void {
+    this.#end = Math.max(this.#end, delivery.end)
+    if (this.#next < 0) return this.#pause()
+    if (this.leavesOut(delivery)) return this.#source.seek(this.#next)
+    for (const record of delivery.records) {
+      if (recordAt(record.baseOffset) < this.#next) continue
+      this.#kept.push(record)
+      this.#bytes += record.bytes.length
     }
-    if (!this.#delivery) await this.#arrival(limits.waitMs, signal)
-    return this.#take(limits)
+    this.#next = Math.max(this.#next, delivery.last + 1)
+    if (this.#bytes >= enoughBytes) this.#pause()
+    this.#wake?.()
+  }
+
+  /** The consumer is another one, or joined the group again: it is told anew where to go on. */
+  rejoined(): void {
+    if (this.#next >= 0) this.#source.seek(this.#next)
+    if (this.#paused) this.#source.pause()
+    else this.#source.resume()
+  }
+
+  /** @see Lane.read */
+  async read(from: number, limits: ReadLimits, signal: AbortSignal): Promise<LogRecord[]> {
+    if (from !== this.#wanted) this.#moveTo(from)
+    const begun = performance.now()
+    for (;;) {
+      const records = this.#take(limits)
+      // A fetch takes its time. What is there all the same is not answered with nothing.
+      const waitMs = limits.waitMs + (this.#next < this.#end ? knownMs : 0)
+      const ms = begun + waitMs - performance.now()
+      if (records.length > 0 || ms <= 0 || signal.aborted) return records
+      await this.#arrival(ms, signal)
+    }
+  }
+
+  #moveTo(from: number): void {
+    const record = recordAt(from)
+    const first = this.#kept[0] ? recordAt(this.#kept[0].baseOffset) : this.#next
+    this.#wanted = from
+    if (first >= 0 && first <= record && record <= this.#next) return
+    this.#kept = []
+    this.#bytes = 0
+    this.#next = record
+    this.#source.seek(record)
+    this.#resume()
   }
 
   #take({ maxEvents, maxBytes }: ReadLimits): LogRecord[] {
     const taken: LogRecord[] = []
-    const delivery = this.#delivery
-    let events = 0
-    let bytes = 0
-    while (delivery && delivery.next < delivery.records.length) {
-      const record = delivery.records[delivery.next]!
-      if (taken.length > 0 && (events + record.count > maxEvents || bytes + record.bytes.length > maxBytes)) break
-      taken.push(record)
-      events += record.count
-      bytes += record.bytes.length
-      delivery.next++
-      this.#wanted = record.baseOffset + record.count
+    let [events, bytes, used] = [0, 0, 0]
+    for (const record of this.#kept) {
+      if (record.baseOffset + record.count > this.#wanted) {
+        if (taken.length > 0 && (events + record.count > maxEvents || bytes + record.bytes.length > maxBytes)) break
+        taken.push(record)
+        events += record.count
+        bytes += record.bytes.length
+      }
+      used++
+      this.#bytes -= record.bytes.length
     }
-    if (delivery && delivery.next === delivery.records.length) this.drop()
+    this.#kept = this.#kept.slice(used)
+    const last = taken.at(-1)
+    if (last) this.#wanted = last.baseOffset + last.count
+    if (this.#bytes < enoughBytes) this.#resume()
     return taken
+  }
+
+  #pause(): void {
+    if (this.#paused) return
+    this.#paused = true
+    this.#source.pause()
+  }
+
+  #resume(): void {
+    if (!this.#paused) return
+    this.#paused = false
+    this.#source.resume()
   }
 
   #arrival(ms: number, signal: AbortSignal): Promise<void> {

@@ -12,14 +12,14 @@ export const maxEventsPerRecord = 65_536
 export const firstPartition = partitionsPerLog
 
 /** @throws RangeError beyond what a number holds exactly */
-export function placeOf(kafkaOffset: string): number {
+export function placeOf(kafkaOffset: string | number): number {
   const place = Number(kafkaOffset) * maxEventsPerRecord
   if (!Number.isSafeInteger(place)) throw new RangeError(`Kafka offset ${kafkaOffset} is too large: use a new topic`)
   return place
 }
 
-/** The record that holds `place`, or that comes first after it. */
-export const recordAt = (place: number): string => String(Math.floor(place / maxEventsPerRecord))
+/** The record that holds `place`, or the one before it when it lies in the gap between two. */
+export const recordAt = (place: number): number => Math.floor(place / maxEventsPerRecord)
 
 /** The record after everything before `next`. */
-export const recordAfter = (next: number): string => String(Math.ceil(next / maxEventsPerRecord))
+export const recordAfter = (next: number): number => Math.ceil(next / maxEventsPerRecord)

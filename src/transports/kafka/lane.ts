@@ -1,0 +1,48 @@
+import { AppError, type Lane } from '@splitstream/kernel'
+import type { Admin } from 'kafkajs'
+import { kafkaError } from './client.ts'
+import type { Feed } from './feed.ts'
+import { firstPartition, placeOf } from './places.ts'
+
+export interface LaneOptions {
+  /** Kafka's number. */
+  readonly partition: number
+  readonly topic: string
+  readonly group: string
+  readonly admin: Admin
+  readonly feed: Feed
+  readonly signal: AbortSignal
+  commit(next: number): Promise<void>
+}
+
+/** @see Lane */
+export function openLane({ partition, topic, group, admin, feed, signal, commit }: LaneOptions): Lane {
+  const bounds = async (): Promise<{ start: number; end: number }> => {
+    const offsets = await admin.fetchTopicOffsets(topic).catch((error: unknown) => {
+      throw kafkaError('the bounds of the topic are not known', error)
+    })
+    const own = offsets.find((one) => one.partition === partition)
+    if (!own) throw new AppError('UNAVAILABLE', `the topic has no partition ${partition}`)
+    feed.learn(Number(own.low), Number(own.high))
+    return { start: placeOf(own.low), end: placeOf(own.high) }
+  }
+  return {
+    partition: firstPartition + partition,
+    signal,
+    bounds,
+    committed: async () => {
+      const found = await admin.fetchOffsets({ groupId: group, topics: [topic] }).catch((error: unknown) => {
+        throw kafkaError("the group's offset is not known", error)
+      })
+      const own = found[0]?.partitions.find((one) => one.partition === partition)
+      // -1: the group has none.
+      return Math.max(0, placeOf(own?.offset ?? '0'))
+    },
+    read: async (from, limits) => {
+      // Without it the first read could not tell "nothing there" from "not fetched yet". Unknown, it waits as long as told.
+      if (!feed.knowsEnd) await bounds().catch(() => undefined)
+      return feed.read(from, limits, signal)
+    },
+    commit,
+  }
+}
