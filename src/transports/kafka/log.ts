@@ -1,4 +1,3 @@
-import { join } from 'node:path'
 import { AppError, type Clock, codeOf, type EventLog, type Health, type Logger, messageOf } from '@splitstream/kernel'
 import type { Admin } from 'kafkajs'
 import { openLocalLog } from '../log/local-log.ts'
@@ -17,6 +16,8 @@ export interface KafkaLogOptions extends TopicOptions {
   readonly spoolDir?: string | undefined
   readonly maxSpoolBytes: number
   readonly minFreeBytes: number
+  /** Bytes that may wait for an acknowledgement. */
+  readonly maxPendingBytes?: number
   readonly clock: Clock
   readonly logger: Logger
 }
@@ -30,7 +31,6 @@ export interface KafkaLog extends EventLog {
 
 /** How long a start waits for Kafka, ms. A writer then starts without it, into its spool. */
 const startMs = 10_000
-const maxPendingBytes = 64 << 20
 
 /**
  * The event log on Kafka. Appends resolve once the brokers have them (acks=all), or, while those do not answer, once they are
@@ -41,34 +41,46 @@ export async function openKafkaLog(o: KafkaLogOptions): Promise<KafkaLog> {
   const kafka = kafkaClient(o.brokers, 'splitstream', logger)
   const admin = kafka.admin({ retry: { initialRetryTime: 100, maxRetryTime: 1_000, retries: 3 } })
   const stopping = new AbortController()
-  const ready = untilPrepared(admin, o, stopping.signal)
-  const inTime = await Promise.race([
-    ready.then(() => true),
-    clock.sleep(startMs, stopping.signal).then(
-      () => false,
-      () => false,
-    ),
-  ])
-  let prepared = inTime
-  void ready.then(
+  const end = async (): Promise<void> => {
+    stopping.abort()
+    await admin.disconnect().catch(() => undefined)
+  }
+  let state: 'unknown' | 'prepared' | AppError = 'unknown'
+  const ready = untilPrepared(admin, o, stopping.signal).then(
     () => {
-      prepared = true
+      state = 'prepared'
     },
-    () => undefined,
+    (error: unknown) => {
+      if (error instanceof AppError && error.code === 'CONFIG_INVALID') state = error
+    },
   )
-  if (!inTime) logger.warn('Kafka does not answer; going on without it for now', { brokers: o.brokers.join(',') })
+  await Promise.race([ready, clock.sleep(startMs, stopping.signal).catch(() => undefined)])
+  const found = state as 'unknown' | 'prepared' | AppError
+  if (found instanceof AppError) {
+    await end()
+    throw found
+  }
+  if (found === 'unknown') {
+    logger.warn('Kafka does not answer; going on without it for now', { brokers: o.brokers.join(',') })
+    void ready.then(() => {
+      if (state instanceof AppError) logger.error('Kafka answers, and cannot be used', { error: messageOf(state) })
+    })
+  }
 
   const spool =
     o.spoolDir === undefined
       ? undefined
       : await openLocalLog({
-          dir: join(o.spoolDir),
+          dir: o.spoolDir,
           partitions,
           clock,
           logger,
           retainBytes: 0,
           retainMs: 0,
           minFreeBytes: o.minFreeBytes,
+        }).catch(async (error: unknown) => {
+          await end()
+          throw error
         })
   const writer =
     spool &&
@@ -79,7 +91,7 @@ export async function openKafkaLog(o: KafkaLogOptions): Promise<KafkaLog> {
       compression: o.compression,
       spool,
       maxSpoolBytes: o.maxSpoolBytes,
-      maxPendingBytes,
+      maxPendingBytes: o.maxPendingBytes ?? 64 << 20,
       clock,
       logger,
     })
@@ -96,6 +108,7 @@ export async function openKafkaLog(o: KafkaLogOptions): Promise<KafkaLog> {
       return writer.append(entries, call)
     },
     consume: async (name, handler) => {
+      if (stopping.signal.aborted) throw new AppError('STOPPING', 'The event log is stopping')
       const group = new KafkaGroup(
         { kafka, admin, topic, partitions, group: `${o.groupPrefix}-${name}`, clock, logger },
         handler,
@@ -110,7 +123,8 @@ export async function openKafkaLog(o: KafkaLogOptions): Promise<KafkaLog> {
       }
     },
     health: () => {
-      if (!prepared) return { state: 'degraded', reason: 'Kafka does not answer' }
+      if (state instanceof AppError) return { state: 'down', reason: state.message }
+      if (state === 'unknown') return { state: 'degraded', reason: 'Kafka does not answer' }
       return writer?.health() ?? { state: 'ok' }
     },
     stop: async () => {
@@ -118,7 +132,7 @@ export async function openKafkaLog(o: KafkaLogOptions): Promise<KafkaLog> {
       await Promise.all([...groups].map((group) => group.stop()))
       await writer?.stop()
       await spool?.stop()
-      await admin.disconnect().catch(() => undefined)
+      await end()
     },
   }
 }
