@@ -6,7 +6,10 @@ const shared = {
   sequence: { shuffle: true },
 }
 
-/** unit: beside the file, with the real engines it needs. system: the whole product as a process. */
+/** Beside the file, with three real brokers: too heavy to run at the same time as others. */
+const withBrokers = 'src/**/*.cluster.test.ts'
+
+/** unit: beside the file, with the real engines it needs. system: the whole product as a process, and what needs brokers. */
 export default defineConfig({
   test: {
     maxWorkers: 2,
@@ -15,6 +18,7 @@ export default defineConfig({
         test: {
           ...shared,
           name: 'unit',
+          exclude: [withBrokers],
           include: ['src/**/*.test.ts', 'modules/**/*.test.ts', 'test/contract/**/*.test.ts', 'test/docs/**/*.test.ts'],
         },
       },
@@ -22,7 +26,15 @@ export default defineConfig({
         test: {
           ...shared,
           name: 'system',
-          include: ['test/{edge,flights,system}/**/*.test.ts'],
+          include: ['test/{edge,flights,system}/**/*.test.ts', withBrokers],
+          fileParallelism: false,
+        },
+      },
+      {
+        test: {
+          ...shared,
+          name: 'topology',
+          include: ['test/topology/**/*.test.ts'],
           fileParallelism: false,
         },
       },

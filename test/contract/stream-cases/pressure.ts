@@ -1,0 +1,27 @@
+import { type AppError, codeOf } from '@splitstream/kernel'
+import { describe, expect, it } from 'vitest'
+import type { OpenLog } from '../logs.ts'
+import { call, failureOf, put, readAll, text } from './support.ts'
+
+export function pressureCases(open: OpenLog): void {
+  describe('too many bytes that wait', () => {
+    it('OVERLOADED, with a pause and nothing of it appended; what waited gets in, and so does what comes later', async () => {
+      const small = await open({ maxPendingBytes: 1_000_000 })
+      try {
+        const filling = (letter: string) => ({ partition: 0, count: 1, bytes: Buffer.from(letter.repeat(700_000)) })
+        const { log } = small
+        const waiting = log.append([filling('a')], call())
+        const error = await failureOf(log.append([{ ...filling('b'), partition: 1 }, filling('b')], call()))
+        expect(codeOf(error)).toBe('OVERLOADED')
+        expect((error as AppError).retryAfterMs).toBeGreaterThan(0)
+        const [range] = await waiting
+        await put(log, 0, 'later')
+        const other = await put(log, 1, 'later')
+        expect((await readAll(log, range!.partition, 2)).map(({ bytes }) => text(bytes)[0])).toEqual(['a', 'l'])
+        expect((await readAll(log, other.partition, 1)).length).toBe(1)
+      } finally {
+        await small.close()
+      }
+    })
+  })
+}
