@@ -48,6 +48,13 @@ const planted: [string, string, string][] = [
   ],
   ['modules/query/app/p32.ts', "import '../../../src/transports/http/client.ts'", 'modules-know-only-the-kernel'],
   ['modules/storage/adapters/p33.ts', "import '../../../src/discovery/static.ts'", 'modules-know-only-the-kernel'],
+  ['modules/storage/app/p34.ts', "import 'kafkajs'", 'kafkajs-in-its-place'],
+  ['src/event-log-p35.ts', "export type { Kafka } from 'kafkajs'", 'kafkajs-in-its-place'],
+  ['src/transports/log/p36.ts', "void import('kafkajs')", 'kafkajs-in-its-place'],
+  ['src/transports/kafka/p37.ts', "import '../../topology.ts'", 'placement-in-two-files'],
+  ['src/remote-p38.ts', "import './registry.ts'", 'placement-in-two-files'],
+  ['modules/ingest/app/p39.ts', "import '../../../src/transports/kafka/log.ts'", 'modules-know-only-the-kernel'],
+  ['src/kernel/p40.ts', "export type { Kafka } from 'kafkajs'", 'kernel-stands-alone'],
 ]
 /** The other half of the planted circle. */
 const helper = ['modules/query/domain/p22.ts', "import { b } from './p21.ts'; export const a = b"] as const
