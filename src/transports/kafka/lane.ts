@@ -24,7 +24,7 @@ export function openLane({ partition, topic, group, admin, feed, signal, commit 
     const own = offsets.find((one) => one.partition === partition)
     if (!own) throw new AppError('UNAVAILABLE', `the topic has no partition ${partition}`)
     feed.learn(Number(own.low), Number(own.high))
-    return { start: placeOf(own.low), end: placeOf(own.high) }
+    return { start: afterRecord(Number(own.low) - 1), end: placeOf(own.high) }
   }
   return {
     partition: firstPartition + partition,
@@ -46,3 +46,6 @@ export function openLane({ partition, topic, group, admin, feed, signal, commit 
     commit,
   }
 }
+
+/** The least offset that somebody who is done with the record may go on from: the gap behind it holds nothing to lose. */
+const afterRecord = (record: number): number => (record < 0 ? 0 : placeOf(String(record)) + 1)
