@@ -8,7 +8,14 @@ const structured = 'application/cloudevents+json'
 const jsonForms = new Set(['application/json', structured, 'application/cloudevents-batch+json'])
 
 /** What may keep an event from being visible in time, though it is durable. */
-const notYet = new Set(['NOT_YET_STORED', 'DEADLINE_EXCEEDED', 'UNAVAILABLE', 'OVERLOADED', 'UNKNOWN_OUTCOME'])
+const notYet = new Set([
+  'NOT_YET_STORED',
+  'DEADLINE_EXCEEDED',
+  'UNAVAILABLE',
+  'OVERLOADED',
+  'UNKNOWN_OUTCOME',
+  'STOPPING',
+])
 
 export function ingestRoutes(ingest: IngestAppend, storage: Pick<StorageRead, 'awaitStored'>): Route[] {
   return [

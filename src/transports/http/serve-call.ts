@@ -51,7 +51,7 @@ export async function serveCall(
   } catch (error) {
     report(deps.logger, method, error)
     if (method.description.streams && result) result.then(abandon, () => {})
-    sendError(request, response, error, ran ? 'error' : 'refused')
+    sendError(request, response, call ? call.errorFor(error) : error, ran ? 'error' : 'refused')
   } finally {
     call?.answering()
     const release = (): void => {

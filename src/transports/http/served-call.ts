@@ -1,5 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import { AppError, type Call } from '@splitstream/kernel'
+import { AppError, type Call, codeOf } from '@splitstream/kernel'
 import type { Reading } from '../../edge/body.ts'
 import { Abort } from '../../edge/call.ts'
 import type { Running } from './running.ts'
@@ -28,6 +28,7 @@ export class ServedCall implements Call, Running {
   readonly #abort = new Abort()
   #fail: ((error: AppError) => void) | undefined
   #timer: NodeJS.Timeout | undefined
+  #stopped = false
 
   /** `now` is the monotonic time, ms. */
   constructor(carried: Omit<Call, 'signal'>, request: IncomingMessage, response: ServerResponse, now: number) {
@@ -82,7 +83,14 @@ export class ServedCall implements Call, Running {
   }
 
   abort(): void {
+    this.#stopped = true
     this.#abort.abort(new AppError('STOPPING', 'The process stops'))
+  }
+
+  /** What the caller is told: an implementation takes any abort for one by its caller, who did not go away. */
+  errorFor(error: unknown): unknown {
+    if (!this.#stopped || codeOf(error) !== 'CANCELLED') return error
+    return new AppError('UNKNOWN_OUTCOME', 'The process stopped before the call was done')
   }
 
   cut(): void {

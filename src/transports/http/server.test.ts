@@ -293,6 +293,19 @@ describe('stop', () => {
     expect(reasons).toEqual(['STOPPING'])
   })
 
+  it('says to a caller who did not leave that the outcome is unknown, though the implementation takes it for a leave', async () => {
+    const { origin, ports } = await serveSmall({
+      once: (_, { signal }) =>
+        new Promise((_, reject) =>
+          signal.addEventListener('abort', () => reject(new AppError('CANCELLED', 'The caller went away'))),
+        ),
+    })
+    const failed = failureOf(clientOf([origin]).port.once(1, callWith(20_000)))
+    await delay(50)
+    await ports.stop(50)
+    expect((await failed).code).toBe('UNKNOWN_OUTCOME')
+  })
+
   it('a stream that listens to its signal ends with what its producer says', async () => {
     const { origin, ports } = await serveSmall({ items: async (_, { signal }) => until(signal) })
     const read = async (): Promise<void> => {
