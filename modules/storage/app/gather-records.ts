@@ -35,7 +35,7 @@ export async function gatherRecords(
 
   const last = records.at(-1)!
   const rest = {
-    maxEvents: maxEvents - (last.baseOffset + last.count - next),
+    maxEvents: maxEvents - eventsOf(records),
     maxBytes: maxBytes - sizeOf(records),
     waitMs: 0,
   }
@@ -43,9 +43,11 @@ export async function gatherRecords(
   return records
 }
 
+/** Not the distance of offsets: a log may have gaps between its records. */
+const eventsOf = (records: readonly LogRecord[]): number => records.reduce((sum, record) => sum + record.count, 0)
+
 const sizeOf = (records: readonly LogRecord[]): number => records.reduce((sum, record) => sum + record.bytes.length, 0)
 
 function isFull(records: readonly LogRecord[], maxEvents: number, maxBytes: number): boolean {
-  const events = records.reduce((sum, record) => sum + record.count, 0)
-  return events >= maxEvents * 0.8 || sizeOf(records) >= maxBytes * 0.8
+  return eventsOf(records) >= maxEvents * 0.8 || sizeOf(records) >= maxBytes * 0.8
 }
