@@ -8,7 +8,7 @@ import { cloudEventText } from '../domain/cloud-event.ts'
 /** Engine errors that a row of the block causes, not the state of the engine: the block is split until the row is alone. */
 const dataErrors = new Set([
   6, 20, 25, 26, 27, 33, 38, 41, 43, 49, 53, 69, 70, 72, 117, 124, 130, 131, 158, 190, 306, 321, 349, 407, 434, 441,
-  454, 467, 483, 611, 636, 681,
+  454, 467, 469, 483, 611, 636, 681,
 ])
 
 /** Codes that a smaller block can get around, though no row is to blame (MEMORY_LIMIT_EXCEEDED). */
