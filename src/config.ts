@@ -38,6 +38,7 @@ export const settings = z.object({
     .default('all')
     .transform((text) => (text === 'all' ? [...moduleNames] : text.split(',').map((name) => name.trim())))
     .pipe(z.array(z.enum(moduleNames)).min(1))
+    .refine((modules) => new Set(modules).size === modules.length, 'each module can be named once')
     .describe(`Modules of this process: all, or a list of ${moduleNames.join(', ')}.`),
   LINK_EVENTS: parsed(parseEventsLink, eventsLinkForms).describe(
     `Where the event log is: ${eventsLinkForms}. local is the log in DATA_DIR.`,

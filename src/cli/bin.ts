@@ -6,9 +6,10 @@ import { keysCommand } from './commands/keys.ts'
 import { loadCommand } from './commands/load.ts'
 import { queryCommand } from './commands/query.ts'
 import { startCommand } from './commands/start.ts'
+import { topologyCommand } from './commands/topology.ts'
 import { examples } from './options.ts'
 
-/** The command line. Exit codes: 0 done, 1 failed or something was rejected, 130 stopped with Ctrl-C. */
+/** The command line. Exit codes: 0 done, 1 failed or something was rejected, 2 (topology) a start would be refused, 130 stopped with Ctrl-C. */
 const program = new Command('splitstream')
   .description('Self-hosted event platform: events in over HTTP, stored exactly once, queried over REST')
   .showHelpAfterError('(--help shows how it is used)')
@@ -18,6 +19,7 @@ const program = new Command('splitstream')
   .addCommand(queryCommand())
   .addCommand(keysCommand())
   .addCommand(deadLettersCommand())
+  .addCommand(topologyCommand())
 examples(
   program,
   'splitstream start',

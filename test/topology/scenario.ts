@@ -1,0 +1,21 @@
+import { appends } from './scenario/appends.ts'
+import { cancel } from './scenario/cancel.ts'
+import { deadLetters } from './scenario/dead-letters.ts'
+import { keys } from './scenario/keys.ts'
+import { reads } from './scenario/reads.ts'
+import { restarts } from './scenario/restarts.ts'
+import { stall } from './scenario/stall.ts'
+import { type Installation, Story, type Told } from './scenario/story.ts'
+
+export type { Installation, Told } from './scenario/story.ts'
+
+/**
+ * A day in the life of an installation, told by its clients: they know addresses and keys, and nothing of what runs where.
+ * @returns everything that they were answered, without what differs from run to run: the same for every installation
+ * @throws AssertionError or Error at the first answer that is not what was promised
+ */
+export async function scenario(place: Installation): Promise<readonly Told[]> {
+  const story = new Story(place, await keys(place))
+  for (const step of [appends, reads, deadLetters, cancel, stall, restarts]) await step(story)
+  return story.told
+}

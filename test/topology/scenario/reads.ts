@@ -1,0 +1,56 @@
+import { expect } from 'vitest'
+import { event, type Receipt, type Story, source } from './story.ts'
+
+interface Page {
+  readonly events: readonly { readonly id: string }[]
+  readonly next: string | null
+}
+
+/** Reads of one's own writes, filters, pages and figures. */
+export async function reads(story: Story): Promise<void> {
+  const { ingest, query } = story
+  const list = async (parameters: Record<string, string>): Promise<Page> => {
+    const { status, json } = await query.ask<Page>(
+      'GET',
+      `/v1/events?${new URLSearchParams({ source, ...parameters })}`,
+    )
+    expect(status).toBe(200)
+    return json
+  }
+  const ids = (page: Page): string[] => page.events.map(({ id }) => id)
+
+  for (let i = 0; i < 5; i++) {
+    const { json } = await ingest.ask<Receipt>('POST', '/v1/events', { body: event(`own-${i}`, { subject: `s${i}` }) })
+    expect(ids(await list({ subject: `s${i}`, after: json.position! }))).toEqual([`own-${i}`])
+    story.acknowledged.add(`own-${i}`)
+  }
+  story.tell('by type', ids(await list({ type: 'order' })))
+  story.tell('by subject and time', ids(await list({ subject: 'customer-1', from: '2026-03-02T12:00:02Z' })))
+  story.tell('by data', ids(await list({ where: 'data.n>9 and data.city=Ghent' })))
+
+  const paged: string[] = []
+  for (let next: string | null = ''; next !== null; ) {
+    const page: Page = await list({ limit: '5', ...(next !== '' && { cursor: next }) })
+    paged.push(...ids(page))
+    next = page.next
+  }
+  expect(paged.toSorted()).toEqual([...story.acknowledged].sort())
+  story.tell('nowhere', (await query.ask('GET', '/v1/events?after=p1-zz.1')).status)
+  story.tell('not a condition', (await query.ask('GET', '/v1/events?where=data.n')).status)
+
+  const { status, json } = await query.ask<{ rows: unknown[]; columns: unknown[] }>('POST', '/v1/query', {
+    body: JSON.stringify({
+      measures: [
+        { fn: 'count', as: 'n' },
+        { fn: 'sum', field: 'data.n', as: 'sum' },
+        { fn: 'quantile', field: 'data.n', q: 0.5, as: 'median' },
+      ],
+      groupBy: ['data.city'],
+      interval: '1d',
+      filters: [{ field: 'data.city', op: 'exists', value: true }],
+    }),
+  })
+  expect(status).toBe(200)
+  expect(json.rows).toHaveLength(6)
+  story.tell('figures', [json.columns, json.rows])
+}

@@ -1,0 +1,60 @@
+import { Client } from './client.ts'
+
+/** All that is known of an installation. */
+export interface Installation {
+  /** Where events go in, where they are read, where dead letters are seen to, and all addresses. */
+  readonly urls: Readonly<Record<'ingest' | 'query' | 'deadLetters' | 'all', readonly string[]>>
+  /** Its ClickHouse, with name, password and database. */
+  readonly engineUrl: string
+  readonly operatorKey: string
+  /** Stops and starts every process, one after another. */
+  restartAll(): Promise<void>
+}
+
+/** What was asked, and what was answered. */
+export type Told = readonly [question: string, answer: unknown]
+
+export const source = '/topology'
+
+/** What the clients of one tenant share: ways to ask, what they were answered, and which events were acknowledged. */
+export class Story {
+  readonly place: Installation
+  readonly ingest: Client
+  readonly query: Client
+  readonly deadLetters: Client
+  readonly told: Told[] = []
+  /** Ids of acknowledged events. */
+  readonly acknowledged = new Set<string>()
+
+  constructor(place: Installation, key: string) {
+    this.place = place
+    this.ingest = new Client(place.urls.ingest, key)
+    this.query = new Client(place.urls.query, key)
+    this.deadLetters = new Client(place.urls.deadLetters, key)
+  }
+
+  tell(question: string, answer: unknown): void {
+    this.told.push([question, answer])
+  }
+}
+
+/** An event of this source as a JSON text. */
+export function event(id: string, more: Readonly<Record<string, unknown>> = {}): string {
+  return JSON.stringify({ specversion: '1.0', id, source, type: 't', time: '2026-03-01T12:00:00Z', ...more })
+}
+
+export interface Receipt {
+  readonly accepted: number
+  readonly rejected: number
+  readonly duplicates: number
+  readonly position: string | null
+  readonly errors: readonly { readonly index: number; readonly code: string }[]
+}
+
+/** Without what differs from run to run. */
+export const outcome = ({ accepted, rejected, duplicates, errors }: Receipt) => ({
+  accepted,
+  rejected,
+  duplicates,
+  errors: errors.map(({ index, code }) => ({ index, code })),
+})

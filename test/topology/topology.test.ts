@@ -1,0 +1,96 @@
+import { readdirSync, readFileSync } from 'node:fs'
+import { fileURLToPath } from 'node:url'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { moduleNames } from '../../src/registry.ts'
+import { type EventsPlace, startFleet } from '../support/fleet.ts'
+import { type KafkaCluster, startKafka } from '../support/kafka/start.ts'
+import { describeWithKafka } from '../support/kafka/suite.ts'
+import { deleteTopics } from '../support/kafka/topic.ts'
+import { type Layout, layouts, setPartitions } from './layouts.ts'
+import { type Installation, scenario, type Told } from './scenario.ts'
+
+/** Of starts, restarts and stops of up to six processes on busy cores. */
+const timeout = 120_000
+const over = (log: Layout['events']): [string, Layout][] =>
+  layouts().flatMap((layout): [string, Layout][] => (layout.events === log ? [[layout.name, layout]] : []))
+let first: { readonly name: string; readonly told: readonly Told[] } | undefined
+
+/** Runs the scenario on a fleet of this layout. Its clients were told the same as those of the layout before. @returns its topic */
+async function run({ name, processes }: Layout, events: EventsPlace): Promise<string> {
+  await using fleet = await startFleet({ processes, events, sharedClickHouse: true })
+  const place: Installation = {
+    urls: {
+      ingest: fleet.urlsFor('ingest'),
+      query: fleet.urlsFor('query'),
+      deadLetters: fleet.urlsFor('storage'),
+      all: fleet.processes.map(({ url }) => url),
+    },
+    engineUrl: fleet.clickhouseUrl!,
+    operatorKey: fleet.adminKey,
+    restartAll: async () => {
+      for (const process of fleet.processes) await process.restart()
+    },
+  }
+  try {
+    const told = await scenario(place)
+    first ??= { name, told }
+    expect(told, `the same as with ${first.name}`).toEqual(first.told)
+  } catch (error) {
+    process.stderr.write(`${name}:\n${fleet.output().slice(-20_000)}\n`)
+    throw error
+  }
+  return fleet.topic
+}
+
+describe('one scenario, the log in the process', () => {
+  it.each(over('local'))('%s', async (_, layout) => void (await run(layout, 'local')), timeout)
+})
+
+describeWithKafka('one scenario, the log on Kafka', () => {
+  let cluster: KafkaCluster
+  const topics: string[] = []
+
+  beforeAll(async () => {
+    cluster = await startKafka()
+  }, 300_000) // the jars may have to be downloaded first
+
+  afterAll(async () => {
+    if (cluster?.kind === 'external') await deleteTopics(cluster.brokers, topics)
+    await cluster?.stop()
+  })
+
+  it.each(over('kafka'))(
+    '%s',
+    async (_, layout) => {
+      topics.push(await run(layout, { brokers: cluster.brokers }))
+    },
+    timeout,
+  )
+})
+
+describe('the table of layouts', () => {
+  it('has all set partitions', () => {
+    expect([1, 2, 3, 4, 5].map((n) => setPartitions(Array.from({ length: n }, (_, i) => i)).length)).toEqual([
+      1, 2, 5, 15, 52,
+    ])
+    const names = setPartitions(moduleNames).map((groups) => JSON.stringify(groups.map((g) => g.toSorted()).toSorted()))
+    expect(new Set(names).size).toBe(names.length)
+  })
+})
+
+/** Branches on placement would need to know it. */
+it('the scenario knows addresses, keys and nothing of what runs where', () => {
+  const folder = fileURLToPath(new URL('scenario/', import.meta.url))
+  const files = [...readdirSync(folder).map((name) => `scenario/${name}`), 'scenario.ts']
+  for (const file of files) {
+    const text = readFileSync(new URL(file, import.meta.url), 'utf8')
+    const imported = [...text.matchAll(/(?:from|import\()\s*'([^']+)'/g)].map(([, path]) => path!)
+    expect(
+      imported.filter(
+        (path) => !/^(node:timers\/promises|vitest|\.\/[a-z-]+\.ts|\.\/scenario\/[a-z-]+\.ts)$/.test(path),
+      ),
+    ).toEqual([])
+    expect(text).not.toMatch(/process\.|kafka|fleet|layout|registry|MODULES|LINK_/i)
+  }
+  expect(files.length).toBeGreaterThan(5)
+})
