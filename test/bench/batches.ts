@@ -26,14 +26,14 @@ export async function prepareBatches(job: BatchJob): Promise<() => Promise<Batch
   const connections = await Connection.openMany(url, job.inFlight)
   if (warmUp.length > 0) {
     const { furthest } = await sendAll(connections, warmUp)
-    await untilStored(url, key, furthest.position)
+    await untilStored(job.queryUrl ?? url, key, furthest.position)
   }
 
   return async () => {
     const from = performance.now()
     const { furthest, refused } = await sendAll(connections, requests, job.rate)
     const acknowledgedMs = performance.now() - from
-    await untilStored(url, key, furthest.position)
+    await untilStored(job.queryUrl ?? url, key, furthest.position)
     const storedMs = performance.now() - from
     for (const connection of connections) connection.close()
     return { events: job.events, eventBytes: bodyBytes / job.events, acknowledgedMs, storedMs, refused }

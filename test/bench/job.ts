@@ -3,6 +3,8 @@ import type { Series } from './payload.ts'
 /* What the bench and its load generator (a process of its own) say to each other. */
 interface Target {
   readonly url: string
+  /** Where queries go, when another process serves them. */
+  readonly queryUrl?: string
   readonly key: string
   readonly series: Series
 }

@@ -1,6 +1,7 @@
 import { type Figures, type Row, rowsOf } from './figures.ts'
 import { describeMachine } from './machine.ts'
 import type { Plan } from './plan.ts'
+import { table } from './table.ts'
 
 const header = ['figure', 'measured', 'target', 'met']
 const cells = ({ figure, measured, target, met }: Row): string[] => [
@@ -9,14 +10,6 @@ const cells = ({ figure, measured, target, met }: Row): string[] => [
   target,
   met === undefined ? '' : met ? 'yes' : 'no',
 ]
-
-/** A Markdown table with aligned columns: readable in a terminal as well. */
-function table(lines: readonly (readonly string[])[]): string {
-  const widths = lines[0]!.map((_, column) => Math.max(...lines.map((line) => line[column]!.length), 3))
-  const text = (line: readonly string[]): string => `| ${line.map((cell, i) => cell.padEnd(widths[i]!)).join(' | ')} |`
-  const [head, ...rest] = lines
-  return [text(head!), `| ${widths.map((width) => '-'.repeat(width)).join(' | ')} |`, ...rest.map(text)].join('\n')
-}
 
 /** The table of figures, for the terminal. */
 export const figureTable = (figures: Figures): string => table([header, ...rowsOf(figures).map(cells)])

@@ -33,7 +33,7 @@ export async function prepareSingles(job: SingleJob): Promise<() => Promise<Sing
     if (job.rate === undefined) await closedLoop(connections, requests, from + totalMs, onAnswer)
     else await openLoop(connections, requests, job.rate, onAnswer)
     const window = await cpu()
-    await untilStored(url, key, furthest.position)
+    await untilStored(job.queryUrl ?? url, key, furthest.position)
     for (const connection of connections) connection.close()
     return {
       requests: latencies.length,

@@ -1,0 +1,108 @@
+import { writeFile } from 'node:fs/promises'
+import { fileURLToPath } from 'node:url'
+import { parseArgs } from 'node:util'
+import { startFleet } from '../../support/fleet.ts'
+import { perfTest } from '../../support/kafka/perf.ts'
+import { startKafka } from '../../support/kafka/start.ts'
+import { createTopic } from '../../support/kafka/topic.ts'
+import { cleanUp, onEnd } from '../cleanup.ts'
+import { progress } from '../progress.ts'
+import { measureAbort } from './abort.ts'
+import { measureRates, type Rates, type SplitPlan } from './rates.ts'
+import { splitDocument, splitTable } from './report.ts'
+
+const help = `npm run bench:split -- [--quick] [--help]
+
+Measures one installation as one process, split over HTTP, and split over three Kafka brokers on this machine, one after
+the other, and Kafka's own producer benchmark on the same brokers. Prints a table and writes docs/bench-split.md. Takes about
+four minutes; Linux only. Leave the machine alone meanwhile.`
+
+const target = fileURLToPath(new URL('../../../docs/bench-split.md', import.meta.url))
+const partitions = 6
+/** What 1,000 events of the bench are as a record, bytes. */
+const batchBytes = 200_000
+
+async function measure(quick: boolean) {
+  const plan: SplitPlan = { events: quick ? 200_000 : 1_000_000, warmUpEvents: quick ? 50_000 : 100_000, inFlight: 12 }
+  const aborts = quick ? 10 : 30
+  const fromMs = Date.now() - 3_600_000
+
+  progress('one process')
+  const one = await withFleet({ processes: [all], events: 'local', sharedClickHouse: true }, async (fleet) => ({
+    rates: await measureRates(fleet, plan, { tag: 'o', fromMs }),
+    abort: await measureAbort(fleet, aborts),
+  }))
+  progress('split over HTTP')
+  const http = await withFleet(
+    { processes: [front, query], events: 'local', sharedClickHouse: true },
+    async (fleet) => ({
+      rates: await measureRates(fleet, plan, { tag: 'h', fromMs }),
+      abort: await measureAbort(fleet, aborts),
+    }),
+  )
+  progress('three Kafka brokers')
+  const cluster = await startKafka()
+  const stopped = onEnd(() => cluster.stop())
+  const kafka: Record<string, Rates> = {}
+  for (const compression of ['none', 'zstd']) {
+    progress(`split over Kafka, compression ${compression}`)
+    kafka[compression] = await withFleet(
+      {
+        processes: [{ ...ingest, env: { KAFKA_COMPRESSION: compression } }, storage, query],
+        events: { brokers: cluster.brokers },
+        env: { LOG_PARTITIONS: String(partitions) },
+      },
+      (fleet) => measureRates(fleet, plan, { tag: compression[0]!, fromMs }),
+    )
+  }
+  progress("Kafka's own producer benchmark")
+  await createTopic(cluster.brokers, { topic: 'perf', partitions, settings: { 'max.message.bytes': String(8 << 20) } })
+  const batches = await perfTest(cluster, {
+    topic: 'perf',
+    records: plan.events / 1_000,
+    recordBytes: batchBytes,
+    producer: { 'max.request.size': String(8 << 20), 'batch.size': '400000' },
+  })
+  const events = await perfTest(cluster, { topic: 'perf', records: plan.events, recordBytes: 200 })
+  await stopped()
+  return { plan, one, http, kafka, perf: { events, batches: batches * 1_000 } }
+}
+
+export type SplitFigures = Awaited<ReturnType<typeof measure>>
+
+const all = { name: 'all', modules: ['ingest', 'storage', 'query'] } as const
+const front = { name: 'front', modules: ['ingest', 'storage'] } as const
+const ingest = { name: 'ingest', modules: ['ingest'] } as const
+const storage = { name: 'storage', modules: ['storage'] } as const
+const query = { name: 'query', modules: ['query'] } as const
+
+async function withFleet<T>(
+  options: Parameters<typeof startFleet>[0],
+  work: (fleet: Awaited<ReturnType<typeof startFleet>>) => Promise<T>,
+): Promise<T> {
+  const fleet = await startFleet({ ...options, env: { LOG_LEVEL: 'warn', ...options.env } })
+  const stopped = onEnd(() => fleet.stop())
+  const result = await work(fleet)
+  await stopped()
+  return result
+}
+
+for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+  process.once(signal, () => void cleanUp().finally(() => process.exit(2)))
+}
+try {
+  const { values } = parseArgs({
+    options: { quick: { type: 'boolean', default: false }, help: { type: 'boolean', default: false } },
+  })
+  if (values.help) console.log(help)
+  else {
+    const figures = await measure(values.quick)
+    await writeFile(target, splitDocument(figures))
+    console.log(splitTable(figures))
+  }
+} catch (error) {
+  console.error(error instanceof Error ? error.message : String(error))
+  process.exitCode = 2
+} finally {
+  await cleanUp()
+}

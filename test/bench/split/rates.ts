@@ -1,0 +1,29 @@
+import type { Fleet } from '../../support/fleet.ts'
+import { prepareLoad } from '../fork.ts'
+import type { Series } from '../payload.ts'
+
+export interface Rates {
+  /** Events per second. */
+  readonly acknowledged: number
+  readonly stored: number
+}
+
+export interface SplitPlan {
+  readonly events: number
+  readonly warmUpEvents: number
+  readonly inFlight: number
+}
+
+/** Batches of 1,000 events as fast as the fleet takes them, sent to ingest and waited for at query. */
+export async function measureRates(fleet: Fleet, plan: SplitPlan, series: Series): Promise<Rates> {
+  const load = await prepareLoad({
+    kind: 'batches',
+    url: fleet.urlFor('ingest'),
+    queryUrl: fleet.urlFor('query'),
+    key: fleet.adminKey,
+    series,
+    ...plan,
+  })
+  const { events, acknowledgedMs, storedMs } = await load.run()
+  return { acknowledged: (events * 1000) / acknowledgedMs, stored: (events * 1000) / storedMs }
+}

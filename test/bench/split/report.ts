@@ -1,0 +1,66 @@
+import { describeMachine } from '../machine.ts'
+import { table } from '../table.ts'
+import type { SplitFigures } from './main.ts'
+
+const whole = (value: number): string => Math.round(value).toLocaleString('en-US')
+const rate = (value: number): string => `${whole(value)} events/s`
+
+function rowsOf({ one, http, kafka, perf }: SplitFigures): string[][] {
+  const met = (ok: boolean): string => (ok ? 'yes' : 'no')
+  const ratio = http.rates.stored / one.rates.stored
+  const best = Math.max(...Object.values(kafka).map((rates) => rates.acknowledged))
+  const ratios: [string, number, string][] = [
+    ['Kafka split / perf test, 200 B records', best / perf.events, '≥ 0.7'],
+    ['Kafka split / perf test, records of 1,000 events', best / perf.batches, ''],
+  ]
+  return [
+    ['one process, acknowledged', rate(one.rates.acknowledged), '', ''],
+    ['one process, stored', rate(one.rates.stored), '', ''],
+    ['HTTP split (query apart), acknowledged', rate(http.rates.acknowledged), '', ''],
+    ['HTTP split (query apart), stored', rate(http.rates.stored), '', ''],
+    ['HTTP split / one process, stored', ratio.toFixed(2), '≥ 0.75', met(ratio >= 0.75)],
+    ...Object.entries(kafka).flatMap(([compression, rates]) => [
+      [`Kafka split (three processes), ${compression}, acknowledged`, rate(rates.acknowledged), '', ''],
+      [`Kafka split (three processes), ${compression}, stored`, rate(rates.stored), '', ''],
+    ]),
+    ["Kafka's producer perf test, 200 B records", rate(perf.events), '', ''],
+    ["Kafka's producer perf test, records of 1,000 events", rate(perf.batches), '', ''],
+    ...ratios.map(([name, value, target]) => [name, value.toFixed(2), target, target === '' ? '' : met(value >= 0.7)]),
+    ['client abort → query gone, one process, p50', `${one.abort.p50Ms.toFixed(0)} ms`, '', ''],
+    [
+      'client abort → query gone, one process, worst',
+      `${one.abort.maxMs.toFixed(0)} ms`,
+      '≤ 50 ms',
+      met(one.abort.maxMs <= 50),
+    ],
+    ['client abort → query gone, split, p50', `${http.abort.p50Ms.toFixed(0)} ms`, '', ''],
+    [
+      'client abort → query gone, split, worst',
+      `${http.abort.maxMs.toFixed(0)} ms`,
+      '≤ 150 ms',
+      met(http.abort.maxMs <= 150),
+    ],
+  ]
+}
+
+export const splitTable = (figures: SplitFigures): string =>
+  table([['figure', 'measured', 'target', 'met'], ...rowsOf(figures)])
+
+/** docs/bench-split.md. */
+export function splitDocument(figures: SplitFigures): string {
+  const { plan, one, http } = figures
+  return `# Bench of the split
+
+Written by \`npm run bench:split\` (test/bench/split); do not edit. One run on one machine: load generator, all processes, engines and
+brokers share its cores, so a split costs here what it would bring elsewhere.
+
+${table([['machine', ''], ...describeMachine()])}
+
+${splitTable(figures)}
+
+${whole(plan.events)} events of about 200 bytes in NDJSON batches of 1,000, ${plan.inFlight} requests in flight. Acknowledged: until the last \`202\`.
+Stored: until a query at the query process saw everything. Kafka: three brokers, replication 3, \`acks=all\`, \`min.insync.replicas=2\`; Kafka's own
+producer benchmark ran on the same brokers afterwards, uncompressed, with \`acks=all\`. Aborts: ${one.abort.times} and ${http.abort.times} queries whose client
+left in their middle, until \`system.processes\` no longer listed them.
+`
+}
