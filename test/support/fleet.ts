@@ -56,7 +56,7 @@ export async function startFleet(o: FleetOptions): Promise<Fleet> {
   let engines: SharedEngines | undefined
   let ending: Promise<void> | undefined
   const end = async (): Promise<void> => {
-    await Promise.all(processes.map((process) => process.stop()))
+    await Promise.all(processes.map((process) => process.end()))
     await engines?.stop()
     await rm(dir, { recursive: true, force: true, maxRetries: 20, retryDelay: 100 })
     guardian.dismiss()

@@ -23,6 +23,8 @@ export class FleetProcess {
   readonly #o: ProcessOptions
   readonly #earlier: string[] = []
   #life: RunningServer | undefined
+  #starting: Promise<void> | undefined
+  #ended = false
 
   constructor(row: PlacedRow, o: ProcessOptions) {
     this.name = row.name
@@ -38,9 +40,17 @@ export class FleetProcess {
     return this.#life?.pid
   }
 
-  /** Resolves when it is ready. @throws Error with its last output when it does not get there, or runs already */
+  /** Resolves when it is ready. @throws Error with its last output when it does not get there, runs already, or has ended */
   async start(): Promise<void> {
-    if (this.#life) throw new Error(`${this.name} runs already`)
+    if (this.#ended) throw new Error(`the fleet of ${this.name} has stopped`)
+    if (this.#life || this.#starting) throw new Error(`${this.name} runs already`)
+    this.#starting = this.#start().finally(() => {
+      this.#starting = undefined
+    })
+    await this.#starting
+  }
+
+  async #start(): Promise<void> {
     let pid = 0
     const { dataDir, env, readyTimeoutMs, guardian } = this.#o
     const onSpawn = (id: number): void => {
@@ -66,6 +76,13 @@ export class FleetProcess {
     const code = await life.stop()
     this.#over(life)
     return code
+  }
+
+  /** Stops it for good, also when somebody else is starting it just now. */
+  async end(): Promise<void> {
+    this.#ended = true
+    await this.#starting?.catch(() => undefined) // told to whoever started it
+    await this.stop()
   }
 
   /** SIGKILL, for an engine of its own as well. */
