@@ -19,7 +19,13 @@ export default defineConfig({
           ...shared,
           name: 'unit',
           exclude: [withBrokers],
-          include: ['src/**/*.test.ts', 'modules/**/*.test.ts', 'test/contract/**/*.test.ts', 'test/docs/**/*.test.ts'],
+          include: [
+            'src/**/*.test.ts',
+            'modules/**/*.test.ts',
+            'test/contract/**/*.test.ts',
+            'test/docs/**/*.test.ts',
+            'test/compat/**/*.test.ts',
+          ],
         },
       },
       {
