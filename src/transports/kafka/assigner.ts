@@ -1,16 +1,26 @@
 import kafkajs, { type PartitionAssigner } from 'kafkajs'
 
-/** Partitions in turn to the members. Only the leader of a group assigns, and it alone is told how many members there are. */
+export interface Membership {
+  /** This member is about to ask for a place in the group. */
+  joining(): void
+  /** It leads the group, which has so many members: only a leader assigns, and is told. */
+  leading(members: number): void
+}
+
+/** Partitions in turn to the members; and what kafkajs has no event for. */
 export const assignInTurn =
-  (told: (members: number) => void): PartitionAssigner =>
+  (membership: Membership): PartitionAssigner =>
   (config) => {
     const inTurn = kafkajs.PartitionAssigners.roundRobin(config)
     return {
       name: inTurn.name,
       version: inTurn.version,
-      protocol: (subscription) => inTurn.protocol(subscription),
+      protocol: (subscription) => {
+        membership.joining()
+        return inTurn.protocol(subscription)
+      },
       assign: (group) => {
-        told(group.members.length)
+        membership.leading(group.members.length)
         return inTurn.assign(group)
       },
     }

@@ -1,9 +1,9 @@
 import { AppError, type Clock, type Consumption, type Lane, type Logger, messageOf } from '@splitstream/kernel'
-import type { Admin, Batch, Consumer, EachBatchPayload, Kafka } from 'kafkajs'
-import { assignInTurn } from './assigner.ts'
+import type { Admin, Batch, EachBatchPayload, Kafka } from 'kafkajs'
 import { kafkaError, refusalOf } from './client.ts'
 import { Feed } from './feed.ts'
 import { openLane } from './lane.ts'
+import { type Forming, Member } from './member.ts'
 import { recordAfter } from './places.ts'
 import { fromMessage } from './record.ts'
 import { Watchdog } from './watchdog.ts'
@@ -30,17 +30,18 @@ interface Running {
   committed: number | undefined
 }
 
-const heartbeatMs = 1_000
 const watchMs = 5_000
 const maxPauseMs = 5_000
 /** How long a lane that another member may have held waits: the other hears of it, and its handler ends. */
 const handoverMs = 500
+/** How long a lane whose commit was refused waits before it asks whether it is ours all the same. */
+const doubtMs = 1_000
 
 /** The group knows this member no more, or only as it was before: its lanes may be another's. */
 const notOurs = new Set(['ILLEGAL_GENERATION', 'UNKNOWN_MEMBER_ID', 'FENCED_INSTANCE_ID'])
 
 /**
- * A member of a consumer group, with a lane for each partition that it is given. States of the member:
+ * A consumer group as one process takes part in it, with a lane for each partition that it is given. States:
  *
  *   joining → assigned → (rebalance) → assigned … → stopped;  crashed or stuck → made anew → joining
  *
@@ -54,12 +55,8 @@ export class KafkaGroup implements Consumption {
   readonly #lanes = new Map<number, Running>()
   readonly #watchdog: Watchdog
   readonly #stopping = new AbortController()
-  /** Partitions whose commit the group took since it was last sent. */
-  readonly #taken = new Set<number>()
   #assigned: readonly number[] = []
-  /** Members of the group, when this one leads it. */
-  #members = 0
-  #consumer: Consumer | undefined
+  #member: Member | undefined
   #watch: NodeJS.Timeout | undefined
   #making: Promise<void> | undefined
 
@@ -78,10 +75,10 @@ export class KafkaGroup implements Consumption {
   async stop(): Promise<void> {
     this.#stopping.abort()
     clearInterval(this.#watch)
-    for (const partition of [...this.#lanes.keys()]) this.#end(partition)
+    this.#endAll()
     await Promise.all([...this.#lanes.values()].map((lane) => lane.ended))
     await this.#making
-    await this.#consumer?.disconnect().catch(() => undefined)
+    await this.#member?.leave()
   }
 
   get #stopped(): boolean {
@@ -95,16 +92,29 @@ export class KafkaGroup implements Consumption {
   }
 
   async #make(why: string): Promise<void> {
-    const { clock, logger } = this.#o
+    const { clock, logger, sessionMs = 6_000 } = this.#o
     for (let pause = 250; !this.#stopped; pause = Math.min(pause * 2, maxPauseMs)) {
-      const old = this.#consumer
-      this.#consumer = undefined
+      const old = this.#member
+      this.#member = undefined
+      this.#assigned = []
       // Leaving the group gives them to the others.
-      for (const partition of this.#lanes.keys()) this.#end(partition)
-      await old?.disconnect().catch(() => undefined)
+      this.#endAll()
+      await old?.leave()
       try {
-        await this.#join()
-        return
+        const member = new Member(
+          { ...this.#o, sessionMs },
+          {
+            formed: (forming) => this.#assign(forming),
+            deliver: (payload) => this.#deliver(payload),
+            crashed: (error) => {
+              if (this.#stopped) return
+              logger.warn('the consumer crashed', { error: error.message })
+              this.#makeAnew('crashed')
+            },
+          },
+        )
+        this.#member = member
+        return await member.join()
       } catch (error) {
         logger.warn('the consumer group cannot be joined yet', { why, error: messageOf(error) })
         await clock.sleep(pause, this.#stopping.signal).catch(() => undefined)
@@ -112,60 +122,13 @@ export class KafkaGroup implements Consumption {
     }
   }
 
-  async #join(): Promise<void> {
-    const { kafka, topic, group, partitions, logger, sessionMs = 6_000 } = this.#o
-    const consumer = kafka.consumer({
-      groupId: group,
-      partitionAssigners: [
-        assignInTurn((members) => {
-          this.#members = members
-        }),
-      ],
-      sessionTimeout: sessionMs,
-      rebalanceTimeout: 2 * sessionMs,
-      heartbeatInterval: heartbeatMs,
-      maxWaitTimeInMs: 250,
-      minBytes: 1,
-      maxBytesPerPartition: 8 << 20,
-      maxBytes: 32 << 20,
-      allowAutoTopicCreation: false,
-      // A crash is ours to mend: kafkajs restarts with what it had, dead connections included.
-      retry: { initialRetryTime: 100, maxRetryTime: 1_000, retries: 5, restartOnFailure: async () => false },
-    })
-    let crash: Error | undefined
-    consumer.on(consumer.events.GROUP_JOIN, ({ payload }) => {
-      if (consumer !== this.#consumer || this.#stopped) return
-      this.#assign(payload.memberAssignment[topic] ?? [], payload.isLeader && this.#members === 1)
-    })
-    consumer.on(consumer.events.COMMIT_OFFSETS, ({ payload }) => {
-      if (consumer !== this.#consumer) return
-      for (const { partitions } of payload.topics) for (const { partition } of partitions) this.#taken.add(partition)
-    })
-    consumer.on(consumer.events.CRASH, ({ payload }) => {
-      crash = payload.error
-      if (consumer !== this.#consumer || this.#stopped) return
-      logger.warn('the consumer crashed', { error: payload.error.message })
-      this.#makeAnew('crashed')
-    })
-    this.#consumer = consumer
-    await consumer.connect()
-    await consumer.subscribe({ topic, fromBeginning: true })
-    await consumer.run({
-      autoCommit: false,
-      eachBatchAutoResolve: false,
-      partitionsConsumedConcurrently: partitions,
-      eachBatch: (payload) => this.#deliver(payload),
-    })
-    // A member that cannot join crashes, and `run` resolves all the same.
-    if (crash) throw crash
-  }
-
   /** The group was formed: lanes of partitions that are gone end, new ones begin, kept ones go on where they were. */
-  #assign(assigned: readonly number[], alone: boolean): void {
+  #assign({ assigned, alone, steady }: Forming): void {
+    if (this.#stopped) return
     const { logger, group } = this.#o
     logger.info('partitions were assigned', { group, partitions: assigned.join(',') })
     this.#assigned = assigned
-    for (const partition of [...this.#lanes.keys()]) if (!assigned.includes(partition)) this.#end(partition)
+    for (const partition of this.#lanes.keys()) if (!steady || !assigned.includes(partition)) this.#end(partition)
     for (const partition of assigned) {
       const running = this.#lanes.get(partition)
       if (running && !running.stop.signal.aborted) running.feed.rejoined()
@@ -173,28 +136,17 @@ export class KafkaGroup implements Consumption {
     }
   }
 
-  /** A consumer that is not up is told what to do when it joins. */
-  #steer(act: (consumer: Consumer) => void): void {
-    try {
-      if (this.#consumer) act(this.#consumer)
-    } catch (error) {
-      this.#o.logger.debug('the consumer is not up', { error: messageOf(error) })
-    }
-  }
-
   /** @param inDoubt the group is asked first whether the lane is ours */
   #begin(partition: number, pauseMs: number, inDoubt = false): void {
     const { topic, group, admin, clock } = this.#o
     const stop = new AbortController()
-    const here = { topic, partition }
-    const own = [{ topic, partitions: [partition] }]
     const feed = new Feed({
-      seek: (record) => this.#steer((consumer) => consumer.seek({ ...here, offset: String(record) })),
-      pause: () => this.#steer((consumer) => consumer.pause(own)),
-      resume: () => this.#steer((consumer) => consumer.resume(own)),
+      seek: (record) => this.#member?.seek(partition, record),
+      pause: () => this.#member?.pause(partition),
+      resume: () => this.#member?.resume(partition),
     })
-    const commit = (next: number): Promise<void> => this.#commit(partition, next)
-    const lane = openLane({ ...here, group, admin, feed, signal: stop.signal, commit })
+    const commit = (next: number): Promise<void> => this.#commit(partition, next, stop.signal)
+    const lane = openLane({ partition, topic, group, admin, feed, signal: stop.signal, commit })
     const before = this.#lanes.get(partition)?.ended ?? Promise.resolve()
     const ended = before
       .then(() => clock.sleep(pauseMs, stop.signal))
@@ -212,6 +164,10 @@ export class KafkaGroup implements Consumption {
     void running.ended.then(() => {
       if (this.#lanes.get(partition) === running) this.#lanes.delete(partition)
     })
+  }
+
+  #endAll(): void {
+    for (const partition of this.#lanes.keys()) this.#end(partition)
   }
 
   async #run(lane: Lane, running: Running, inDoubt: boolean): Promise<void> {
@@ -245,35 +201,38 @@ export class KafkaGroup implements Consumption {
     }
   }
 
-  async #commit(partition: number, next: number): Promise<void> {
-    const { topic } = this.#o
+  async #commit(partition: number, next: number, signal: AbortSignal, again = false): Promise<void> {
     // The group takes a commit of any partition from any member: that of an old owner would undo the new one's.
-    if (!this.#assigned.includes(partition)) throw new AppError('UNAVAILABLE', 'the partition is not ours any more')
-    this.#taken.delete(partition)
+    if ((signal.aborted && !this.#stopped) || !this.#assigned.includes(partition)) throw gone()
+    const member = this.#member
+    if (!member) throw new AppError('UNAVAILABLE', 'this member of the group is made anew')
     try {
-      await this.#consumer?.commitOffsets([{ topic, partition, offset: String(recordAfter(next)) }])
+      await member.commit(partition, recordAfter(next))
     } catch (error) {
       const refusal = refusalOf(error)
-      // The group is being formed anew and this member belongs to it; the next commit says it again.
+      // This member belongs to the group that is being formed; the next commit says it again.
       if (refusal === 'REBALANCE_IN_PROGRESS') return
-      if (refusal !== undefined && notOurs.has(refusal)) this.#refused(partition)
-      throw kafkaError('the group does not take the offset', error)
+      if (refusal === 'ILLEGAL_GENERATION' && !again) {
+        // The group is formed anew, and this member is about to learn whether the lane goes on.
+        if (member.forming) await Promise.race([member.forming, abortOf(signal)])
+        if (!signal.aborted) return this.#commit(partition, next, signal, true)
+      }
+      if (refusal !== undefined && notOurs.has(refusal)) this.#refused(partition, signal)
+      throw error instanceof AppError ? error : kafkaError('the group does not take the offset', error)
     }
-    // A consumer that is about to stop resolves without having sent anything.
-    if (!this.#taken.has(partition)) throw new AppError('UNAVAILABLE', 'this member of the group is not up')
     const running = this.#lanes.get(partition)
-    if (running) running.committed = next
+    if (running?.stop.signal === signal) running.committed = next
   }
 
-  /** The lane ends. If it turns out that it is ours after all (the group was only formed anew), there is another one. */
-  #refused(partition: number): void {
+  /** The lane ends. If it turns out that it is ours after all, there is another one. */
+  #refused(partition: number, signal: AbortSignal): void {
     const running = this.#lanes.get(partition)
-    if (!running || running.stop.signal.aborted) return
+    if (!running || running.stop.signal !== signal || signal.aborted) return
     this.#o.logger.warn('the group refused the commit of a lane, which ends', { partition })
     this.#end(partition)
     void running.ended.then(() => {
-      const gone = this.#stopped || !this.#assigned.includes(partition) || this.#lanes.has(partition)
-      if (!gone) this.#begin(partition, heartbeatMs, true)
+      if (this.#stopped || !this.#assigned.includes(partition) || this.#lanes.has(partition)) return
+      this.#begin(partition, doubtMs, true)
     })
   }
 
@@ -302,10 +261,10 @@ export class KafkaGroup implements Consumption {
 
   async #lookForStuck(): Promise<void> {
     const { admin, topic, logger } = this.#o
+    if (this.#making) return
     const waiting = [...this.#lanes].flatMap(([partition, { feed }]) =>
       feed.waitsFor === undefined ? [] : [{ partition, next: feed.waitsFor }],
     )
-    if (this.#making) return
     const offsets = waiting.length > 0 ? await admin.fetchTopicOffsets(topic).catch(() => []) : []
     const partition = this.#watchdog.look(waiting, new Map(offsets.map((one) => [one.partition, Number(one.high)])))
     if (partition === undefined || this.#stopped) return
@@ -314,3 +273,11 @@ export class KafkaGroup implements Consumption {
     this.#makeAnew('stuck')
   }
 }
+
+const gone = (): AppError => new AppError('UNAVAILABLE', 'the lane is not ours any more')
+
+const abortOf = (signal: AbortSignal): Promise<void> =>
+  new Promise((resolve) => {
+    if (signal.aborted) resolve()
+    signal.addEventListener('abort', () => resolve(), { once: true })
+  })
