@@ -2,6 +2,7 @@ import { promisify } from 'node:util'
 import zlib from 'node:zlib'
 import { AppError, type Logger } from '@splitstream/kernel'
 import kafkajs, { type Kafka, logLevel } from 'kafkajs'
+import { whoAnswers } from './answering.ts'
 import './quiet-queue.ts'
 
 // Built into Node; kafkajs itself brings gzip alone.
@@ -24,7 +25,7 @@ export const compressionTypes: Record<Compression, kafkajs.CompressionTypes> = {
 export function kafkaClient(brokers: readonly string[], clientId: string, logger: Logger): Kafka {
   return new kafkajs.Kafka({
     clientId,
-    brokers: [...brokers],
+    brokers: () => whoAnswers(brokers),
     connectionTimeout: 2_000,
     requestTimeout: 5_000,
     enforceRequestTimeout: true,
