@@ -18,6 +18,8 @@ export interface KafkaLogOptions extends TopicOptions {
   readonly minFreeBytes: number
   /** Bytes that may wait for an acknowledgement. */
   readonly maxPendingBytes?: number
+  /** How long a start waits for Kafka, ms. Then it goes on without it: a writer into its spool. */
+  readonly startMs?: number
   readonly clock: Clock
   readonly logger: Logger
 }
@@ -28,9 +30,6 @@ export interface KafkaLog extends EventLog {
   health(): Health
   stop(): Promise<void>
 }
-
-/** How long a start waits for Kafka, ms. A writer then starts without it, into its spool. */
-const startMs = 10_000
 
 /**
  * The event log on Kafka. Appends resolve once the brokers have them (acks=all), or, while those do not answer, once they are
@@ -54,7 +53,7 @@ export async function openKafkaLog(o: KafkaLogOptions): Promise<KafkaLog> {
       if (error instanceof AppError && error.code === 'CONFIG_INVALID') state = error
     },
   )
-  await Promise.race([ready, clock.sleep(startMs, stopping.signal).catch(() => undefined)])
+  await Promise.race([ready, clock.sleep(o.startMs ?? 10_000, stopping.signal).catch(() => undefined)])
   const found = state as 'unknown' | 'prepared' | AppError
   if (found instanceof AppError) {
     await end()

@@ -32,8 +32,11 @@ export function toMessage(partition: number, { count, bytes, appendedAt, corrupt
   }
 }
 
+/** What counts of a record of the topic. */
+export type Incoming = Pick<KafkaMessage, 'value' | 'headers' | 'offset' | 'timestamp'>
+
 /** A record that is not ours, or was damaged, is `corrupt`: storage keeps it as a dead letter. */
-export function fromMessage(partition: number, message: KafkaMessage): LogRecord {
+export function fromMessage(partition: number, message: Incoming): LogRecord {
   const bytes = message.value ?? Buffer.alloc(0)
   const count = numberIn(message.headers?.[headers.count])
   const counted = count !== undefined && count > 0 && count <= maxEventsPerRecord

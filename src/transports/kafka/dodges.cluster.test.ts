@@ -1,0 +1,134 @@
+import { setTimeout as delay } from 'node:timers/promises'
+import { silentLogger, systemClock } from '@splitstream/kernel'
+import type { Kafka, Producer, ProducerRecord } from 'kafkajs'
+import { afterAll, afterEach, beforeAll, expect, it, vi } from 'vitest'
+import { type KafkaCluster, startKafka } from '../../../test/support/kafka/start.ts'
+import { describeWithKafka } from '../../../test/support/kafka/suite.ts'
+import { createTopic, deleteTopics } from '../../../test/support/kafka/topic.ts'
+import { openLocalLog } from '../log/local-log.ts'
+import { kafkaClient } from './client.ts'
+import { Cleanups, call, entry, freshTopic } from './kafka.fixture.ts'
+import { openKafkaLog } from './log.ts'
+import { requestQueue } from './quiet-queue.ts'
+import { KafkaWriter } from './writer.ts'
+
+describeWithKafka('what kafkajs and clusters get wrong', () => {
+  const cleanups = new Cleanups()
+  const topics: string[] = []
+  let cluster: KafkaCluster
+
+  beforeAll(async () => {
+    cluster = await startKafka()
+  }, 300_000)
+  afterEach(() => cleanups.run())
+  afterAll(async () => {
+    if (cluster?.kind === 'external') await deleteTopics(cluster.brokers, topics)
+    await cluster?.stop()
+  })
+
+  async function topicWith(partitions: number, settings: Record<string, string> = {}): Promise<string> {
+    const topic = freshTopic('dodges')
+    topics.push(topic)
+    await createTopic(cluster.brokers, { topic, partitions, settings })
+    return topic
+  }
+
+  it('each request to a broker is for one partition, with its own producer', async () => {
+    const partitions = 6
+    const topic = await topicWith(partitions)
+    const kafka = kafkaClient(cluster.brokers, 'splitstream-test', silentLogger)
+    const watched = watchProducers(kafka)
+    const shared = { clock: systemClock, logger: silentLogger }
+    const spool = await openLocalLog({ dir: await cleanups.folder(), partitions, minFreeBytes: 0, ...shared })
+    cleanups.add(() => spool.stop())
+    const limits = { maxSpoolBytes: 1 << 20, maxPendingBytes: 1 << 20 }
+    const writer = new KafkaWriter({ kafka, topic, partitions, compression: 'none', spool, ...limits, ...shared })
+    await writer.start()
+    cleanups.add(() => writer.stop())
+
+    const entries = Array.from({ length: partitions }, (_, p) => entry(p, `value ${p}`))
+    expect(await writer.append(entries, call())).toHaveLength(partitions)
+    expect(await writer.append(entries, call())).toHaveLength(partitions)
+
+    expect(watched.sends.map(({ partitions }) => partitions.length)).toEqual(Array(2 * partitions).fill(1))
+    expect(new Set(watched.sends.map(({ producer }) => producer)).size).toBe(partitions)
+    // Each send became one request: 12 for 12, though three brokers lead the six partitions.
+    expect(watched.requests).toBe(2 * partitions)
+
+    // As kafkajs is usually used: one send over all partitions, in which a part can get lost.
+    const usual = kafka.producer({ idempotent: true })
+    await usual.connect()
+    cleanups.add(() => usual.disconnect())
+    await usual.send({ topic, acks: -1, messages: entries.map(({ partition }) => ({ partition, value: 'x' })) })
+    expect(watched.sends.at(-1)!.partitions).toHaveLength(partitions)
+    expect(watched.requests - 2 * partitions).toBeLessThanOrEqual(3)
+  })
+
+  it('a connection with nothing to do does nothing', async () => {
+    const looks = vi.spyOn(requestQueue, 'checkPendingRequests')
+    cleanups.add(async () => looks.mockRestore())
+    await cleanups.admin(cluster.brokers)
+    const before = looks.mock.calls.length
+    await delay(500)
+    expect(looks.mock.calls.length - before).toBeLessThan(5)
+  })
+
+  it.each([
+    ['LOG_PARTITIONS', 3, {}],
+    ['min.insync.replicas', 4, { 'min.insync.replicas': '1' }],
+    ['cleanup.policy', 4, { 'cleanup.policy': 'compact' }],
+    ['cleanup.policy', 4, { 'cleanup.policy': 'compact,delete' }],
+    ['max.message.bytes', 4, { 'max.message.bytes': '1048588' }],
+  ])('a topic with a wrong %s stops the start (%i partitions, %j)', async (setting, partitions, settings) => {
+    const topic = await topicWith(partitions, { 'max.message.bytes': String(32 << 20), ...settings })
+    const opening = openKafkaLog(await cleanups.options(cluster.brokers, topic))
+    await expect(opening).rejects.toMatchObject({ code: 'CONFIG_INVALID', message: expect.stringContaining(setting) })
+  })
+
+  it('a topic with too few copies stops the start', async () => {
+    const topic = freshTopic('dodges')
+    topics.push(topic)
+    const { admin } = await cleanups.admin(cluster.brokers)
+    const one = { topic, numPartitions: 4, replicationFactor: 1 }
+    await admin.createTopics({ waitForLeaders: false, topics: [one] })
+    const opening = openKafkaLog(await cleanups.options(cluster.brokers, topic))
+    await expect(opening).rejects.toMatchObject({
+      code: 'CONFIG_INVALID',
+      message: expect.stringContaining('KAFKA_REPLICATION'),
+    })
+  })
+
+  it('several that start at once make the topic together', async () => {
+    const topic = freshTopic('dodges')
+    topics.push(topic)
+    const each = async () => cleanups.log(await cleanups.options(cluster.brokers, topic))
+    const logs = await Promise.all([each(), each(), each()])
+    for (const log of logs) expect(log.health()).toEqual({ state: 'ok' })
+    const ranges = await Promise.all(logs.map((log) => log.append([entry(0, 'x')], call())))
+    expect(new Set(ranges.flat().map(({ first }) => first)).size).toBe(3)
+  })
+})
+
+interface Watched {
+  readonly sends: { producer: Producer; partitions: (number | undefined)[] }[]
+  requests: number
+}
+
+/** Notes what the producers of a client send, and how many requests become of it. */
+function watchProducers(kafka: Kafka): Watched {
+  const watched: Watched = { sends: [], requests: 0 }
+  const make = kafka.producer.bind(kafka)
+  kafka.producer = (config) => {
+    const producer = make(config)
+    producer.on(producer.events.REQUEST, ({ payload }) => {
+      if (payload.apiName === 'Produce') watched.requests++
+    })
+    const send = producer.send
+    producer.send = (record: ProducerRecord) => {
+      watched.sends.push({ producer, partitions: record.messages.map(({ partition }) => partition) })
+      return send(record)
+    }
+    return producer
+  }
+  return watched
+}

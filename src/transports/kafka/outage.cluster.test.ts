@@ -1,0 +1,110 @@
+import { setTimeout as delay } from 'node:timers/promises'
+import type { Lane } from '@splitstream/kernel'
+import { afterAll, afterEach, beforeAll, expect, it, vi } from 'vitest'
+import { type KafkaCluster, startKafka } from '../../../test/support/kafka/start.ts'
+import { describeWithKafka } from '../../../test/support/kafka/suite.ts'
+import { createTopic, deleteTopics, untilInSync } from '../../../test/support/kafka/topic.ts'
+import { aborted, Cleanups, call, entry, freshTopic, partitions, readFirst, text } from './kafka.fixture.ts'
+import { firstPartition } from './places.ts'
+
+const patience = { timeout: 60_000, interval: 50 }
+const settings = { 'max.message.bytes': String(32 << 20), 'min.insync.replicas': '2' }
+
+describeWithKafka('brokers that are away', () => {
+  const cleanups = new Cleanups()
+  const topics: string[] = []
+  let cluster: KafkaCluster
+
+  beforeAll(async () => {
+    cluster = await startKafka()
+  }, 300_000)
+  afterEach(() => cleanups.run())
+  afterAll(async () => {
+    if (cluster?.kind === 'external') await deleteTopics(cluster.brokers, topics)
+    await cluster?.stop()
+  })
+
+  async function topicInSync(): Promise<string> {
+    const topic = freshTopic('outage')
+    topics.push(topic)
+    await createTopic(cluster.brokers, { topic, partitions, settings })
+    return topic
+  }
+
+  type Consuming = Pick<Awaited<ReturnType<Cleanups['log']>>, 'consume'>
+
+  /** The values of partition 0, each where it came first, once there are `count` of them. */
+  async function firstOccurrences(log: Consuming, count: number): Promise<string[]> {
+    const seen = new Set<string>()
+    const consumption = await log.consume('reader', async (lane: Lane) => {
+      if (lane.partition !== firstPartition) return aborted(lane.signal)
+      for (let n = 1; seen.size < count && !lane.signal.aborted; n++) {
+        for (const record of await readFirst(lane, n)) seen.add(text(record))
+      }
+      await aborted(lane.signal)
+    })
+    await vi.waitFor(() => expect(seen.size).toBe(count), patience)
+    await consumption.stop()
+    return [...seen]
+  }
+
+  it('a frozen leader: appends resolve, its producer is replaced, and the order stays', async ({ skip }) => {
+    if (cluster.nodes.length === 0) skip('the brokers are not ours to freeze')
+    const topic = await topicInSync()
+    const { admin } = await cleanups.admin(cluster.brokers)
+    const log = await cleanups.log(await cleanups.options(cluster.brokers, topic))
+    expect(await log.append([entry(0, 'before')], call())).toHaveLength(1)
+    const found = (await admin.fetchTopicMetadata({ topics: [topic] })).topics[0]!.partitions
+    const leader = cluster.nodes.find(({ id }) => id === found.find(({ partitionId }) => partitionId === 0)!.leader)!
+    await leader.pause()
+    try {
+      // Its connection is open, and nothing ever comes back over it.
+      const begun = performance.now()
+      const during = ['during 1', 'during 2', 'during 3'].map((value) => log.append([entry(0, value)], call()))
+      expect(await Promise.all(during)).toEqual([[], [], []])
+      expect(performance.now() - begun).toBeLessThan(15_000)
+      expect(log.health().state).toBe('degraded')
+      // The others elect a leader, to which a new producer finds its way while the frozen one is still frozen.
+      await vi.waitFor(() => expect(log.health()).toEqual({ state: 'ok' }), patience)
+      expect(await log.append([entry(0, 'after')], call())).toHaveLength(1)
+    } finally {
+      await leader.resume()
+    }
+    expect(await firstOccurrences(log, 5)).toEqual(['before', 'during 1', 'during 2', 'during 3', 'after'])
+    await untilInSync(cluster.brokers, topic, 3)
+  }, 120_000)
+
+  it('no broker at all: what is appended outlives a restart and drains in order', async ({ skip }) => {
+    if (cluster.nodes.length === 0) skip('the brokers are not ours to kill')
+    const topic = await topicInSync()
+    const o = await cleanups.options(cluster.brokers, topic, { startMs: 200 })
+    const log = await cleanups.log(o)
+    await vi.waitFor(() => expect(log.health()).toEqual({ state: 'ok' }), patience)
+    const values: string[] = []
+    const put = (from: Pick<typeof log, 'append'>, value: string) => {
+      values.push(value)
+      return from.append([entry(0, value)], call())
+    }
+    expect(await put(log, 'before')).toHaveLength(1)
+    await Promise.all(cluster.nodes.map((node) => node.kill()))
+    for (let i = 0; i < 5; i++) expect(await put(log, `away ${i}`)).toEqual([])
+    await log.stop()
+    const again = await cleanups.log(o)
+    for (let i = 0; i < 5; i++) expect(await put(again, `away, after the restart ${i}`)).toEqual([])
+    const starting = Promise.all(cluster.nodes.map((node) => node.start()))
+    // Appends go on while the brokers come back and the spool drains.
+    let running = true
+    const going = (async () => {
+      for (let i = 0; running; i++) {
+        await put(again, `going on ${i}`)
+        await delay(50)
+      }
+    })()
+    await starting
+    await vi.waitFor(() => expect(again.health()).toEqual({ state: 'ok' }), patience)
+    running = false
+    await going
+    expect(await put(again, 'the last')).toHaveLength(1)
+    expect(await firstOccurrences(again, values.length)).toEqual(values)
+  }, 180_000)
+})
