@@ -15,6 +15,12 @@ const over = (log: Layout['events']): [string, Layout][] =>
   layouts().flatMap((layout): [string, Layout][] => (layout.events === log ? [[layout.name, layout]] : []))
 let first: { readonly name: string; readonly told: readonly Told[] } | undefined
 
+/** What the process says that it runs. */
+async function runningAt(url: string, key: string): Promise<unknown> {
+  const response = await fetch(`${url}/v1/topology`, { headers: { authorization: `Bearer ${key}` } })
+  return ((await response.json()) as { modules: unknown }).modules
+}
+
 /** Runs the scenario on a fleet of this layout. Its clients were told the same as those of the layout before. @returns its topic */
 async function run({ name, processes }: Layout, events: EventsPlace): Promise<string> {
   await using fleet = await startFleet({ processes, events, sharedClickHouse: true })
@@ -32,6 +38,7 @@ async function run({ name, processes }: Layout, events: EventsPlace): Promise<st
     },
   }
   try {
+    for (const { url, modules } of fleet.processes) expect(await runningAt(url, fleet.adminKey)).toEqual(modules)
     const told = await scenario(place)
     first ??= { name, told }
     expect(told, `the same as with ${first.name}`).toEqual(first.told)

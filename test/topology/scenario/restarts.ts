@@ -1,39 +1,54 @@
+import { setTimeout as delay } from 'node:timers/promises'
 import { expect } from 'vitest'
 import { event, type Receipt, type Story, source } from './story.ts'
 
 const subjects = Array.from({ length: 4 }, (_, i) => `traffic-${i}`)
 const perBatch = 5
+const ndjson = 'application/x-ndjson'
+/** Between the requests of a client, ms: the processes need the cores to come back. */
+const pauseMs = 10
 
 /**
- * Every process goes and comes back while clients write and read, and send again until they are answered with 2xx. In the end
- * exactly the acknowledged events are there, each once.
+ * Every process goes and comes back while clients write and read, and send again until they are answered with 2xx. Then they
+ * send all of it once more. In the end exactly the acknowledged events are there, each once.
  */
 export async function restarts(story: Story): Promise<void> {
   let over = false
   const isOver = (): boolean => over
+  const sent: string[] = []
   const clients = [
-    write(story, 'plain', '', isOver),
-    write(story, 'stored', '?wait=stored', isOver),
+    write(story, 'plain', '', sent, isOver),
+    write(story, 'stored', '?wait=stored', sent, isOver),
     read(story, isOver),
   ]
   const restarted = story.place.restartAll().finally(() => {
     over = true
   })
   await Promise.all([restarted, ...clients])
+  // Whoever stores a partition now has to know what others stored of it.
+  for (let i = 0; i < sent.length; i += 100) {
+    const body = sent.slice(i, i + 100).join('\n')
+    await story.ingest.persist('POST', '/v1/events', { body, type: ndjson })
+  }
   await settle(story)
   await exactlyTheAcknowledged(story)
 }
 
-async function write(story: Story, name: string, query: string, isOver: () => boolean): Promise<void> {
+async function write(
+  { ingest, acknowledged }: Story,
+  name: string,
+  query: string,
+  sent: string[],
+  isOver: () => boolean,
+): Promise<void> {
   for (let n = 0; !isOver(); n++) {
     const ids = Array.from({ length: perBatch }, (_, i) => `${name}-${n}-${i}`)
     const body = ids.map((id) => event(id, { subject: subjects[n % subjects.length], data: { n } })).join('\n')
-    const { json } = await story.ingest.persist<Receipt>('POST', `/v1/events${query}`, {
-      body,
-      type: 'application/x-ndjson',
-    })
+    const { json } = await ingest.persist<Receipt>('POST', `/v1/events${query}`, { body, type: ndjson })
     expect(json.accepted).toBe(perBatch)
-    for (const id of ids) story.acknowledged.add(id)
+    for (const id of ids) acknowledged.add(id)
+    sent.push(body)
+    await delay(pauseMs)
   }
 }
 
@@ -42,6 +57,7 @@ async function read({ query }: Story, isOver: () => boolean): Promise<void> {
   while (!isOver()) {
     const { json } = await query.persist<{ events: unknown[] }>('GET', `/v1/events?source=${source}&type=order`)
     expect(json.events).toHaveLength(6)
+    await delay(pauseMs)
   }
 }
 
