@@ -1,4 +1,5 @@
 import { once } from 'node:events'
+import { createServer as createHttpServer } from 'node:http'
 import { type AddressInfo, createServer } from 'node:net'
 import { systemCall, systemClock } from '@splitstream/kernel'
 import { afterAll, describe, expect, it } from 'vitest'
@@ -10,9 +11,26 @@ await once(hung, 'listening')
 const url = `http://127.0.0.1:${(hung.address() as AddressInfo).port}`
 const clickhouse = connectClickHouse({ url, username: 'default', password: '', database: 'default' })
 
+// Begins an answer and never ends it; says when its client has gone.
+let left: Promise<unknown> = Promise.resolve()
+const endless = createHttpServer((_, response) => {
+  left = once(response, 'close')
+  response.writeHead(200, { 'content-type': 'application/x-ndjson' })
+  response.write('{"a":1}\n')
+}).listen(0, '127.0.0.1')
+await once(endless, 'listening')
+const begun = connectClickHouse({
+  url: `http://127.0.0.1:${(endless.address() as AddressInfo).port}`,
+  username: 'default',
+  password: '',
+  database: 'default',
+})
+
 afterAll(async () => {
   await clickhouse.close()
+  await begun.close()
   hung.close()
+  endless.close()
 })
 
 describe('an engine that does not answer', () => {
@@ -30,5 +48,31 @@ describe('an engine that does not answer', () => {
   it('a caller that leaves first is told so', async () => {
     const work = clickhouse.insert(insert, systemCall(systemClock, 20_000, AbortSignal.timeout(100)))
     await expect(work).rejects.toMatchObject({ code: 'CANCELLED' })
+  })
+})
+
+describe('an answer that has begun and does not end', () => {
+  const call = (signal: AbortSignal, budgetMs = 20_000) => systemCall(systemClock, budgetMs, signal)
+  const never = new AbortController().signal
+
+  it('rows end with the caller, and the connection with them', async () => {
+    const work = begun.rows({ sql: 'SELECT 1' }, call(AbortSignal.timeout(200)))
+    await expect(work).rejects.toMatchObject({ code: 'CANCELLED' })
+    await left
+  })
+
+  it('rows end with the budget', async () => {
+    await expect(begun.rows({ sql: 'SELECT 1' }, call(never, 200))).rejects.toMatchObject({ code: 'DEADLINE_EXCEEDED' })
+    await left
+  })
+
+  it('a stream ends with the caller', async () => {
+    const stop = new AbortController()
+    const stream = await begun.stream({ sql: 'SELECT 1', format: 'JSONEachRow' }, call(stop.signal))
+    const read = (async () => {
+      for await (const _ of stream) stop.abort()
+    })()
+    await expect(read).rejects.toThrow()
+    await left
   })
 })

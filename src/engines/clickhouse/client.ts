@@ -1,4 +1,4 @@
-import { Readable } from 'node:stream'
+import { addAbortSignal, Readable } from 'node:stream'
 import { type ClickHouseClient, createClient, ClickHouseError as ServerError } from '@clickhouse/client'
 import {
   AppError,
@@ -48,13 +48,17 @@ export function connectClickHouse(
     rows: <T>(query: ClickHouseQuery, call: Call) =>
       withinBudget(call, clock, async (signal) => {
         const result = await client.query({ ...requestOf(query, signal), query: query.sql, format: 'JSONEachRow' })
-        return result.json<T>()
+        // Once an answer has begun, the client no longer looks at the signal.
+        const leave = (): void => result.close()
+        signal.addEventListener('abort', leave)
+        if (signal.aborted) leave()
+        return await result.json<T>().finally(() => signal.removeEventListener('abort', leave))
       }),
     stream: (query, call) =>
       translated(async () => {
         const sql = `${query.sql} FORMAT ${query.format}`
         const { stream } = await client.exec({ ...requestOf(query, call.signal), query: sql })
-        return stream
+        return addAbortSignal(call.signal, stream)
       }),
     command: (query, call) =>
       withinBudget(call, clock, async (signal) => {
@@ -96,7 +100,8 @@ async function withinBudget<T>(call: Call, clock: Clock, work: (signal: AbortSig
   try {
     return await translated(() => work(AbortSignal.any([call.signal, late.signal])))
   } catch (error) {
-    if (!late.signal.aborted || call.signal.aborted) throw error
+    if (call.signal.aborted) throw new AppError('CANCELLED', 'The caller went away', { cause: error })
+    if (!late.signal.aborted) throw error
     throw new AppError('DEADLINE_EXCEEDED', 'ClickHouse did not answer in time', { cause: error })
   } finally {
     clearTimeout(timer)
