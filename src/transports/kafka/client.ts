@@ -1,6 +1,7 @@
 import { promisify } from 'node:util'
 import zlib from 'node:zlib'
 import { AppError, type Logger } from '@splitstream/kernel'
+import './stop-fetching.ts'
 import kafkajs, { type Kafka, logLevel } from 'kafkajs'
 import { whoAnswers } from './answering.ts'
 import './quiet-queue.ts'
