@@ -1,6 +1,8 @@
-import kafkajs, { type PartitionAssigner } from 'kafkajs'
+import kafkajs, { type Cluster, type PartitionAssigner } from 'kafkajs'
 
 export interface Membership {
+  /** What kafkajs knows of the brokers, through which other requests can go than its consumer has methods for. */
+  connected(cluster: Cluster): void
   /** This member is about to ask for a place in the group. */
   joining(): void
   /** It leads the group, which has so many members: only a leader assigns, and is told. */
@@ -11,6 +13,7 @@ export interface Membership {
 export const assignInTurn =
   (membership: Membership): PartitionAssigner =>
   (config) => {
+    membership.connected(config.cluster)
     const inTurn = kafkajs.PartitionAssigners.roundRobin(config)
     return {
       name: inTurn.name,

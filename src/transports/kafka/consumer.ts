@@ -1,5 +1,6 @@
 import { AppError, type Clock, type Consumption, type Lane, type Logger, messageOf } from '@splitstream/kernel'
-import type { Admin, Batch, EachBatchPayload, Kafka } from 'kafkajs'
+import type { Batch, EachBatchPayload, Kafka } from 'kafkajs'
+import type { Asker } from './asker.ts'
 import { kafkaError, refusalOf } from './client.ts'
 import { Feed } from './feed.ts'
 import { openLane } from './lane.ts'
@@ -10,7 +11,7 @@ import { Watchdog } from './watchdog.ts'
 
 export interface ConsumerOptions {
   readonly kafka: Kafka
-  readonly admin: Admin
+  readonly asker: Asker
   readonly topic: string
   readonly partitions: number
   readonly group: string
@@ -30,7 +31,10 @@ interface Running {
   committed: number | undefined
 }
 
-const watchMs = 5_000
+const watchMs = 1_000
+const lookEveryMs = 5_000
+/** How long a member may take to leave, when another one waits for its place, and at the stop. */
+const leaveMs = { soon: 1_000, stopping: 5_000 }
 const maxPauseMs = 5_000
 /** How long a lane that another member may have held waits: the other hears of it, and its handler ends. */
 const handoverMs = 500
@@ -57,7 +61,9 @@ export class KafkaGroup implements Consumption {
   readonly #stopping = new AbortController()
   #assigned: readonly number[] = []
   #member: Member | undefined
-  #watch: NodeJS.Timeout | undefined
+  #watches: NodeJS.Timeout[] = []
+  /** The last member of ours that the group knew. */
+  #former = ''
   #making: Promise<void> | undefined
 
   constructor(o: ConsumerOptions, handler: (lane: Lane) => Promise<void>) {
@@ -69,16 +75,20 @@ export class KafkaGroup implements Consumption {
   /** Returns at once; joining goes on, and is tried again for as long as it takes. */
   start(): void {
     this.#makeAnew('starting')
-    this.#watch = setInterval(() => void this.#lookForStuck(), Math.min(watchMs, (this.#o.stuckMs ?? watchMs) / 2))
+    const lookMs = Math.min(lookEveryMs, (this.#o.stuckMs ?? lookEveryMs) / 2)
+    this.#watches = [
+      setInterval(() => this.#lookForLost(), watchMs),
+      setInterval(() => void this.#lookForStuck(), lookMs),
+    ]
   }
 
   async stop(): Promise<void> {
     this.#stopping.abort()
-    clearInterval(this.#watch)
+    for (const watch of this.#watches) clearInterval(watch)
     this.#endAll()
     await Promise.all([...this.#lanes.values()].map((lane) => lane.ended))
     await this.#making
-    await this.#member?.leave()
+    await this.#member?.leave(leaveMs.stopping)
   }
 
   get #stopped(): boolean {
@@ -99,10 +109,13 @@ export class KafkaGroup implements Consumption {
       this.#assigned = []
       // Leaving the group gives them to the others.
       this.#endAll()
-      await old?.leave()
+      this.#former = old?.id || this.#former
+      // What the member could not reach may be what the questions go to.
+      if (old) this.#o.asker.renew()
+      await old?.leave(leaveMs.soon)
       try {
         const member = new Member(
-          { ...this.#o, sessionMs },
+          { ...this.#o, sessionMs, former: this.#former },
           {
             formed: (forming) => this.#assign(forming),
             deliver: (payload) => this.#deliver(payload),
@@ -138,7 +151,7 @@ export class KafkaGroup implements Consumption {
 
   /** @param inDoubt the group is asked first whether the lane is ours */
   #begin(partition: number, pauseMs: number, inDoubt = false): void {
-    const { topic, group, admin, clock } = this.#o
+    const { topic, group, asker, clock } = this.#o
     const stop = new AbortController()
     const feed = new Feed({
       seek: (record) => this.#member?.seek(partition, record),
@@ -146,7 +159,7 @@ export class KafkaGroup implements Consumption {
       resume: () => this.#member?.resume(partition),
     })
     const commit = (next: number): Promise<void> => this.#commit(partition, next, stop.signal)
-    const lane = openLane({ partition, topic, group, admin, feed, signal: stop.signal, commit })
+    const lane = openLane({ partition, topic, group, asker, feed, signal: stop.signal, commit })
     const before = this.#lanes.get(partition)?.ended ?? Promise.resolve()
     const ended = before
       .then(() => clock.sleep(pauseMs, stop.signal))
@@ -251,24 +264,35 @@ export class KafkaGroup implements Consumption {
     }
     if (running.feed.leavesOut(delivery)) {
       // Either kafkajs stands elsewhere, or the topic does not hold so early a record any more.
-      const offsets = await this.#o.admin.fetchTopicOffsets(this.#o.topic).catch(() => [])
-      const own = offsets.find((one) => one.partition === partition)
+      const own = (await this.#offsets()).find((one) => one.partition === partition)
       if (own) running.feed.learn(Number(own.low), Number(own.high))
     }
     resolveOffset(batch.lastOffset())
     running.feed.offer(delivery)
   }
 
+  /** A coordinator that died or froze is not replaced by kafkajs, which waits for it. */
+  #lookForLost(): void {
+    if (this.#making || !this.#member?.isLost) return
+    this.#o.logger.warn('the consumer group is not heard of, and is joined anew', { group: this.#o.group })
+    this.#makeAnew('not heard of')
+  }
+
+  /** Of all partitions; none when they cannot be learned now. */
+  #offsets() {
+    const { asker, topic } = this.#o
+    return asker.ask('the bounds of the topic', (admin) => admin.fetchTopicOffsets(topic)).catch(() => [])
+  }
+
   async #lookForStuck(): Promise<void> {
-    const { admin, topic, logger } = this.#o
     if (this.#making) return
     const waiting = [...this.#lanes].flatMap(([partition, { feed }]) =>
       feed.waitsFor === undefined ? [] : [{ partition, next: feed.waitsFor }],
     )
-    const offsets = waiting.length > 0 ? await admin.fetchTopicOffsets(topic).catch(() => []) : []
+    const offsets = waiting.length > 0 ? await this.#offsets() : []
     const partition = this.#watchdog.look(waiting, new Map(offsets.map((one) => [one.partition, Number(one.high)])))
     if (partition === undefined || this.#stopped) return
-    logger.warn('the consumer stands still and is made anew', { partition })
+    this.#o.logger.warn('the consumer stands still and is made anew', { partition })
     this.#watchdog.reset()
     this.#makeAnew('stuck')
   }

@@ -67,7 +67,7 @@ describeWithKafka('what kafkajs and clusters get wrong', () => {
   it('a connection with nothing to do does nothing', async () => {
     const looks = vi.spyOn(requestQueue, 'checkPendingRequests')
     cleanups.add(async () => looks.mockRestore())
-    await cleanups.admin(cluster.brokers)
+    await cleanups.client(cluster.brokers).asker.ask('the topics', (admin) => admin.listTopics())
     const before = looks.mock.calls.length
     await delay(500)
     expect(looks.mock.calls.length - before).toBeLessThan(5)
@@ -88,9 +88,9 @@ describeWithKafka('what kafkajs and clusters get wrong', () => {
   it('a topic with too few copies stops the start', async () => {
     const topic = freshTopic('dodges')
     topics.push(topic)
-    const { admin } = await cleanups.admin(cluster.brokers)
     const one = { topic, numPartitions: 4, replicationFactor: 1 }
-    await admin.createTopics({ waitForLeaders: false, topics: [one] })
+    const { asker } = cleanups.client(cluster.brokers)
+    await asker.ask('a new topic', (admin) => admin.createTopics({ waitForLeaders: false, topics: [one] }))
     const opening = openKafkaLog(await cleanups.options(cluster.brokers, topic))
     await expect(opening).rejects.toMatchObject({
       code: 'CONFIG_INVALID',

@@ -3,8 +3,8 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type Call, type Lane, type LogRecord, silentLogger, systemCall, systemClock } from '@splitstream/kernel'
-import type { Admin, Kafka } from 'kafkajs'
-import { patiently } from '../../../test/support/kafka/patiently.ts'
+import type { Kafka } from 'kafkajs'
+import { Asker } from './asker.ts'
 import { kafkaClient } from './client.ts'
 import { type KafkaLogOptions, openKafkaLog } from './log.ts'
 
@@ -56,12 +56,11 @@ export class Cleanups {
     return { append: log.append, consume: log.consume, health: log.health, stop }
   }
 
-  async admin(brokers: readonly string[]): Promise<{ kafka: Kafka; admin: Admin }> {
+  client(brokers: readonly string[]): { kafka: Kafka; asker: Asker } {
     const kafka = kafkaClient(brokers, 'splitstream-test', silentLogger)
-    const admin = kafka.admin()
-    await patiently(() => admin.connect())
-    this.add(() => admin.disconnect())
-    return { kafka, admin }
+    const asker = new Asker(kafka, systemClock)
+    this.add(() => asker.close())
+    return { kafka, asker }
   }
 }
 

@@ -1,6 +1,5 @@
 import { AppError, type Lane } from '@splitstream/kernel'
-import type { Admin } from 'kafkajs'
-import { kafkaError } from './client.ts'
+import type { Asker } from './asker.ts'
 import type { Feed } from './feed.ts'
 import { firstPartition, placeOf } from './places.ts'
 
@@ -9,18 +8,16 @@ export interface LaneOptions {
   readonly partition: number
   readonly topic: string
   readonly group: string
-  readonly admin: Admin
+  readonly asker: Asker
   readonly feed: Feed
   readonly signal: AbortSignal
   commit(next: number): Promise<void>
 }
 
 /** @see Lane */
-export function openLane({ partition, topic, group, admin, feed, signal, commit }: LaneOptions): Lane {
+export function openLane({ partition, topic, group, asker, feed, signal, commit }: LaneOptions): Lane {
   const bounds = async (): Promise<{ start: number; end: number }> => {
-    const offsets = await admin.fetchTopicOffsets(topic).catch((error: unknown) => {
-      throw kafkaError('the bounds of the topic are not known', error)
-    })
+    const offsets = await asker.ask('the bounds of the topic', (admin) => admin.fetchTopicOffsets(topic))
     const own = offsets.find((one) => one.partition === partition)
     if (!own) throw new AppError('UNAVAILABLE', `the topic has no partition ${partition}`)
     feed.learn(Number(own.low), Number(own.high))
@@ -31,9 +28,9 @@ export function openLane({ partition, topic, group, admin, feed, signal, commit 
     signal,
     bounds,
     committed: async () => {
-      const found = await admin.fetchOffsets({ groupId: group, topics: [topic] }).catch((error: unknown) => {
-        throw kafkaError("the group's offset is not known", error)
-      })
+      const found = await asker.ask("the group's offset", (admin) =>
+        admin.fetchOffsets({ groupId: group, topics: [topic] }),
+      )
       const own = found[0]?.partitions.find((one) => one.partition === partition)
       // -1: the group has none.
       return Math.max(0, placeOf(own?.offset ?? '0'))

@@ -1,6 +1,7 @@
 import { AppError, type Clock, codeOf, type EventLog, type Health, type Logger, messageOf } from '@splitstream/kernel'
-import type { Admin } from 'kafkajs'
+import type { Kafka } from 'kafkajs'
 import { openLocalLog } from '../log/local-log.ts'
+import { Asker } from './asker.ts'
 import { type Compression, kafkaClient } from './client.ts'
 import { KafkaGroup } from './consumer.ts'
 import { prepareTopic, type TopicOptions } from './topic.ts'
@@ -38,14 +39,14 @@ export interface KafkaLog extends EventLog {
 export async function openKafkaLog(o: KafkaLogOptions): Promise<KafkaLog> {
   const { clock, logger, topic, partitions } = o
   const kafka = kafkaClient(o.brokers, 'splitstream', logger)
-  const admin = kafka.admin({ retry: { initialRetryTime: 100, maxRetryTime: 1_000, retries: 3 } })
+  const asker = new Asker(kafka, clock)
   const stopping = new AbortController()
   const end = async (): Promise<void> => {
     stopping.abort()
-    await admin.disconnect().catch(() => undefined)
+    await asker.close()
   }
   let state: 'unknown' | 'prepared' | AppError = 'unknown'
-  const ready = untilPrepared(admin, o, stopping.signal).then(
+  const ready = untilPrepared(kafka, o, stopping.signal).then(
     () => {
       state = 'prepared'
     },
@@ -109,7 +110,7 @@ export async function openKafkaLog(o: KafkaLogOptions): Promise<KafkaLog> {
     consume: async (name, handler) => {
       if (stopping.signal.aborted) throw new AppError('STOPPING', 'The event log is stopping')
       const group = new KafkaGroup(
-        { kafka, admin, topic, partitions, group: `${o.groupPrefix}-${name}`, clock, logger },
+        { kafka, asker, topic, partitions, group: `${o.groupPrefix}-${name}`, clock, logger },
         handler,
       )
       groups.add(group)
@@ -137,15 +138,19 @@ export async function openKafkaLog(o: KafkaLogOptions): Promise<KafkaLog> {
 }
 
 /** @throws AppError CONFIG_INVALID; anything else passes, some time */
-async function untilPrepared(admin: Admin, o: KafkaLogOptions, signal: AbortSignal): Promise<void> {
+async function untilPrepared(kafka: Kafka, o: KafkaLogOptions, signal: AbortSignal): Promise<void> {
   for (let pause = 250; ; pause = Math.min(pause * 2, 5_000)) {
+    // Another client each time: it begins with a broker that answers.
+    const admin = kafka.admin({ retry: { initialRetryTime: 100, maxRetryTime: 1_000, retries: 3 } })
     try {
       await admin.connect()
       return await prepareTopic(admin, o, o.logger)
     } catch (error) {
       if (codeOf(error) === 'CONFIG_INVALID' || signal.aborted) throw error
       o.logger.debug('the topic is not prepared yet', { error: messageOf(error) })
-      await o.clock.sleep(pause, signal)
+    } finally {
+      await admin.disconnect().catch(() => undefined)
     }
+    await o.clock.sleep(pause, signal)
   }
 }

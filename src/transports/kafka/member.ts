@@ -1,5 +1,5 @@
-import { AppError, type Logger, messageOf } from '@splitstream/kernel'
-import type { Consumer, EachBatchPayload, Kafka } from 'kafkajs'
+import { AppError, type Clock, type Logger, messageOf } from '@splitstream/kernel'
+import type { Cluster, Consumer, EachBatchPayload, Kafka } from 'kafkajs'
 import { assignInTurn } from './assigner.ts'
 
 export interface MemberOptions {
@@ -9,6 +9,9 @@ export interface MemberOptions {
   readonly group: string
   /** A member that is not heard of for so long is taken for dead, ms. */
   readonly sessionMs: number
+  /** A former member of this process, which may not have been able to leave: the group would wait for it. */
+  readonly former: string
+  readonly clock: Clock
   readonly logger: Logger
 }
 
@@ -29,6 +32,8 @@ export interface MemberEvents {
 }
 
 const heartbeatMs = 1_000
+/** A leader that moved is found so soon. kafkajs asks again after five minutes, or when a broker answers with a refusal. */
+const metadataMs = 2_000
 
 /**
  * One life of a member of a consumer group: kafkajs's consumer. States: new → joining → formed → (rebalance) → formed … → left
@@ -45,16 +50,22 @@ export class Member {
   /** Tries to join since the group was last formed. */
   #tries = 0
   #formed = Promise.withResolvers<void>()
+  #cluster: Cluster | undefined
+  #heardAt: number
   #crash: Error | undefined
   #left = false
 
   constructor(o: MemberOptions, events: MemberEvents) {
     this.#o = o
     this.#events = events
+    this.#heardAt = o.clock.monotonic()
     this.#consumer = o.kafka.consumer({
       groupId: o.group,
       partitionAssigners: [
         assignInTurn({
+          connected: (cluster) => {
+            this.#cluster = cluster
+          },
           joining: () => void this.#tries++,
           leading: (members) => {
             this.#members = members
@@ -64,6 +75,7 @@ export class Member {
       sessionTimeout: o.sessionMs,
       rebalanceTimeout: 2 * o.sessionMs,
       heartbeatInterval: Math.min(heartbeatMs, o.sessionMs / 3),
+      metadataMaxAge: metadataMs,
       maxWaitTimeInMs: 250,
       minBytes: 1,
       maxBytesPerPartition: 8 << 20,
@@ -71,6 +83,17 @@ export class Member {
       allowAutoTopicCreation: false,
       retry: { initialRetryTime: 100, maxRetryTime: 1_000, retries: 5, restartOnFailure: async () => false },
     })
+  }
+
+  get id(): string {
+    return this.#id
+  }
+
+  /** It has not been heard of in the group for so long that others may have its lanes. */
+  get isLost(): boolean {
+    const silentMs = this.#o.clock.monotonic() - this.#heardAt
+    // Forming a group waits for its slowest member.
+    return silentMs > this.#o.sessionMs * (this.#tries > 0 || this.#id === '' ? 4 : 1)
   }
 
   /** While the group is being formed: until it is. */
@@ -85,6 +108,9 @@ export class Member {
     consumer.on(consumer.events.GROUP_JOIN, ({ payload }) => {
       if (!this.#left) this.#onFormed(payload)
     })
+    consumer.on(consumer.events.HEARTBEAT, () => {
+      this.#heardAt = this.#o.clock.monotonic()
+    })
     consumer.on(consumer.events.COMMIT_OFFSETS, ({ payload }) => {
       for (const { partitions } of payload.topics) for (const { partition } of partitions) this.#taken.add(partition)
     })
@@ -93,6 +119,7 @@ export class Member {
       if (!this.#left) this.#events.crashed(payload.error)
     })
     await consumer.connect()
+    await this.#dismissFormer()
     await consumer.subscribe({ topic, fromBeginning: true })
     await consumer.run({
       autoCommit: false,
@@ -124,9 +151,25 @@ export class Member {
     this.#steer(() => this.#consumer.resume([{ topic: this.#o.topic, partitions: [partition] }]))
   }
 
-  async leave(): Promise<void> {
+  /** Takes at most `ms`: what it cannot say by then, a later member says for it, or its session ends. */
+  async leave(ms: number): Promise<void> {
     this.#left = true
-    await this.#consumer.disconnect().catch(() => undefined)
+    const late = new AbortController()
+    const leaving = this.#consumer.disconnect().catch(() => undefined)
+    await Promise.race([leaving, this.#o.clock.sleep(ms, late.signal).catch(() => undefined)])
+    late.abort()
+  }
+
+  async #dismissFormer(): Promise<void> {
+    const { former, group, logger } = this.#o
+    if (former === '') return
+    try {
+      const coordinator = (await this.#cluster?.findGroupCoordinator({ groupId: group })) as Coordinator | undefined
+      await coordinator?.leaveGroup({ groupId: group, memberId: former })
+    } catch (error) {
+      // Mostly: it is not in the group any more.
+      logger.debug('a former member did not leave the group', { error: messageOf(error) })
+    }
   }
 
   #onFormed({ memberId, isLeader, memberAssignment }: Joined): void {
@@ -134,6 +177,7 @@ export class Member {
     const steady = memberId === this.#id && this.#tries <= 1
     this.#id = memberId
     this.#tries = 0
+    this.#heardAt = this.#o.clock.monotonic()
     this.#events.formed({
       assigned: memberAssignment[this.#o.topic] ?? [],
       alone: isLeader && this.#members === 1,
@@ -151,6 +195,11 @@ export class Member {
       this.#o.logger.debug('the consumer is not up', { error: messageOf(error) })
     }
   }
+}
+
+/** What kafkajs's types leave out of a broker. */
+interface Coordinator {
+  leaveGroup(member: { groupId: string; memberId: string }): Promise<unknown>
 }
 
 interface Joined {

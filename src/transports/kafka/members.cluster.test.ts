@@ -27,15 +27,15 @@ describeWithKafka('members of a consumer group', () => {
   beforeAll(async () => {
     cluster = await startKafka({ settings: { 'group.min.session.timeout.ms': '1000' } })
     // Of a cluster that is not ours, Kafka's own minimum.
-    sessionMs = cluster.kind === 'external' ? 6_000 : 2_000
+    sessionMs = cluster.kind === 'external' ? 6_000 : 3_000
   }, 300_000)
   beforeEach(async () => {
     topic = freshTopic('members')
     topics.push(topic)
     await createTopic(cluster.brokers, { topic, partitions })
-    const { kafka, admin } = await cleanups.admin(cluster.brokers)
+    const { kafka, asker } = cleanups.client(cluster.brokers)
     const shared = { clock: systemClock, logger: silentLogger }
-    common = { kafka, admin, topic, partitions, group: `${topic}-group`, sessionMs, ...shared }
+    common = { kafka, asker, topic, partitions, group: `${topic}-group`, sessionMs, ...shared }
   })
   afterEach(() => cleanups.run())
   afterAll(async () => {
@@ -78,7 +78,8 @@ describeWithKafka('members of a consumer group', () => {
     await vi.waitFor(() => expect(zombie.process.exitCode).toBe(0), patience)
     expect(zombie.partitions('ended').size).toBe(partitions)
     expect(zombie.partitions('refused:UNAVAILABLE').size).toBeGreaterThan(0)
-    const [own] = await common.admin.fetchOffsets({ groupId: common.group, topics: [topic] })
+    const groupOf = { groupId: common.group, topics: [topic] }
+    const [own] = await common.asker.ask('the commits', (admin) => admin.fetchOffsets(groupOf))
     expect(own!.partitions.map(({ offset }) => offset)).toEqual(Array(partitions).fill('3'))
   })
 

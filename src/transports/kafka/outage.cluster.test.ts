@@ -1,10 +1,9 @@
 import { setTimeout as delay } from 'node:timers/promises'
-import type { Lane } from '@splitstream/kernel'
 import { afterAll, afterEach, beforeAll, expect, it, vi } from 'vitest'
 import { type KafkaCluster, startKafka } from '../../../test/support/kafka/start.ts'
 import { describeWithKafka } from '../../../test/support/kafka/suite.ts'
 import { createTopic, deleteTopics, untilInSync } from '../../../test/support/kafka/topic.ts'
-import { aborted, Cleanups, call, entry, freshTopic, partitions, readFirst, text } from './kafka.fixture.ts'
+import { aborted, Cleanups, call, entry, freshTopic, partitions, text } from './kafka.fixture.ts'
 import { firstPartition } from './places.ts'
 
 const patience = { timeout: 60_000, interval: 50 }
@@ -33,28 +32,32 @@ describeWithKafka('brokers that are away', () => {
 
   type Consuming = Pick<Awaited<ReturnType<Cleanups['log']>>, 'consume'>
 
-  /** The values of partition 0, each where it came first, once there are `count` of them. */
-  async function firstOccurrences(log: Consuming, count: number): Promise<string[]> {
-    const seen = new Set<string>()
-    const consumption = await log.consume('reader', async (lane: Lane) => {
+  /** The values of partition 0, each where it came first, as a consumer of the group `reader` reads them. */
+  async function read(log: Consuming): Promise<{ values: Set<string>; stop(): Promise<void> }> {
+    const values = new Set<string>()
+    const consumption = await log.consume('reader', async (lane) => {
       if (lane.partition !== firstPartition) return aborted(lane.signal)
-      for (let n = 1; seen.size < count && !lane.signal.aborted; n++) {
-        for (const record of await readFirst(lane, n)) seen.add(text(record))
+      for (let next = await lane.committed(); !lane.signal.aborted; ) {
+        for (const record of await lane.read(next, { maxEvents: 100, maxBytes: 1 << 20, waitMs: 1_000 })) {
+          values.add(text(record))
+          next = record.baseOffset + record.count
+        }
+        await lane.commit(next)
       }
-      await aborted(lane.signal)
     })
-    await vi.waitFor(() => expect(seen.size).toBe(count), patience)
-    await consumption.stop()
-    return [...seen]
+    return { values, stop: () => consumption.stop() }
   }
 
-  it('a frozen leader: appends resolve, its producer is replaced, and the order stays', async ({ skip }) => {
+  it('a frozen leader: appends resolve, producer and consumer are replaced, and the order stays', async ({ skip }) => {
     if (cluster.nodes.length === 0) skip('the brokers are not ours to freeze')
     const topic = await topicInSync()
-    const { admin } = await cleanups.admin(cluster.brokers)
+    const { asker } = cleanups.client(cluster.brokers)
     const log = await cleanups.log(await cleanups.options(cluster.brokers, topic))
     expect(await log.append([entry(0, 'before')], call())).toHaveLength(1)
-    const found = (await admin.fetchTopicMetadata({ topics: [topic] })).topics[0]!.partitions
+    const reader = await read(log)
+    await vi.waitFor(() => expect(reader.values.size).toBe(1), patience)
+    const { topics: known } = await asker.ask('leaders', (admin) => admin.fetchTopicMetadata({ topics: [topic] }))
+    const found = known[0]!.partitions
     const leader = cluster.nodes.find(({ id }) => id === found.find(({ partitionId }) => partitionId === 0)!.leader)!
     await leader.pause()
     try {
@@ -67,10 +70,13 @@ describeWithKafka('brokers that are away', () => {
       // The others elect a leader, to which a new producer finds its way while the frozen one is still frozen.
       await vi.waitFor(() => expect(log.health()).toEqual({ state: 'ok' }), patience)
       expect(await log.append([entry(0, 'after')], call())).toHaveLength(1)
+      // So does the consumer, whose connection to it is as dead.
+      await vi.waitFor(() => expect(reader.values.size).toBe(5), patience)
+      expect([...reader.values]).toEqual(['before', 'during 1', 'during 2', 'during 3', 'after'])
     } finally {
       await leader.resume()
     }
-    expect(await firstOccurrences(log, 5)).toEqual(['before', 'during 1', 'during 2', 'during 3', 'after'])
+    await reader.stop()
     await untilInSync(cluster.brokers, topic, 3)
   }, 120_000)
 
@@ -105,6 +111,9 @@ describeWithKafka('brokers that are away', () => {
     running = false
     await going
     expect(await put(again, 'the last')).toHaveLength(1)
-    expect(await firstOccurrences(again, values.length)).toEqual(values)
+    const reader = await read(again)
+    await vi.waitFor(() => expect(reader.values.size).toBe(values.length), patience)
+    expect([...reader.values]).toEqual(values)
+    await reader.stop()
   }, 180_000)
 })

@@ -5,15 +5,15 @@
  */
 import { setTimeout as delay } from 'node:timers/promises'
 import { codeOf, silentLogger, systemClock } from '@splitstream/kernel'
+import { Asker } from './asker.ts'
 import { kafkaClient } from './client.ts'
 import { KafkaGroup } from './consumer.ts'
 import { placeOf } from './places.ts'
 
 const [brokers = '', topic = '', group = '', sessionMs = ''] = process.argv.slice(2)
 const kafka = kafkaClient(brokers.split(','), 'splitstream-zombie', silentLogger)
-const admin = kafka.admin()
-await admin.connect()
-const common = { kafka, admin, topic, group, partitions: 4, clock: systemClock, logger: silentLogger }
+const asker = new Asker(kafka, systemClock)
+const common = { kafka, asker, topic, group, partitions: 4, clock: systemClock, logger: silentLogger }
 const ended = new Set<number>()
 const tell = (what: string, partition: number): void => void process.stdout.write(`${what} ${partition}\n`)
 
