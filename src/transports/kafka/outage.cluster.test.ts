@@ -30,6 +30,21 @@ describeWithKafka('brokers that are away', () => {
     return topic
   }
 
+  /**
+   * Brokers get the ids of producers from the controller, a block at a time. The one that is about to freeze may be the
+   * controller, and a broker that never had a block, as none of a new cluster has, would wait half a minute for another one.
+   */
+  async function fillProducerIds(): Promise<void> {
+    const { kafka } = cleanups.client(cluster.brokers)
+    const connect = async (): Promise<void> => {
+      // Each asks a broker picked at random.
+      const producer = kafka.producer({ idempotent: true })
+      await producer.connect()
+      await producer.disconnect()
+    }
+    await Promise.all(Array.from({ length: 24 }, connect))
+  }
+
   type Consuming = Pick<Awaited<ReturnType<Cleanups['log']>>, 'consume'>
 
   /** The values of partition 0, each where it came first, as a consumer of the group `reader` reads them. */
@@ -59,6 +74,7 @@ describeWithKafka('brokers that are away', () => {
     const { topics: known } = await asker.ask('leaders', (admin) => admin.fetchTopicMetadata({ topics: [topic] }))
     const found = known[0]!.partitions
     const leader = cluster.nodes.find(({ id }) => id === found.find(({ partitionId }) => partitionId === 0)!.leader)!
+    await fillProducerIds()
     await leader.pause()
     try {
       // Its connection is open, and nothing ever comes back over it.
