@@ -4,7 +4,6 @@ import { AppError, type Logger } from '@splitstream/kernel'
 import './stop-fetching.ts'
 import kafkajs, { type Kafka, logLevel } from 'kafkajs'
 import { whoAnswers } from './answering.ts'
-import './ending-fetchers.ts'
 import './quiet-queue.ts'
 
 // Built into Node; kafkajs itself brings gzip alone.
