@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs'
+import { resolve } from 'node:path'
 import { parseEnv } from 'node:util'
 import { z } from 'zod'
 import { eventsLinkForms, parseEventsLink, parsePortLink, portLinkForms } from './links.ts'
@@ -27,6 +28,8 @@ export const settings = z.object({
     .string()
     .min(1)
     .default('./data')
+    // The engine joins a relative path to itself.
+    .transform((path) => resolve(path))
     .describe('Where the embedded engines and the local log keep their files.'),
   ADMIN_KEY: z
     .string()

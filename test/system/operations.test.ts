@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
-import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
+import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest'
 import { isReady } from '../../src/cli/server-process.ts'
 import { serverProcesses } from '../chaos/processes.ts'
 import { freePort, type RunningServer, startServer } from '../support/server.ts'
@@ -203,6 +203,20 @@ describe('the start', () => {
 })
 
 describe('stopping and starting again', () => {
+  it('starts and stops with the default settings, in the folder where it is called', async () => {
+    const cwd = join(root, 'defaults')
+    await mkdir(cwd)
+    const child = spawn(node, [main], { cwd, env: { PATH: '/usr/bin:/bin', PORT: '0' } })
+    let output = ''
+    for (const stream of [child.stdout, child.stderr]) stream.on('data', (chunk) => (output += chunk))
+    const closed = once(child, 'close')
+    await vi.waitFor(() => expect(output).toContain('Splitstream listens at'), 30_000)
+    child.kill('SIGTERM')
+    expect(await closed).toEqual([0, null])
+    expect(output).toContain('API key')
+    expect((await stat(join(cwd, 'data'))).isDirectory()).toBe(true)
+  })
+
   it.each([100, 700])('SIGTERM %i ms after the start exits 0 and leaves no process behind', async (afterMs) => {
     const dataDir = join(root, `early-${afterMs}`)
     const child = spawn(node, [main], { env: { PATH: '/usr/bin:/bin', ...env, DATA_DIR: dataDir, PORT: '0' } })
