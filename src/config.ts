@@ -82,7 +82,10 @@ export const settings = z.object({
     .max(15)
     .default(2)
     .describe('Copies that must exist before an event counts as durable. With 1, one lost broker can lose events.'),
-  KAFKA_COMPRESSION: z.enum(['none', 'gzip', 'zstd']).default('none').describe('Of records on Kafka.'),
+  KAFKA_COMPRESSION: z
+    .enum(['none', 'gzip', 'zstd'])
+    .default('zstd')
+    .describe('Of records on Kafka: every byte is replicated.'),
   KAFKA_RETAIN_HOURS: z.coerce
     .number()
     .min(1)
