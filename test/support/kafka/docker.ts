@@ -2,6 +2,7 @@ import { execFile } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
 import { promisify } from 'node:util'
 import type { KafkaCluster, KafkaNode, KafkaOptions } from './cluster.ts'
+import { newClusterId } from './cluster-id.ts'
 import { guardContainers } from './guardian.ts'
 import { untilMember } from './member.ts'
 import { freePorts } from './ports.ts'
@@ -33,7 +34,7 @@ export async function startDocker(options: KafkaOptions): Promise<KafkaCluster> 
     await docker(['pull', '-q', IMAGE], PULL_DEADLINE_MS)
     await docker(['network', 'create', network])
     const ports = await freePorts(NODES)
-    const clusterId = randomBytes(16).toString('base64url')
+    const clusterId = newClusterId()
     const voters = ids.map((id) => `${id}@${names[id - 1]}:9093`).join(',')
     const nodes = ids.map((id) => containerNode(id, names[id - 1]!, `127.0.0.1:${ports[id - 1]}`))
     for (const { id, broker } of nodes) {

@@ -1,9 +1,9 @@
-import { randomBytes } from 'node:crypto'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { classArchive } from './class-archive.ts'
 import type { KafkaCluster, KafkaOptions } from './cluster.ts'
+import { newClusterId } from './cluster-id.ts'
 import { guardFolder } from './guardian.ts'
 import { ensureJars } from './jars.ts'
 import type { Java } from './java.ts'
@@ -54,7 +54,7 @@ export async function startLocal(java: Java, options: KafkaOptions): Promise<Kaf
       const setup = { id, port, folder: own, settings, java, jars, heapMb, options: archive.use, firstOptions }
       nodes.push(new LocalNode(setup, guardian))
     }
-    const clusterId = randomBytes(16).toString('base64url')
+    const clusterId = newClusterId()
     await Promise.all(nodes.map((node) => node.format(clusterId)))
     await Promise.all(nodes.map((node) => node.start()))
     const ids = nodes.map(({ id }) => id)
