@@ -53,10 +53,10 @@ export function createPortServer(o: PortServerOptions): PortServer {
     stop: async (drainMs = 10_000) => {
       state.stopping = true
       if (await running.empty(drainMs)) return
-      for (const call of running.all()) call.abort()
+      running.each((call) => call.abort())
       if (await running.empty(lastWordMs)) return
       o.logger.warn('calls of ports were cut', { calls: running.size })
-      for (const call of running.all()) call.cut()
+      running.each((call) => call.cut())
     },
   }
 }
