@@ -1,30 +1,30 @@
 import { AppError, type Clock } from '@splitstream/kernel'
 import type { Admin, Kafka } from 'kafkajs'
 import { kafkaError } from './client.ts'
+import { Throwaway } from './throwaway.ts'
 
 /** How long a question may take, connecting included, ms. Asked once more, it begins with a broker that answers. */
 const askMs = 2_500
 
-/**
- * Questions to the cluster. kafkajs's admin client goes on asking a connection on which nothing comes back; so it is thrown
- * away with the first question that fails, as a producer is.
- */
+/** kafkajs's admin client. Each is made to give up soon: whoever asks tries again by itself. */
+export const adminClient = (kafka: Kafka): Admin =>
+  kafka.admin({ retry: { initialRetryTime: 100, maxRetryTime: 1_000, retries: 3 } })
+
+/** Questions to the cluster. */
 export class Asker {
-  readonly #kafka: Kafka
-  readonly #clock: Clock
-  #current: Promise<Admin> | undefined
+  readonly #admin: Throwaway<Admin>
 
   constructor(kafka: Kafka, clock: Clock) {
-    this.#kafka = kafka
-    this.#clock = clock
+    this.#admin = new Throwaway(() => adminClient(kafka), clock)
   }
 
   /** @throws AppError UNAVAILABLE saying `what` could not be learned */
   async ask<T>(what: string, question: (admin: Admin) => Promise<T>): Promise<T> {
+    const once = (): Promise<T> => this.#admin.use(askMs, 'Kafka did not answer', question)
     try {
-      return await this.#once(question)
+      return await once()
     } catch {
-      return await this.#once(question).catch((error: unknown) => {
+      return await once().catch((error: unknown) => {
         throw error instanceof AppError ? error : kafkaError(what, error)
       })
     }
@@ -32,42 +32,10 @@ export class Asker {
 
   /** The next question goes over another connection. */
   renew(): void {
-    const old = this.#current
-    this.#current = undefined
-    void old?.then((admin) => admin.disconnect()).catch(() => undefined)
+    void this.#admin.close()
   }
 
   async close(): Promise<void> {
-    const last = this.#current
-    this.#current = undefined
-    await last?.then((admin) => admin.disconnect()).catch(() => undefined)
-  }
-
-  async #once<T>(question: (admin: Admin) => Promise<T>): Promise<T> {
-    const asked = this.#admin()
-    const late = new AbortController()
-    try {
-      return await Promise.race([
-        asked.then(question),
-        this.#clock.sleep(askMs, late.signal).then(() => {
-          throw new AppError('UNAVAILABLE', `Kafka did not answer within ${askMs} ms`, { retryAfterMs: 1_000 })
-        }),
-      ])
-    } catch (error) {
-      if (this.#current === asked) this.renew()
-      throw error
-    } finally {
-      late.abort()
-    }
-  }
-
-  #admin(): Promise<Admin> {
-    if (!this.#current) {
-      const admin = this.#kafka.admin({ retry: { initialRetryTime: 100, maxRetryTime: 1_000, retries: 3 } })
-      const connecting = admin.connect().then(() => admin)
-      connecting.catch(() => undefined)
-      this.#current = connecting
-    }
-    return this.#current
+    await this.#admin.close()
   }
 }

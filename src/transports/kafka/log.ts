@@ -1,7 +1,7 @@
 import { AppError, type Clock, codeOf, type EventLog, type Health, type Logger, messageOf } from '@splitstream/kernel'
 import type { Kafka } from 'kafkajs'
 import { openLocalLog } from '../log/local-log.ts'
-import { Asker } from './asker.ts'
+import { Asker, adminClient } from './asker.ts'
 import { type Compression, kafkaClient } from './client.ts'
 import { KafkaGroup } from './consumer.ts'
 import { prepareTopic, type TopicOptions } from './topic.ts'
@@ -141,7 +141,7 @@ export async function openKafkaLog(o: KafkaLogOptions): Promise<KafkaLog> {
 async function untilPrepared(kafka: Kafka, o: KafkaLogOptions, signal: AbortSignal): Promise<void> {
   for (let pause = 250; ; pause = Math.min(pause * 2, 5_000)) {
     // Another client each time: it begins with a broker that answers.
-    const admin = kafka.admin({ retry: { initialRetryTime: 100, maxRetryTime: 1_000, retries: 3 } })
+    const admin = adminClient(kafka)
     try {
       await admin.connect()
       return await prepareTopic(admin, o, o.logger)

@@ -44,7 +44,7 @@ export class KafkaWriter {
     this.#o = o
     const { kafka, topic, compression, clock, logger, spool } = o
     const partitions = Array.from({ length: o.partitions }, (_, p) => p)
-    this.#producers = partitions.map(() => new KafkaProducer({ kafka, topic, compression, clock, logger }))
+    this.#producers = partitions.map(() => new KafkaProducer({ kafka, topic, compression, clock }))
     const backlog = spool.stats().partitions
     const reserve = (bytes: number): void => this.#reserve(bytes)
     this.#writers = partitions.map((partition) => {
