@@ -1,4 +1,6 @@
 import type { Clock } from '@splitstream/kernel'
+import type { Discovery } from './discovery.ts'
+import type { KnownInstances } from './known-instances.ts'
 
 /** How long a start waits for the first round, ms. */
 const firstAnswerMs = 2_000
@@ -43,5 +45,16 @@ export class Rounds {
   /** Ends early, without an error, when aborted. */
   async #sleep(ms: number, signal: AbortSignal): Promise<void> {
     await this.#clock.sleep(ms, signal).catch(() => {})
+  }
+}
+
+/** What a source said last, asked for in rounds. */
+export function discoveryOf(known: KnownInstances, rounds: Rounds): Discovery {
+  return {
+    current: () => known.current(),
+    report() {},
+    start: () => rounds.start(),
+    stop: async () => rounds.stop(),
+    health: () => known.health(),
   }
 }

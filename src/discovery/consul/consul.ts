@@ -1,7 +1,7 @@
 import { type Clock, type Logger, messageOf, type Random } from '@splitstream/kernel'
 import type { Discovery } from '../discovery.ts'
 import { KnownInstances } from '../known-instances.ts'
-import { Rounds } from '../rounds.ts'
+import { discoveryOf, Rounds } from '../rounds.ts'
 import { type ConsulAccess, ConsulAgent, refusal } from './agent.ts'
 import { answerTimeoutMs, nextIndex, QueryPace, retryMs, waitSeconds } from './blocking.ts'
 import { readEntries } from './entries.ts'
@@ -47,11 +47,5 @@ export function consulDiscovery(service: string, { access, clock, random, logger
     }
   })
 
-  return {
-    current: () => known.current(),
-    report() {},
-    start: () => rounds.start(),
-    stop: async () => rounds.stop(),
-    health: () => known.health(),
-  }
+  return discoveryOf(known, rounds)
 }

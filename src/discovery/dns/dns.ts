@@ -3,7 +3,7 @@ import { type Clock, type Logger, messageOf } from '@splitstream/kernel'
 import type { Discovery } from '../discovery.ts'
 import type { Host } from '../host.ts'
 import { KnownInstances } from '../known-instances.ts'
-import { Rounds } from '../rounds.ts'
+import { discoveryOf, Rounds } from '../rounds.ts'
 import type { Share } from '../shares.ts'
 import { codeOf, type NameSource, systemNames } from './names.ts'
 import { find } from './services.ts'
@@ -51,13 +51,7 @@ export function dnsDiscovery(hosts: readonly Host[], { clock, logger, openSource
     return leastMs
   })
 
-  return {
-    current: () => known.current(),
-    report() {},
-    start: () => rounds.start(),
-    stop: async () => rounds.stop(),
-    health: () => known.health(),
-  }
+  return discoveryOf(known, rounds)
 }
 
 /** Two tries of 1 s each: a server that swallows packets is known before a caller's patience ends. */
