@@ -9,7 +9,7 @@ import type { Platform } from './platform.ts'
 import { type CallPortName, load, type ModuleName } from './registry.ts'
 import type { RemotePorts } from './remote.ts'
 import type { Topology } from './topology.ts'
-import { createPortServer, type PortServer, servePort } from './transports/http/server.ts'
+import { createPortServer, type PortServer, type ServedPort, servePort } from './transports/http/server.ts'
 import { bindInProcess } from './transports/inproc/bind.ts'
 
 /** What module factories are given, by token. Each module has a child container: it sees the platform and its ports. */
@@ -24,8 +24,9 @@ export const tokens = {
 }
 
 export interface Bound {
-  readonly name: ModuleName
-  readonly module: Module
+  readonly modules: readonly { readonly name: ModuleName; readonly module: Module }[]
+  /** What other processes may call here. */
+  readonly served: readonly ServedPort[]
 }
 
 /**
@@ -35,7 +36,7 @@ export interface Bound {
 export async function bindModules(
   topology: Topology,
   base: { config: Config; platform: Platform; remote: RemotePorts; clock: Clock; logger: Logger; metrics: Metrics },
-): Promise<Bound[]> {
+): Promise<Bound> {
   const root = container.createChildContainer()
   root.register(tokens.config, { useValue: base.config })
   root.register(tokens.platform, { useValue: base.platform })
@@ -53,13 +54,18 @@ export async function bindModules(
   root.register(tokens['ingest.append'], { useValue: append })
   root.register(tokens['storage.read'], { useValue: read })
 
-  const bound: Bound[] = []
+  const servable = {
+    'ingest.append': servePort(ingestAppendPort, () => provided.append!),
+    'storage.read': servePort(storageReadPort, () => provided.read!),
+  } satisfies Record<CallPortName, ServedPort>
+
+  const modules = []
   for (const name of topology.modules) {
     const module = await make[name](root.createChildContainer())
     Object.assign(provided, module.ports)
-    bound.push({ name, module })
+    modules.push({ name, module })
   }
-  return bound
+  return { modules, served: topology.served.map((name) => servable[name]) }
 }
 
 const maxAheadMs = 86_400_000
@@ -124,25 +130,12 @@ function present<T>(part: T | undefined): T {
   return part
 }
 
-/** What other processes may call here; undefined when nothing. */
+/** Undefined when there is nothing that other processes may call. */
 export function createPorts(
-  topology: Topology,
-  bound: readonly Bound[],
+  { served }: Bound,
   o: { config: Config; clock: Clock; logger: Logger; inFlight: InFlight },
 ): PortServer | undefined {
-  if (topology.served.length === 0) return undefined
-  const provided = Object.assign({}, ...bound.map(({ module }) => module.ports)) as {
-    append?: IngestAppend
-    read?: StorageRead
-  }
-  return createPortServer({
-    ports: [
-      ...(provided.append ? [servePort(ingestAppendPort, () => provided.append!)] : []),
-      ...(provided.read ? [servePort(storageReadPort, () => provided.read!)] : []),
-    ],
-    secret: present(o.config.INTERNAL_SECRET),
-    clock: o.clock,
-    logger: o.logger,
-    inFlight: o.inFlight,
-  })
+  if (served.length === 0) return undefined
+  const { config, ...rest } = o
+  return createPortServer({ ...rest, ports: served, secret: present(config.INTERNAL_SECRET) })
 }

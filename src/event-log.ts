@@ -10,8 +10,8 @@ import { moveRest } from './transports/log/move-rest.ts'
 export interface OpenLog extends EventLog {
   /** Bytes that are not durable yet. */
   readonly pendingBytes: number
-  /** Events appended and not stored yet; undefined when only the cluster knows. */
-  readonly lagEvents: number | undefined
+  /** Events appended and not stored yet; absent when only the cluster knows. */
+  readonly lagEvents?: number
   health(): Health
 }
 
@@ -71,16 +71,7 @@ export async function openLog(
   })
   await lifecycle.start({ name: 'event log', start: async () => undefined, stop: () => log.stop() })
   if (appends && (await exists(join(local.dir, 'log.db')))) await moveRest(local, log, 'storage', clock, logger)
-  return {
-    partitions: log.partitions,
-    append: log.append,
-    consume: log.consume,
-    health: log.health,
-    lagEvents: undefined,
-    get pendingBytes() {
-      return log.pendingBytes
-    },
-  }
+  return log
 }
 
 const exists = (path: string): Promise<boolean> =>

@@ -9,19 +9,19 @@ export type EventsLink = { readonly kind: 'local' } | { readonly kind: 'kafka'; 
 export const portLinkForms = 'local, http://host:port, dns+http://name:port or consul://service'
 export const eventsLinkForms = 'local or kafka://host:port,host:port'
 
-const schemes: Readonly<Record<string, { kind: 'static' | 'dns' | 'consul'; plain: string }>> = {
-  'http:': { kind: 'static', plain: 'http:' },
-  'dns+http:': { kind: 'dns', plain: 'http:' },
-  'consul:': { kind: 'consul', plain: 'http:' },
+const kinds: Readonly<Record<string, 'static' | 'dns' | 'consul'>> = {
+  http: 'static',
+  'dns+http': 'dns',
+  consul: 'consul',
 }
 
 /** Several addresses of one kind stand between commas. Undefined when the text is no link. */
 export function parsePortLink(text: string): PortLink | undefined {
   if (text === 'local') return { kind: 'local' }
-  const match = /^([a-z+]+:)\/\/([^/?#@]+)\/?$/.exec(text)
-  const scheme = schemes[match?.[1] ?? '']
-  if (!match || !scheme || !match[2]!.split(',').every((host) => URL.canParse(`http://${host}`))) return undefined
-  return { kind: scheme.kind, url: `${scheme.plain}//${match[2]}`, text }
+  const [, scheme = '', hosts = ''] = /^([a-z+]+):\/\/([^/?#@]+)\/?$/.exec(text) ?? []
+  const kind = kinds[scheme]
+  if (!kind || !hosts.split(',').every((host) => URL.canParse(`http://${host}`))) return undefined
+  return { kind, url: `http://${hosts}`, text }
 }
 
 export function parseEventsLink(text: string): EventsLink | undefined {

@@ -34,23 +34,23 @@ export async function startProcess(config: Config): Promise<Running> {
     const remote = new RemotePorts({ config, clock, logger })
     const bound = await bindModules(topology, { config, platform, remote, clock, logger, metrics })
     await lifecycle.start(remote)
-    for (const { name, module } of bound) {
+    for (const { name, module } of bound.modules) {
       await lifecycle.start({ name, start: () => module.start(), stop: () => module.stop() })
     }
     const health = (): Record<string, Health> => ({
       ...platform.health(),
       ...remote.health(),
-      ...Object.fromEntries(bound.map(({ name, module }) => [name, module.health()])),
+      ...Object.fromEntries(bound.modules.map(({ name, module }) => [name, module.health()])),
     })
     const inFlight = new InFlight(config.MAX_IN_FLIGHT_BYTES)
     metrics.gauge('splitstream_http_in_flight_bytes', 'Request bytes in memory', () => inFlight.bytes)
     if (platform.log) watchLog(platform.log, metrics)
-    const ports = createPorts(topology, bound, { config, clock, logger, inFlight })
+    const ports = createPorts(bound, { config, clock, logger, inFlight })
     const edge = createEdge({
       host: config.HOST,
       port: config.PORT,
       routes: [
-        ...bound.flatMap(({ module }) => module.routes),
+        ...bound.modules.flatMap(({ module }) => module.routes),
         ...keyRoutes(platform.keys, isOperator),
         ...opsRoutes({ health, started: () => started, metricsText: () => metrics.text() }),
         topologyRoute(topology, () => remote.view()),

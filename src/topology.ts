@@ -94,18 +94,16 @@ export interface TopologyView {
 }
 
 export function viewOf(topology: Topology): TopologyView {
-  const over = ({ links }: Topology) =>
-    [...links].map(([port, link]) => ({
-      port,
-      over: link.kind === 'local' ? 'in process' : link.text,
-      setting: linkSetting[port],
-    }))
   const events = topology.events.kind === 'local' ? 'local log' : `kafka://${topology.events.brokers.join(',')}`
   return {
     modules: topology.modules,
     links: [
       ...[...topology.log].map((use) => ({ port: `events (${use})`, over: events, setting: 'LINK_EVENTS' })),
-      ...over(topology),
+      ...[...topology.links].map(([port, link]) => ({
+        port,
+        over: link.kind === 'local' ? 'in process' : link.text,
+        setting: linkSetting[port],
+      })),
     ],
     serves: topology.served,
   }
