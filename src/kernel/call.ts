@@ -31,6 +31,14 @@ export function checkCall(call: Call, clock: Clock): void {
   if (clock.monotonic() >= call.deadline) throw new AppError('DEADLINE_EXCEEDED', 'The time budget is spent')
 }
 
+/** Resolves when the signal is aborted, or was. */
+export function untilAborted(signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    if (signal.aborted) return resolve()
+    signal.addEventListener('abort', () => resolve(), { once: true })
+  })
+}
+
 /** A call made by the system itself (start-up, consumers, maintenance), with a budget in ms. */
 export function systemCall(clock: Clock, budgetMs: number, signal: AbortSignal, tenant = 'system'): Call {
   return { tenant, principal: 'system', signal, deadline: clock.monotonic() + budgetMs }

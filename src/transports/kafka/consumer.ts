@@ -1,5 +1,14 @@
-import { AppError, type Clock, type Consumption, type Lane, type Logger, messageOf } from '@splitstream/kernel'
+import {
+  AppError,
+  type Clock,
+  type Consumption,
+  type Lane,
+  type Logger,
+  messageOf,
+  untilAborted,
+} from '@splitstream/kernel'
 import type { Batch, EachBatchPayload, Kafka } from 'kafkajs'
+import { runLane } from '../run-lane.ts'
 import type { Asker } from './asker.ts'
 import { kafkaError, refusalOf } from './client.ts'
 import { Feed } from './feed.ts'
@@ -183,20 +192,13 @@ export class KafkaGroup implements Consumption {
     for (const partition of this.#lanes.keys()) this.#end(partition)
   }
 
-  async #run(lane: Lane, running: Running, inDoubt: boolean): Promise<void> {
-    const { clock, logger } = this.#o
-    for (let [pause, ask] = [100, inDoubt]; !lane.signal.aborted; ask = true) {
-      if (!ask || (await this.#isOurs(lane, running))) {
-        const from = clock.monotonic()
-        try {
-          await this.#handler(lane)
-        } catch (error) {
-          logger.warn('a log consumer failed and is run again', { partition: lane.partition, error: messageOf(error) })
-        }
-        pause = clock.monotonic() - from > 60_000 ? 100 : Math.min(pause * 2, maxPauseMs)
-      }
-      await clock.sleep(pause, lane.signal).catch(() => undefined)
-    }
+  #run(lane: Lane, running: Running, inDoubt: boolean): Promise<void> {
+    let sure = !inDoubt
+    return runLane(lane, this.#handler, this.#o, async () => {
+      if (!sure) return await this.#isOurs(lane, running)
+      sure = false
+      return true
+    })
   }
 
   /**
@@ -227,7 +229,7 @@ export class KafkaGroup implements Consumption {
       if (refusal === 'REBALANCE_IN_PROGRESS') return
       if (refusal === 'ILLEGAL_GENERATION' && !again) {
         // The group is formed anew, and this member is about to learn whether the lane goes on.
-        if (member.forming) await Promise.race([member.forming, abortOf(signal)])
+        if (member.forming) await Promise.race([member.forming, untilAborted(signal)])
         if (!signal.aborted) return this.#commit(partition, next, signal, true)
       }
       if (refusal !== undefined && notOurs.has(refusal)) this.#refused(partition, signal)
@@ -299,9 +301,3 @@ export class KafkaGroup implements Consumption {
 }
 
 const gone = (): AppError => new AppError('UNAVAILABLE', 'the lane is not ours any more')
-
-const abortOf = (signal: AbortSignal): Promise<void> =>
-  new Promise((resolve) => {
-    if (signal.aborted) resolve()
-    signal.addEventListener('abort', () => resolve(), { once: true })
-  })

@@ -1,42 +1,24 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { silentLogger, systemClock } from '@splitstream/kernel'
 import type { Kafka, Producer, ProducerRecord } from 'kafkajs'
-import { afterAll, afterEach, beforeAll, expect, it, vi } from 'vitest'
-import { type KafkaCluster, startKafka } from '../../../test/support/kafka/start.ts'
+import { expect, it, vi } from 'vitest'
 import { describeWithKafka } from '../../../test/support/kafka/suite.ts'
-import { createTopic, deleteTopics } from '../../../test/support/kafka/topic.ts'
 import { openLocalLog } from '../log/local-log.ts'
 import { kafkaClient } from './client.ts'
-import { Cleanups, call, entry, freshTopic } from './kafka.fixture.ts'
+import { clusterOfSuite } from './cluster.fixture.ts'
+import { call, entry, freshTopic } from './kafka.fixture.ts'
 import { openKafkaLog } from './log.ts'
 import { requestQueue } from './quiet-queue.ts'
 import { KafkaWriter } from './writer.ts'
 
 describeWithKafka('what kafkajs and clusters get wrong', () => {
-  const cleanups = new Cleanups()
-  const topics: string[] = []
-  let cluster: KafkaCluster
-
-  beforeAll(async () => {
-    cluster = await startKafka()
-  }, 300_000)
-  afterEach(() => cleanups.run())
-  afterAll(async () => {
-    if (cluster?.kind === 'external') await deleteTopics(cluster.brokers, topics)
-    await cluster?.stop()
-  })
-
-  async function topicWith(partitions: number, settings: Record<string, string> = {}): Promise<string> {
-    const topic = freshTopic('dodges')
-    topics.push(topic)
-    await createTopic(cluster.brokers, { topic, partitions, settings })
-    return topic
-  }
+  const suite = clusterOfSuite()
+  const { cleanups } = suite
 
   it('each request to a broker is for one partition, with its own producer', async () => {
     const partitions = 6
-    const topic = await topicWith(partitions)
-    const kafka = kafkaClient(cluster.brokers, 'splitstream-test', silentLogger)
+    const topic = await suite.topic('dodges', partitions)
+    const kafka = kafkaClient(suite.cluster.brokers, 'splitstream-test', silentLogger)
     const watched = watchProducers(kafka)
     const shared = { clock: systemClock, logger: silentLogger }
     const spool = await openLocalLog({ dir: await cleanups.folder(), partitions, minFreeBytes: 0, ...shared })
@@ -67,7 +49,7 @@ describeWithKafka('what kafkajs and clusters get wrong', () => {
   it('a connection with nothing to do does nothing', async () => {
     const looks = vi.spyOn(requestQueue, 'checkPendingRequests')
     cleanups.add(async () => looks.mockRestore())
-    await cleanups.client(cluster.brokers).asker.ask('the topics', (admin) => admin.listTopics())
+    await cleanups.client(suite.cluster.brokers).asker.ask('the topics', (admin) => admin.listTopics())
     const before = looks.mock.calls.length
     await delay(500)
     expect(looks.mock.calls.length - before).toBeLessThan(5)
@@ -80,18 +62,18 @@ describeWithKafka('what kafkajs and clusters get wrong', () => {
     ['cleanup.policy', 4, { 'cleanup.policy': 'compact,delete' }],
     ['max.message.bytes', 4, { 'max.message.bytes': '1048588' }],
   ])('a topic with a wrong %s stops the start (%i partitions, %j)', async (setting, partitions, settings) => {
-    const topic = await topicWith(partitions, { 'max.message.bytes': String(32 << 20), ...settings })
-    const opening = openKafkaLog(await cleanups.options(cluster.brokers, topic))
+    const topic = await suite.topic('dodges', partitions, { 'max.message.bytes': String(32 << 20), ...settings })
+    const opening = openKafkaLog(await cleanups.options(suite.cluster.brokers, topic))
     await expect(opening).rejects.toMatchObject({ code: 'CONFIG_INVALID', message: expect.stringContaining(setting) })
   })
 
   it('a topic with too few copies stops the start', async () => {
     const topic = freshTopic('dodges')
-    topics.push(topic)
+    suite.forget(topic)
     const one = { topic, numPartitions: 4, replicationFactor: 1 }
-    const { asker } = cleanups.client(cluster.brokers)
+    const { asker } = cleanups.client(suite.cluster.brokers)
     await asker.ask('a new topic', (admin) => admin.createTopics({ waitForLeaders: false, topics: [one] }))
-    const opening = openKafkaLog(await cleanups.options(cluster.brokers, topic))
+    const opening = openKafkaLog(await cleanups.options(suite.cluster.brokers, topic))
     await expect(opening).rejects.toMatchObject({
       code: 'CONFIG_INVALID',
       message: expect.stringContaining('KAFKA_REPLICATION'),
@@ -100,8 +82,8 @@ describeWithKafka('what kafkajs and clusters get wrong', () => {
 
   it('several that start at once make the topic together', async () => {
     const topic = freshTopic('dodges')
-    topics.push(topic)
-    const each = async () => cleanups.log(await cleanups.options(cluster.brokers, topic))
+    suite.forget(topic)
+    const each = async () => cleanups.log(await cleanups.options(suite.cluster.brokers, topic))
     const logs = await Promise.all([each(), each(), each()])
     for (const log of logs) expect(log.health()).toEqual({ state: 'ok' })
     const ranges = await Promise.all(logs.map((log) => log.append([entry(0, 'x')], call())))

@@ -64,14 +64,6 @@ export class Cleanups {
   }
 }
 
-/** Until the lane is taken away. */
-export function aborted(signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    if (signal.aborted) resolve()
-    signal.addEventListener('abort', () => resolve(), { once: true })
-  })
-}
-
 /** The first `count` records of a partition, from where the log begins. */
 export async function readFirst(lane: Lane, count: number): Promise<LogRecord[]> {
   const found: LogRecord[] = []

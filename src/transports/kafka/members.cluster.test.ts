@@ -3,48 +3,36 @@ import { once } from 'node:events'
 import { createInterface } from 'node:readline'
 import { setTimeout as delay } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
-import { codeOf, type Lane, silentLogger, systemClock } from '@splitstream/kernel'
+import { codeOf, type Lane, silentLogger, systemClock, untilAborted } from '@splitstream/kernel'
 import type { Consumer } from 'kafkajs'
-import { afterAll, afterEach, beforeAll, beforeEach, expect, it, vi } from 'vitest'
-import { type KafkaCluster, startKafka } from '../../../test/support/kafka/start.ts'
+import { beforeEach, expect, it, vi } from 'vitest'
 import { describeWithKafka } from '../../../test/support/kafka/suite.ts'
-import { createTopic, deleteTopics } from '../../../test/support/kafka/topic.ts'
+import { clusterOfSuite } from './cluster.fixture.ts'
 import { type ConsumerOptions, KafkaGroup } from './consumer.ts'
-import { aborted, Cleanups, freshTopic, partitions, readFirst, text } from './kafka.fixture.ts'
+import { partitions, readFirst, text } from './kafka.fixture.ts'
 import { firstPartition, placeOf } from './places.ts'
 import { toMessage } from './record.ts'
 
 const patience = { timeout: 40_000, interval: 20 }
 
 describeWithKafka('members of a consumer group', () => {
-  const cleanups = new Cleanups()
-  const topics: string[] = []
-  let cluster: KafkaCluster
+  const suite = clusterOfSuite({ settings: { 'group.min.session.timeout.ms': '1000' } })
+  const { cleanups } = suite
   let sessionMs: number
   let topic: string
   let common: ConsumerOptions
 
-  beforeAll(async () => {
-    cluster = await startKafka({ settings: { 'group.min.session.timeout.ms': '1000' } })
-    // Of a cluster that is not ours, Kafka's own minimum.
-    sessionMs = cluster.kind === 'external' ? 6_000 : 3_000
-  }, 300_000)
   beforeEach(async () => {
-    topic = freshTopic('members')
-    topics.push(topic)
-    await createTopic(cluster.brokers, { topic, partitions })
-    const { kafka, asker } = cleanups.client(cluster.brokers)
+    // Of a cluster that is not ours, Kafka's own minimum.
+    sessionMs = suite.cluster.kind === 'external' ? 6_000 : 3_000
+    topic = await suite.topic('members', partitions)
+    const { kafka, asker } = cleanups.client(suite.cluster.brokers)
     const shared = { clock: systemClock, logger: silentLogger }
     common = { kafka, asker, topic, partitions, group: `${topic}-group`, sessionMs, ...shared }
   })
-  afterEach(() => cleanups.run())
-  afterAll(async () => {
-    if (cluster?.kind === 'external') await deleteTopics(cluster.brokers, topics)
-    await cluster?.stop()
-  })
 
   /** A member and the lanes that it holds. */
-  function member(o: Partial<ConsumerOptions> = {}, work = (lane: Lane): Promise<void> => aborted(lane.signal)) {
+  function member(o: Partial<ConsumerOptions> = {}, work = (lane: Lane): Promise<void> => untilAborted(lane.signal)) {
     const lanes = new Map<number, Lane>()
     const group = new KafkaGroup({ ...common, ...o }, async (lane) => {
       lanes.set(lane.partition, lane)
@@ -65,7 +53,7 @@ describeWithKafka('members of a consumer group', () => {
 
   it('one that is frozen and wakes up finds its commits refused and its lanes ended', async () => {
     for (let partition = 0; partition < partitions; partition++) await send(partition, ['a', 'b', 'c'])
-    const zombie = startZombie(cluster.brokers, topic, common.group, sessionMs)
+    const zombie = startZombie(suite.cluster.brokers, topic, common.group, sessionMs)
     cleanups.add(() => zombie.kill())
     await vi.waitFor(() => expect(zombie.partitions('committed').size).toBe(partitions), patience)
     zombie.process.kill('SIGSTOP')
@@ -128,10 +116,10 @@ describeWithKafka('members of a consumer group', () => {
     }
     let found: string[] = []
     const lanes = member({ stuckMs: 1_500 }, async (lane) => {
-      if (lane.partition !== firstPartition) return aborted(lane.signal)
+      if (lane.partition !== firstPartition) return untilAborted(lane.signal)
       found = (await readFirst(lane, 1)).map(text)
       found = (await readFirst(lane, 2)).map(text)
-      await aborted(lane.signal)
+      await untilAborted(lane.signal)
     })
     await send(0, ['before'])
     await vi.waitFor(() => {

@@ -1,41 +1,25 @@
 import { setTimeout as delay } from 'node:timers/promises'
-import { afterAll, afterEach, beforeAll, expect, it, vi } from 'vitest'
-import { type KafkaCluster, startKafka } from '../../../test/support/kafka/start.ts'
+import { untilAborted } from '@splitstream/kernel'
+import { expect, it, vi } from 'vitest'
 import { describeWithKafka } from '../../../test/support/kafka/suite.ts'
-import { createTopic, deleteTopics, untilInSync } from '../../../test/support/kafka/topic.ts'
-import { aborted, Cleanups, call, entry, freshTopic, partitions, text } from './kafka.fixture.ts'
+import { untilInSync } from '../../../test/support/kafka/topic.ts'
+import { clusterOfSuite } from './cluster.fixture.ts'
+import { type Cleanups, call, entry, partitions, text } from './kafka.fixture.ts'
 import { firstPartition } from './places.ts'
 
 const patience = { timeout: 60_000, interval: 50 }
 const settings = { 'max.message.bytes': String(32 << 20), 'min.insync.replicas': '2' }
 
 describeWithKafka('brokers that are away', () => {
-  const cleanups = new Cleanups()
-  const topics: string[] = []
-  let cluster: KafkaCluster
-
-  beforeAll(async () => {
-    cluster = await startKafka()
-  }, 300_000)
-  afterEach(() => cleanups.run())
-  afterAll(async () => {
-    if (cluster?.kind === 'external') await deleteTopics(cluster.brokers, topics)
-    await cluster?.stop()
-  })
-
-  async function topicInSync(): Promise<string> {
-    const topic = freshTopic('outage')
-    topics.push(topic)
-    await createTopic(cluster.brokers, { topic, partitions, settings })
-    return topic
-  }
+  const suite = clusterOfSuite()
+  const { cleanups } = suite
 
   /**
    * Brokers get the ids of producers from the controller, a block at a time. The one that is about to freeze may be the
    * controller, and a broker that never had a block, as none of a new cluster has, would wait half a minute for another one.
    */
   async function fillProducerIds(): Promise<void> {
-    const { kafka } = cleanups.client(cluster.brokers)
+    const { kafka } = cleanups.client(suite.cluster.brokers)
     const connect = async (): Promise<void> => {
       // Each asks a broker picked at random.
       const producer = kafka.producer({ idempotent: true })
@@ -51,7 +35,7 @@ describeWithKafka('brokers that are away', () => {
   async function read(log: Consuming): Promise<{ values: Set<string>; stop(): Promise<void> }> {
     const values = new Set<string>()
     const consumption = await log.consume('reader', async (lane) => {
-      if (lane.partition !== firstPartition) return aborted(lane.signal)
+      if (lane.partition !== firstPartition) return untilAborted(lane.signal)
       for (let next = await lane.committed(); !lane.signal.aborted; ) {
         for (const record of await lane.read(next, { maxEvents: 100, maxBytes: 1 << 20, waitMs: 1_000 })) {
           values.add(text(record))
@@ -64,16 +48,18 @@ describeWithKafka('brokers that are away', () => {
   }
 
   it('a frozen leader: appends resolve, producer and consumer are replaced, and the order stays', async ({ skip }) => {
-    if (cluster.nodes.length === 0) skip('the brokers are not ours to freeze')
-    const topic = await topicInSync()
-    const { asker } = cleanups.client(cluster.brokers)
-    const log = await cleanups.log(await cleanups.options(cluster.brokers, topic))
+    if (suite.cluster.nodes.length === 0) skip('the brokers are not ours to freeze')
+    const topic = await suite.topic('outage', partitions, settings)
+    const { asker } = cleanups.client(suite.cluster.brokers)
+    const log = await cleanups.log(await cleanups.options(suite.cluster.brokers, topic))
     expect(await log.append([entry(0, 'before')], call())).toHaveLength(1)
     const reader = await read(log)
     await vi.waitFor(() => expect(reader.values.size).toBe(1), patience)
     const { topics: known } = await asker.ask('leaders', (admin) => admin.fetchTopicMetadata({ topics: [topic] }))
     const found = known[0]!.partitions
-    const leader = cluster.nodes.find(({ id }) => id === found.find(({ partitionId }) => partitionId === 0)!.leader)!
+    const leader = suite.cluster.nodes.find(
+      ({ id }) => id === found.find(({ partitionId }) => partitionId === 0)!.leader,
+    )!
     await fillProducerIds()
     await leader.pause()
     try {
@@ -93,13 +79,13 @@ describeWithKafka('brokers that are away', () => {
       await leader.resume()
     }
     await reader.stop()
-    await untilInSync(cluster.brokers, topic, 3)
+    await untilInSync(suite.cluster.brokers, topic, 3)
   }, 120_000)
 
   it('no broker at all: what is appended outlives a restart and drains in order', async ({ skip }) => {
-    if (cluster.nodes.length === 0) skip('the brokers are not ours to kill')
-    const topic = await topicInSync()
-    const o = await cleanups.options(cluster.brokers, topic, { startMs: 200 })
+    if (suite.cluster.nodes.length === 0) skip('the brokers are not ours to kill')
+    const topic = await suite.topic('outage', partitions, settings)
+    const o = await cleanups.options(suite.cluster.brokers, topic, { startMs: 200 })
     const log = await cleanups.log(o)
     await vi.waitFor(() => expect(log.health()).toEqual({ state: 'ok' }), patience)
     const values: string[] = []
@@ -108,12 +94,12 @@ describeWithKafka('brokers that are away', () => {
       return from.append([entry(0, value)], call())
     }
     expect(await put(log, 'before')).toHaveLength(1)
-    await Promise.all(cluster.nodes.map((node) => node.kill()))
+    await Promise.all(suite.cluster.nodes.map((node) => node.kill()))
     for (let i = 0; i < 5; i++) expect(await put(log, `away ${i}`)).toEqual([])
     await log.stop()
     const again = await cleanups.log(o)
     for (let i = 0; i < 5; i++) expect(await put(again, `away, after the restart ${i}`)).toEqual([])
-    const starting = Promise.all(cluster.nodes.map((node) => node.start()))
+    const starting = Promise.all(suite.cluster.nodes.map((node) => node.start()))
     // Appends go on while the brokers come back and the spool drains.
     let running = true
     const going = (async () => {

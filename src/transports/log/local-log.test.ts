@@ -2,7 +2,7 @@ import { copyFile, mkdtemp, open, readFile, rm, stat, writeFile } from 'node:fs/
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
-import { type Lane, silentLogger, systemCall, systemClock } from '@splitstream/kernel'
+import { type Lane, silentLogger, systemCall, systemClock, untilAborted } from '@splitstream/kernel'
 import { afterEach, describe, expect, it, vi } from 'vitest'
 import { type LocalLog, type LocalLogOptions, openLocalLog } from './local-log.ts'
 
@@ -46,7 +46,7 @@ const put = (log: LocalLog, partition: number, value: string, count = 1) =>
 async function readAll(log: LocalLog, partition: number, group = 'reader') {
   const { promise, resolve, reject } = Promise.withResolvers<{ at: number; value: string; corrupt: boolean }[]>()
   const consumption = await log.consume(group, async (lane: Lane) => {
-    if (lane.partition !== partition) return waitFor(lane)
+    if (lane.partition !== partition) return untilAborted(lane.signal)
     try {
       const found = []
       for (let next = (await lane.bounds()).start; next < (await lane.bounds()).end; ) {
@@ -59,18 +59,12 @@ async function readAll(log: LocalLog, partition: number, group = 'reader') {
     } catch (error) {
       reject(error)
     }
-    await waitFor(lane)
+    await untilAborted(lane.signal)
   })
   const found = await promise
   await consumption.stop()
   return found
 }
-
-const waitFor = (lane: Lane) =>
-  new Promise<void>((resolve) => {
-    if (lane.signal.aborted) resolve()
-    lane.signal.addEventListener('abort', () => resolve())
-  })
 
 describe('the local log as a file', () => {
   it('keeps records and offsets over a restart, and goes on without a gap', async () => {
@@ -159,7 +153,7 @@ describe('the local log as a file', () => {
         expect(await lane.bounds()).toEqual({ start: 50, end: 50 })
         resolve()
       }
-      await waitFor(lane)
+      await untilAborted(lane.signal)
     })
     await done
     await log.stop()
@@ -173,7 +167,7 @@ describe('the local log as a file', () => {
     const size = async (): Promise<number> => (await stat(join(dir, 'log.db'))).size
     await log.consume('all', async (lane) => {
       await lane.commit((await lane.bounds()).end)
-      await waitFor(lane)
+      await untilAborted(lane.signal)
     })
     // 64 MiB of free pages are kept; the rest goes with the trims, and from the file at the checkpoint.
     await vi.waitFor(() => expect(log.stats().partitions.map((p) => p.bytes)).toEqual([0, 0]), 10_000)
@@ -192,7 +186,7 @@ describe('the local log as a file', () => {
     for (let i = 0; i < 1_500; i++) await put(log, 0, 'x')
     await log.consume('all', async (lane) => {
       await lane.commit((await lane.bounds()).end)
-      await waitFor(lane)
+      await untilAborted(lane.signal)
     })
     await vi.waitFor(() => expect(log.stats().partitions[0]).toEqual({ start: 1_500, end: 1_500, bytes: 0 }), 3_000)
   }, 20_000)

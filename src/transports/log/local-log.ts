@@ -13,6 +13,7 @@ import {
   messageOf,
 } from '@splitstream/kernel'
 import { checkAppend } from '../check-append.ts'
+import { runLane } from '../run-lane.ts'
 import { Committer } from './committer.ts'
 import type { FromWorker, GroupOffset } from './messages.ts'
 import { LogFileReader } from './reader.ts'
@@ -45,7 +46,6 @@ export interface LocalLog extends EventLog {
 }
 
 const upkeepMs = 500
-const maxPauseMs = 5_000
 
 /** Opens the local log, making it when there is none. @throws AppError CONFIG_INVALID with what to change. */
 export async function openLocalLog(o: LocalLogOptions): Promise<LocalLog> {
@@ -123,19 +123,6 @@ export async function openLocalLog(o: LocalLogOptions): Promise<LocalLog> {
     commit: async (next) => setOffset({ group, partition, next }),
   })
 
-  const runLane = async (lane: Lane, handler: (lane: Lane) => Promise<void>): Promise<void> => {
-    for (let pause = 100; !lane.signal.aborted; pause = Math.min(pause * 2, maxPauseMs)) {
-      const from = clock.monotonic()
-      try {
-        await handler(lane)
-      } catch (error) {
-        logger.warn('a log consumer failed and is run again', { partition: lane.partition, error: messageOf(error) })
-      }
-      if (clock.monotonic() - from > 60_000) pause = 100
-      if (!lane.signal.aborted) await clock.sleep(pause, lane.signal).catch(() => undefined)
-    }
-  }
-
   return {
     partitions,
     append: async (entries, call: Call): Promise<LogRange[]> => {
@@ -157,7 +144,7 @@ export async function openLocalLog(o: LocalLogOptions): Promise<LocalLog> {
       const lanes = Array.from({ length: partitions }, (_, partition) => {
         // Known from now on, so that retention waits for this group.
         if (!offsets.has(`${group}/${partition}`)) setOffset({ group, partition, next: 0 })
-        return runLane(laneOf(group, partition, stop.signal), handler)
+        return runLane(laneOf(group, partition, stop.signal), handler, o)
       })
       const consumption: Consumption = {
         stop: async () => {

@@ -1,7 +1,7 @@
-import { codeOf, type EventLog, type Lane } from '@splitstream/kernel'
+import { codeOf, type EventLog, type Lane, untilAborted } from '@splitstream/kernel'
 import { describe, expect, it } from 'vitest'
 import type { LogUnderTest } from '../logs.ts'
-import { aborted, hold, put, readRecords, text, until } from './support.ts'
+import { hold, put, readRecords, text, until } from './support.ts'
 
 /** Keeps the book of who holds which partition, and notes whenever two do. */
 class Book {
@@ -16,7 +16,7 @@ class Book {
     const other = this.holders.get(lane.partition)
     if (other !== undefined) this.clashes.push(`${lane.partition} is held by ${other} and given to ${name}`)
     this.holders.set(lane.partition, name)
-    await aborted(lane.signal)
+    await untilAborted(lane.signal)
     if (this.holders.get(lane.partition) === name) this.holders.delete(lane.partition)
   }
 }
@@ -58,7 +58,7 @@ export function laneCases(tested: () => LogUnderTest): void {
       const done: string[] = []
       let runs = 0
       const consumption = await log.consume('throwing', async (lane) => {
-        if (lane.partition !== partition) return aborted(lane.signal)
+        if (lane.partition !== partition) return untilAborted(lane.signal)
         const run = ++runs
         for (let next = await lane.committed(); done.length < 4; ) {
           // All that is there is read, and one of it is done: the others must come again.
@@ -70,7 +70,7 @@ export function laneCases(tested: () => LogUnderTest): void {
           await lane.commit(next)
           if (run < 4) throw new Error('it fails after it has committed')
         }
-        await aborted(lane.signal)
+        await untilAborted(lane.signal)
       })
       await until(() => done.length === 4)
       await consumption.stop()
@@ -111,7 +111,7 @@ export function laneCases(tested: () => LogUnderTest): void {
       let ended = 0
       const consumption = await log.consume('stopping', async (lane) => {
         seen.push(lane)
-        await aborted(lane.signal)
+        await untilAborted(lane.signal)
         await release.promise
         ended++
       })

@@ -7,6 +7,7 @@ import {
   type LogRecord,
   systemCall,
   systemClock,
+  untilAborted,
 } from '@splitstream/kernel'
 import { failureOf } from '../cases/support.ts'
 
@@ -36,14 +37,6 @@ export async function until(holds: () => boolean): Promise<void> {
   }
 }
 
-/** Until the lane is taken away. */
-export function aborted(signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    if (signal.aborted) resolve()
-    signal.addEventListener('abort', () => resolve(), { once: true })
-  })
-}
-
 /** The lanes that a consumer holds, for a case to use from outside of their handlers. */
 export interface HeldLanes {
   readonly lanes: ReadonlyMap<number, Lane>
@@ -56,7 +49,7 @@ export async function hold(log: EventLog, group: string): Promise<HeldLanes> {
   const lanes = new Map<number, Lane>()
   const consumption = await log.consume(group, async (lane) => {
     lanes.set(lane.partition, lane)
-    await aborted(lane.signal)
+    await untilAborted(lane.signal)
     if (lanes.get(lane.partition) === lane) lanes.delete(lane.partition)
   })
   return {
