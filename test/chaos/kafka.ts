@@ -2,13 +2,13 @@ import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { type Fleet, startFleet } from '../support/fleet.ts'
 import { type KafkaCluster, startKafka } from '../support/kafka/start.ts'
-import { Client } from './client.ts'
 import type { Findings } from './findings.ts'
 import { Ledger } from './ledger.ts'
-import { isRightlyRefused, Load, type Tenant } from './load.ts'
+import { isRightlyRefused, Load } from './load.ts'
 import { Random } from './random.ts'
 import { connectRaw } from './raw-rows.ts'
 import { Standstill } from './standstill.ts'
+import { twoTenants } from './tenants.ts'
 import { inFolder, judge } from './trial.ts'
 import { awaitStored, verifyRawRows, verifyThroughApi } from './verify.ts'
 
@@ -91,7 +91,7 @@ async function runOnce(
     ],
   })
   const url = fleet.urlFor('ingest')
-  const tenants = await tenantsOf(fleet)
+  const tenants = await twoTenants(url, fleet.adminKey)
   const source = `/chaos/${name}`
   const ledger = await Ledger.open(join(home, 'ledger.ndjson'))
   const random = new Random(o.from)
@@ -148,18 +148,4 @@ async function untilDirect(url: string, deadlineMs = 120_000): Promise<void> {
     if (performance.now() > until) throw new Error(`the log is not well: ${JSON.stringify(health.parts.log)}`)
     await delay(200)
   }
-}
-
-async function tenantsOf(fleet: Fleet): Promise<Tenant[]> {
-  const client = new Client(fleet.urlFor('ingest'), fleet.adminKey)
-  const made = await client.json<{ key: string }>('POST', '/v1/keys', {
-    name: 'chaos',
-    tenant: 'other',
-    scopes: ['ingest', 'query'],
-  })
-  client.close()
-  return [
-    { name: 'default', key: fleet.adminKey },
-    { name: 'other', key: made.key },
-  ]
 }

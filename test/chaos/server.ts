@@ -1,8 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import { setTimeout as delay } from 'node:timers/promises'
 import { freePort, type RunningServer, startServer } from '../support/server.ts'
-import { Client } from './client.ts'
-import type { Tenant } from './load.ts'
 import { type ServerProcesses, serverProcesses, signal } from './processes.ts'
 
 /**
@@ -53,21 +51,6 @@ export class Victim {
     this.readyMs.push(Math.round(performance.now() - from))
     this.#lives.push(life)
     return life
-  }
-
-  /** Two tenants, so that equal ids of different tenants meet. The second one's key is made once. */
-  async tenants(): Promise<Tenant[]> {
-    const client = new Client(this.url, this.adminKey)
-    const made = await client.json<{ key: string }>('POST', '/v1/keys', {
-      name: 'chaos',
-      tenant: 'other',
-      scopes: ['ingest', 'query'],
-    })
-    client.close()
-    return [
-      { name: 'default', key: this.adminKey },
-      { name: 'other', key: made.key },
-    ]
   }
 
   /** Asks the present life to stop. Resolves with its exit code. */

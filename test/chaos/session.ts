@@ -4,6 +4,7 @@ import { Ledger } from './ledger.ts'
 import { Load, type Tenant } from './load.ts'
 import type { Random } from './random.ts'
 import { createEmbedded } from './raw-rows.ts'
+import { twoTenants } from './tenants.ts'
 import type { Place } from './trial.ts'
 import { awaitStored, type Expectation, verifyRawRows, verifyThroughApi } from './verify.ts'
 
@@ -37,7 +38,7 @@ export class Session {
   static async start(place: Place, o: SessionOptions): Promise<Session> {
     const { victim, home } = place
     await victim.start()
-    const tenants = o.tenants ?? (await victim.tenants())
+    const tenants = o.tenants ?? (await twoTenants(victim.url, victim.adminKey))
     const ledger = await Ledger.open(join(home, `ledger-${o.name}.ndjson`))
     const source = `/chaos/${o.name}`
     const { random, eventsPerSecond } = o

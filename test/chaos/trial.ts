@@ -23,32 +23,33 @@ export interface Place {
 
 /** Gives `trial` a folder, which stays as evidence when it failed. */
 export async function inFolder(
-  o: { readonly name: string; readonly keep: boolean },
+  o: Pick<TrialOptions, 'name' | 'keep'>,
   trial: (home: string) => Promise<boolean>,
 ): Promise<boolean> {
   const home = await mkdtemp(join(tmpdir(), `splitstream-${o.name}-`))
-  const passed = await trial(home)
-  if (passed && !o.keep) await rm(home, { recursive: true, force: true })
-  else console.log(`  kept: ${home}`)
+  let passed = false
+  try {
+    passed = await trial(home)
+  } finally {
+    if (passed && !o.keep) await rm(home, { recursive: true, force: true })
+    else console.log(`  kept: ${home}`)
+  }
   return passed
 }
 
 /** Gives `trial` a place to happen, and clears it away afterwards, or keeps it as evidence when the trial failed. */
 export async function inPlace(o: TrialOptions, trial: (place: Place) => Promise<boolean>): Promise<boolean> {
-  const home = await mkdtemp(join(tmpdir(), `splitstream-${o.name}-`))
-  const disk = join(home, 'disk')
-  const victim = await Victim.create(join(disk, 'data'), { MIN_FREE_BYTES: '0', ...o.env })
-  let passed = false
-  try {
-    passed = await trial({ home, disk, victim })
-  } finally {
-    await victim.end()
-    await writeFile(join(home, 'server.log'), victim.output())
-    unmount(disk)
-    if (passed && !o.keep) await rm(home, { recursive: true, force: true })
-    else console.log(`  kept: ${home}`)
-  }
-  return passed
+  return await inFolder(o, async (home) => {
+    const disk = join(home, 'disk')
+    const victim = await Victim.create(join(disk, 'data'), { MIN_FREE_BYTES: '0', ...o.env })
+    try {
+      return await trial({ home, disk, victim })
+    } finally {
+      await victim.end()
+      await writeFile(join(home, 'server.log'), victim.output())
+      unmount(disk)
+    }
+  })
 }
 
 /** Prints what a check came to as one line of JSON. An error of it is a finding. Returns whether nothing was found. */
