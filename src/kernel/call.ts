@@ -1,5 +1,5 @@
 import type { Clock } from './clock.ts'
-import { AppError } from './errors.ts'
+import { AppError, codeOf } from './errors.ts'
 
 /**
  * What travels with every call across a port: explicit, mandatory, never ambient. A remote adapter sends it as headers
@@ -25,9 +25,20 @@ export function remaining(call: Call, clock: Clock): number {
   return Math.max(0, call.deadline - clock.monotonic())
 }
 
+/**
+ * Why a call ends whose signal is aborted. The signal says when it was the budget; by the clock alone it can look otherwise,
+ * because a timer may fire a part of a millisecond early.
+ */
+export function whyAborted(signal: AbortSignal, cause?: unknown): AppError {
+  const options = cause === undefined ? {} : { cause }
+  return codeOf(signal.reason) === 'DEADLINE_EXCEEDED'
+    ? new AppError('DEADLINE_EXCEEDED', 'The time budget is spent', options)
+    : new AppError('CANCELLED', 'The caller went away', options)
+}
+
 /** @throws AppError CANCELLED or DEADLINE_EXCEEDED when the call should not go on. */
 export function checkCall(call: Call, clock: Clock): void {
-  if (call.signal.aborted) throw new AppError('CANCELLED', 'The caller went away')
+  if (call.signal.aborted) throw whyAborted(call.signal)
   if (clock.monotonic() >= call.deadline) throw new AppError('DEADLINE_EXCEEDED', 'The time budget is spent')
 }
 

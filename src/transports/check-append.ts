@@ -1,8 +1,8 @@
-import { AppError, type Call, type LogAppend } from '@splitstream/kernel'
+import { AppError, type Call, type LogAppend, whyAborted } from '@splitstream/kernel'
 
 /** What every log refuses before anything of an append has an effect. @throws AppError CANCELLED, INTERNAL */
 export function checkAppend(entries: readonly LogAppend[], partitions: number, call: Call): void {
-  if (call.signal.aborted) throw new AppError('CANCELLED', 'The caller went away')
+  if (call.signal.aborted) throw whyAborted(call.signal)
   if (entries.length === 0) throw new AppError('INTERNAL', 'An append needs at least one entry')
   for (const { partition, count } of entries) {
     if (!Number.isInteger(partition) || partition < 0 || partition >= partitions) {

@@ -1,4 +1,4 @@
-import { AppError, type Call, type Clock, covers, type Position, remaining } from '@splitstream/kernel'
+import { AppError, type Call, type Clock, covers, type Position, remaining, whyAborted } from '@splitstream/kernel'
 
 interface Waiter {
   readonly wanted: Position
@@ -61,7 +61,8 @@ export class Confirmed {
     if (covers(this.#next, wanted)) return
     // A signal at the end of the budget is the budget's, not a caller that left.
     if (call.signal.aborted && remaining(call, this.#clock) > 0) {
-      throw new AppError('CANCELLED', 'The caller went away')
+      const why = whyAborted(call.signal)
+      if (why.code === 'CANCELLED') throw why
     }
     throw new AppError('NOT_YET_STORED', 'The events are durable but not stored yet; ask again', {
       retryAfterMs: 1000,

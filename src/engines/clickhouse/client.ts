@@ -10,6 +10,7 @@ import {
   codeOf,
   remaining,
   systemClock,
+  whyAborted,
 } from '@splitstream/kernel'
 
 export interface ClickHouseConnection {
@@ -100,7 +101,7 @@ async function withinBudget<T>(call: Call, clock: Clock, work: (signal: AbortSig
   try {
     return await translated(() => work(AbortSignal.any([call.signal, late.signal])))
   } catch (error) {
-    if (call.signal.aborted) throw new AppError('CANCELLED', 'The caller went away', { cause: error })
+    if (call.signal.aborted) throw whyAborted(call.signal, error)
     if (!late.signal.aborted) throw error
     throw new AppError('DEADLINE_EXCEEDED', 'ClickHouse did not answer in time', { cause: error })
   } finally {

@@ -1,4 +1,4 @@
-import { AppError, type Call, type CallPort, type Clock, type PortMethod } from '@splitstream/kernel'
+import { AppError, type Call, type CallPort, type Clock, type PortMethod, whyAborted } from '@splitstream/kernel'
 
 /**
  * The in-process adapter of a call port: a plain forwarded call, with the call's signal and budget checked first. No
@@ -10,7 +10,7 @@ export function bindInProcess<P extends object>(port: CallPort<P>, target: () =>
   let implementation: P | undefined
   for (const name of Object.keys(port.methods)) {
     bound[name] = (input: never, call: Call): Promise<unknown> => {
-      if (call.signal.aborted) return Promise.reject(new AppError('CANCELLED', 'The caller went away'))
+      if (call.signal.aborted) return Promise.reject(whyAborted(call.signal))
       if (clock.monotonic() >= call.deadline) {
         return Promise.reject(new AppError('DEADLINE_EXCEEDED', 'The time budget is spent'))
       }

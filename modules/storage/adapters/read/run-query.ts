@@ -8,6 +8,7 @@ import {
   checkCall,
   codeOf,
   remaining,
+  whyAborted,
 } from '@splitstream/kernel'
 
 /** What one query may use. The call's budget shortens its time further. */
@@ -51,7 +52,7 @@ export async function runQuery<T>(
   try {
     return await clickhouse.rows<T>({ ...query, settings }, call)
   } catch (error) {
-    if (call.signal.aborted) throw new AppError('CANCELLED', 'The caller went away', { cause: error })
+    if (call.signal.aborted) throw whyAborted(call.signal, error)
     if (codeOf(error) === 'DEADLINE_EXCEEDED') throw deadline(error)
     throw translate(error, budget <= limits.maxExecutionMs)
   }
