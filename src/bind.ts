@@ -8,7 +8,7 @@ import type { InFlight } from './edge/in-flight.ts'
 import type { Platform } from './platform.ts'
 import { type CallPortName, load, type ModuleName } from './registry.ts'
 import type { RemotePorts } from './remote.ts'
-import type { Topology } from './topology.ts'
+import { linkSetting, type Topology } from './topology.ts'
 import { createPortServer, type PortServer, type ServedPort, servePort } from './transports/http/server.ts'
 import { bindInProcess } from './transports/inproc/bind.ts'
 
@@ -46,8 +46,10 @@ export async function bindModules(
 
   const provided: { append?: IngestAppend; read?: StorageRead } = {}
   const bindPort = <P extends object>(port: CallPort<P>, target: () => P): P => {
-    const link = topology.links.get(port.name as CallPortName)
-    return !link || link.kind === 'local' ? bindInProcess(port, target, base.clock) : base.remote.bind(port, link)
+    const name = port.name as CallPortName
+    const link = topology.links.get(name)
+    if (!link || link.kind === 'local') return bindInProcess(port, target, base.clock)
+    return base.remote.bind(port, { link, methods: topology.calls.get(name), setting: linkSetting[name] })
   }
   const append = bindPort(ingestAppendPort, () => provided.append!)
   const read = bindPort(storageReadPort, () => provided.read!)

@@ -1,21 +1,36 @@
+import type { IngestAppend } from '@splitstream/ingest/contract'
+import type { StorageRead } from '@splitstream/storage/contract'
+
 /**
  * The product on one screen: which modules there are, what each provides and requires, and where its code is (loaded only
  * in the processes that run it). Call ports join modules; `events` is the log; engines are the servers it keeps its data in.
  */
 export const moduleNames = ['ingest', 'storage', 'query'] as const
 export type ModuleName = (typeof moduleNames)[number]
-export type CallPortName = 'ingest.append' | 'storage.read'
+export interface CallPorts {
+  'ingest.append': IngestAppend
+  'storage.read': StorageRead
+}
+export type CallPortName = keyof CallPorts
 export type EngineName = 'clickhouse' | 'postgres'
 
 export interface Registration {
   readonly provides: readonly CallPortName[]
   readonly requires: readonly CallPortName[]
+  /** What of a required port is called, when that is not all of it: an older process that lacks the rest is good enough. */
+  readonly calls?: { readonly [P in CallPortName]?: readonly (keyof CallPorts[P])[] }
   readonly log: 'append' | 'consume' | 'none'
   readonly engines: readonly EngineName[]
 }
 
 export const registry = {
-  ingest: { provides: ['ingest.append'], requires: ['storage.read'], log: 'append', engines: [] },
+  ingest: {
+    provides: ['ingest.append'],
+    requires: ['storage.read'],
+    calls: { 'storage.read': ['awaitStored'] },
+    log: 'append',
+    engines: [],
+  },
   storage: {
     provides: ['storage.read'],
     requires: ['ingest.append'],

@@ -6,6 +6,7 @@ import { discover } from './discovery/discover.ts'
 import type { EjectingDiscovery } from './discovery/ejection/ejection.ts'
 import type { PortLink } from './links.ts'
 import { callOverHttp } from './transports/http/client.ts'
+import { CompatibleDiscovery } from './transports/http/compatible.ts'
 import { ConnectionPool } from './transports/http/pool.ts'
 
 export interface RemoteOptions {
@@ -14,45 +15,79 @@ export interface RemoteOptions {
   readonly logger: Logger
 }
 
+/** The link of one port. */
+interface Link {
+  readonly instances: EjectingDiscovery
+  readonly compatible: CompatibleDiscovery
+}
+
+/** Where a port of another process is, and what of it is needed here. */
+export interface RemotePort {
+  readonly link: Exclude<PortLink, { kind: 'local' }>
+  /** Methods that are called here; absent: all of the port. */
+  readonly methods?: readonly string[] | undefined
+  /** The setting that holds the link. */
+  readonly setting: string
+}
+
 /** Ports of other processes: where their instances are, and one pool of connections for all. */
 export class RemotePorts implements Part {
   readonly name = 'links to other processes'
   readonly #o: RemoteOptions
   readonly #pool = new ConnectionPool()
-  readonly #found = new Map<string, EjectingDiscovery>()
+  readonly #links = new Map<string, Link>()
 
   constructor(o: RemoteOptions) {
     this.#o = o
   }
 
-  bind<P extends object>(port: CallPort<P>, link: Exclude<PortLink, { kind: 'local' }>): P {
+  bind<P extends object>(port: CallPort<P>, { link, methods, setting }: RemotePort): P {
     const { config, clock, logger } = this.#o
-    const instances = discover(link, { clock, logger, consul: consulOf(config) })
-    this.#found.set(port.name, instances)
-    return callOverHttp(port, { instances, pool: this.#pool, secret: config.INTERNAL_SECRET ?? '', clock })
+    const secret = config.INTERNAL_SECRET ?? ''
+    const needed = { port: port as CallPort<object>, methods, setting }
+    let compatible!: CompatibleDiscovery
+    const instances = discover(link, { clock, logger, consul: consulOf(config) }, (found) => {
+      compatible = new CompatibleDiscovery(found, { needed, secret, clock, logger })
+      return compatible
+    })
+    this.#links.set(port.name, { instances, compatible })
+    return callOverHttp(port, { instances, pool: this.#pool, secret, clock })
   }
 
   async start(): Promise<void> {
-    await Promise.all([...this.#found.values()].map((instances) => instances.start()))
+    await Promise.all([...this.#links.values()].map(({ instances }) => instances.start()))
   }
 
   async stop(): Promise<void> {
-    await Promise.all([...this.#found.values()].map((instances) => instances.stop()))
+    await Promise.all([...this.#links.values()].map(({ instances }) => instances.stop()))
     this.#pool.close()
   }
 
-  /** By link. A link never takes the process out of service: what it can do without the other side, it does. */
+  /**
+   * By link. The other side being away never takes the process out of service: what it can do without, it does. One that is
+   * there and does not serve what is needed here does: that passes by an upgrade alone.
+   */
   health(): Record<string, Health> {
-    const all = [...this.#found].map(([port, instances]): [string, Health] => {
+    const all = [...this.#links].map(([port, { instances, compatible }]): [string, Health] => {
       const health = instances.health()
-      return [`link ${port}`, health.state === 'down' ? { ...health, state: 'degraded' } : health]
+      const passes = health.state === 'down' && compatible.lack === undefined
+      return [`link ${port}`, passes ? { ...health, state: 'degraded' } : health]
     })
     return Object.fromEntries(all)
   }
 
   /** Instances of each link and how they do, for GET /v1/topology. */
   view(): Record<string, unknown> {
-    return Object.fromEntries([...this.#found].map(([port, instances]) => [port, instances.view()]))
+    const each = ({ instances, compatible }: Link): unknown[] => {
+      const called = instances.view()
+      const lacking = compatible.lacking()
+      const leftOut = [...lacking].filter(([origin]) => !called.some((one) => one.origin === origin))
+      return [
+        ...called.map((one) => ({ ...one, ...(lacking.has(one.origin) && { lacks: lacking.get(one.origin) }) })),
+        ...leftOut.map(([origin, lacks]) => ({ origin, state: 'left out', lacks })),
+      ]
+    }
+    return Object.fromEntries([...this.#links].map(([port, link]) => [port, each(link)]))
   }
 }
 

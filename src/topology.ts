@@ -14,6 +14,8 @@ export interface Topology {
   readonly modules: readonly ModuleName[]
   /** For each call port that a module here requires. */
   readonly links: ReadonlyMap<CallPortName, PortLink>
+  /** Methods of those ports that the modules here call; a port that is not named: all of it. */
+  readonly calls: ReadonlyMap<CallPortName, readonly string[]>
   /** What other processes may call here; empty without a secret for it. */
   readonly served: readonly CallPortName[]
   readonly events: EventsLink
@@ -44,6 +46,7 @@ export function planTopology(config: Config): Topology {
   const topology: Topology = {
     modules: config.MODULES,
     links,
+    calls: callsOf(rows),
     served: config.INTERNAL_SECRET === undefined ? [] : [...provided],
     events: config.LINK_EVENTS,
     log,
@@ -51,6 +54,16 @@ export function planTopology(config: Config): Topology {
   }
   checkShared(config, topology)
   return topology
+}
+
+function callsOf(rows: readonly Registration[]): Topology['calls'] {
+  const calls = new Map<CallPortName, readonly string[]>()
+  for (const port of new Set(rows.flatMap((row) => row.requires))) {
+    const each = rows.flatMap((row) => (row.requires.includes(port) ? [row.calls?.[port]] : []))
+    const named = each.flatMap((methods) => methods ?? [])
+    if (!each.includes(undefined)) calls.set(port, [...new Set(named)])
+  }
+  return calls
 }
 
 /** What a process that is one of several cannot have for itself. */

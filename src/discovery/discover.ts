@@ -24,10 +24,15 @@ export interface DiscoverOptions {
 
 /**
  * Finds the instances of a link and leaves out those that do badly. To be started before its first use.
+ * @param among chooses among what is found, before it is known how each does
  * @throws AppError CONFIG_INVALID for a link that cannot be meant so
  */
-export function discover(link: DiscoveryLink, options: DiscoverOptions): EjectingDiscovery {
-  return new EjectingDiscovery(find(link.kind, hostsOf(link.url), options), options)
+export function discover(
+  link: DiscoveryLink,
+  options: DiscoverOptions,
+  among: (found: Discovery) => Discovery = (found) => found,
+): EjectingDiscovery {
+  return new EjectingDiscovery(among(find(link.kind, hostsOf(link.url), options)), options)
 }
 
 function find(kind: DiscoveryLink['kind'], hosts: readonly Host[], options: DiscoverOptions): Discovery {

@@ -18,17 +18,39 @@ export async function askPorts(instance: Instance, secret: string, timeoutMs = 2
   } catch (cause) {
     throw new AppError('UNAVAILABLE', `${instance.origin} does not say what it serves`, { cause })
   }
-  if (answer.status === 401) throw new AppError('CONFIG_INVALID', `${instance.origin} has another secret`)
+  if (answer.status === 401) {
+    throw new AppError(
+      'CONFIG_INVALID',
+      `${instance.origin} has another INTERNAL_SECRET: set the same in both processes`,
+    )
+  }
   if (!isHandshake(body)) throw new AppError('UNAVAILABLE', `${instance.origin} is no server of ports`)
   return body
 }
 
-/** The methods of the port, or the port itself, that are not served there: empty when all is well. */
-export function missingIn({ ports }: Handshake, port: CallPort<object>): string[] {
-  const served = ports.find(({ name, version }) => name === port.name && version === port.version)
-  if (!served) return [`${port.name} v${port.version}`]
-  const names = Object.keys(port.methods).filter((name) => !served.methods.includes(name))
-  return names.map((name) => `${port.name} v${port.version} ${name}`)
+/** A port as a process needs it. */
+export interface Needed {
+  readonly port: CallPort<object>
+  /** Methods that are called here; absent: all of the port. */
+  readonly methods?: readonly string[] | undefined
+  /** The setting that says where it is, for messages. */
+  readonly setting: string
+}
+
+/** What is needed and not served there, with what to do about it. Undefined when all is well. */
+export function lackOf({ ports }: Handshake, { port, methods, setting }: Needed): string | undefined {
+  const { name, version } = port
+  const offered = ports.filter((served) => served.name === name)
+  if (offered.length === 0) return `does not serve ${name} at all: let ${setting} lead to a process that does`
+  const served = offered.find((one) => one.version === version)
+  if (!served) {
+    const versions = offered.map((one) => one.version)
+    const remedy = Math.max(...versions) > version ? 'upgrade this process' : 'upgrade the process there'
+    return `serves ${name} v${versions.join(', v')} and not v${version}: ${remedy}`
+  }
+  const missing = (methods ?? Object.keys(port.methods)).filter((method) => !served.methods.includes(method))
+  if (missing.length === 0) return undefined
+  return `does not serve ${missing.join(', ')} of ${name} v${version}: upgrade the process there`
 }
 
 const isHandshake = (body: unknown): body is Handshake =>
