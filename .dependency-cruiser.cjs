@@ -67,10 +67,10 @@ module.exports = {
     },
     {
       name: 'domain-is-pure',
-      comment: 'domain/ imports its own folder, contracts, the kernel and Node; no vendor package, no adapter.',
+      comment: 'domain/ imports its own folder, contracts, the kernel and Node; no vendor package but zod and CEL.',
       severity: 'error',
       from: { path: '^modules/([^/]+)/domain/', pathNot: '\\.test\\.ts$' },
-      to: { path: ['^modules/$1/(adapters|app)/', 'node_modules/(?!zod|@splitstream)'] },
+      to: { path: ['^modules/$1/(adapters|app)/', 'node_modules/(?!zod|@marcbachmann/cel-js|@splitstream)'] },
     },
     {
       name: 'kernel-stands-alone',
@@ -101,6 +101,12 @@ module.exports = {
       'Only the local log keeps files of its own.',
     ),
     only('container-in-its-place', ['tsyringe'], ['^src/bind\\.ts$'], 'Placement is known to topology.ts and bind.ts.'),
+    only(
+      'expressions-in-their-place',
+      ['@marcbachmann/cel-js'],
+      ['^modules/sagas/domain/expression[^/]*\\.ts$'],
+      'Everything else sees compileTemplate and its kin.',
+    ),
     only('telemetry-in-its-place', ['pino', 'prom-client'], ['^src/telemetry/'], 'Modules see Logger and Metrics.'),
     {
       name: 'placement-in-two-files',
