@@ -1,5 +1,8 @@
 import type { Participant } from '../domain/definition.ts'
 import type { Json } from '../domain/json.ts'
+import type { Outcome } from '../domain/outcome.ts'
+
+export type { Outcome } from '../domain/outcome.ts'
 
 /** One request to a participant, all expressions filled in. */
 export interface Outgoing {
@@ -21,26 +24,6 @@ export interface Outgoing {
   readonly traceparent?: string | undefined
   readonly timeoutMs: number
 }
-
-/**
- * How a request ended, as far as can be known.
- * `answered`: any HTTP status; `body` is parsed JSON, or text, absent when there is none. With `unusable` the status came,
- * and its body could not be used (too large, not what its type says).
- * `postponed`: not sent, and no attempt: the breaker is open or the bulkhead is full. Try again after `afterMs`.
- * `refused`: certainly not sent: the address is forbidden, unknown, or nothing listens there.
- * `unknown`: it may have taken effect: timed out, cut off, or aborted after bytes may have left.
- */
-export type Outcome =
-  | {
-      readonly kind: 'answered'
-      readonly status: number
-      readonly headers: Readonly<Record<string, string>>
-      readonly body?: Json | undefined
-      readonly unusable?: string
-    }
-  | { readonly kind: 'postponed'; readonly afterMs: number; readonly why: string }
-  | { readonly kind: 'refused'; readonly permanent: boolean; readonly why: string }
-  | { readonly kind: 'unknown'; readonly why: string }
 
 /** Calls participants over HTTP. Never throws for what the other side does. */
 export interface Participants {

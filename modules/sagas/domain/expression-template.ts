@@ -51,6 +51,6 @@ function endOfExpression(template: string, start: number): number {
 }
 
 /** The beginning of a text, short enough for a message. */
-export function excerpt(text: string): string {
-  return text.length > 120 ? `${text.slice(0, 117)}…` : text
+export function excerpt(text: string, length = 120): string {
+  return text.length > length ? `${text.slice(0, length - 1)}…` : text
 }

@@ -1,6 +1,7 @@
+import { newRoom, type Room } from './expression-budget.ts'
 import { compileCel } from './expression-cel.ts'
 import { ExpressionError } from './expression-error.ts'
-import { type Room, toJson } from './expression-result.ts'
+import { toJson } from './expression-result.ts'
 import { excerpt, type Part, splitTemplate } from './expression-template.ts'
 import type { Json } from './json.ts'
 
@@ -8,9 +9,6 @@ export { ExpressionError } from './expression-error.ts'
 
 /** What expressions see, by name: input, steps, saga, response, event, key. */
 export type Scope = Readonly<Record<string, Json>>
-
-/** Of what a template gives, as JSON. */
-const maxBytes = 256 * 1024
 
 /** A template without expressions is a constant; no work is done for it later. */
 type Compiled = { readonly constant: Json } | { readonly evaluate: (scope: Scope, room: Room) => Json }
@@ -21,11 +19,10 @@ type Compiled = { readonly constant: Json } | { readonly evaluate: (scope: Scope
  * @throws ExpressionError when an expression does not parse; the compiled function, when one cannot be evaluated
  */
 export function compileTemplate(value: Json, names?: readonly string[]): (scope: Scope) => Json {
-  const room = { bytes: maxBytes }
-  toJson(value, room)
+  toJson(value, newRoom())
   const compiled = compile(value, names)
   if ('constant' in compiled) return () => compiled.constant
-  return (scope) => compiled.evaluate(scope, { bytes: maxBytes })
+  return (scope) => compiled.evaluate(scope, newRoom())
 }
 
 /**
@@ -35,23 +32,22 @@ export function compileTemplate(value: Json, names?: readonly string[]): (scope:
 export function compileText(text: string, names?: readonly string[]): (scope: Scope) => string {
   const compiled = compileParts(splitTemplate(text), names)
   if ('constant' in compiled) return () => compiled.constant
-  return (scope) => compiled.evaluate(scope, { bytes: maxBytes })
+  return (scope) => compiled.evaluate(scope, newRoom())
 }
 
 /** Compiles one expression, bare or as `${…}`. @throws as compileTemplate */
 export function compileValue(text: string, names?: readonly string[]): (scope: Scope) => Json {
-  const evaluate = compileCel(soleExpression(text), names)
-  return (scope) => toJson(evaluate(scope), { bytes: maxBytes })
+  const expression = compileCel(soleExpression(text), names)
+  return (scope) => expression.evaluate(scope, newRoom())
 }
 
 /** As compileValue; the compiled function throws ExpressionError also when the value is no boolean. */
 export function compileCondition(text: string, names?: readonly string[]): (scope: Scope) => boolean {
-  const source = soleExpression(text)
-  const evaluate = compileCel(source, names)
+  const expression = compileCel(soleExpression(text), names)
   return (scope) => {
-    const value = evaluate(scope)
+    const value = expression.evaluate(scope, newRoom())
     if (typeof value === 'boolean') return value
-    throw new ExpressionError(`The condition must give true or false: ${excerpt(source)}`)
+    throw new ExpressionError(`A condition must give true or false; this one gives ${kindOf(value)}: ${excerpt(text)}`)
   }
 }
 
@@ -73,8 +69,7 @@ function compileString(text: string, names: readonly string[] | undefined): Comp
   const parts = splitTemplate(text)
   const [only] = parts
   if (parts.length > 1 || only === undefined || 'text' in only) return compileParts(parts, names)
-  const evaluate = compileCel(only.source, names)
-  return { evaluate: (scope, room) => toJson(evaluate(scope), room) }
+  return compileCel(only.source, names)
 }
 
 function compileParts(
@@ -85,8 +80,8 @@ function compileParts(
   if (parts.length === 1 && only !== undefined && 'text' in only) return { constant: only.text }
   const pieces = parts.map((part) => {
     if ('text' in part) return (_: Scope, room: Room) => toJson(part.text, room) as string
-    const evaluate = compileCel(part.source, names)
-    return (scope: Scope, room: Room) => asText(toJson(evaluate(scope), room), part.source)
+    const expression = compileCel(part.source, names)
+    return (scope: Scope, room: Room) => asText(expression.evaluate(scope, room), part.source)
   })
   return {
     evaluate: (scope, room) => {
@@ -100,10 +95,14 @@ function compileParts(
 function asText(value: Json, source: string): string {
   if (typeof value === 'string') return value
   if (typeof value === 'number' || typeof value === 'boolean') return String(value)
-  const kind = value === null ? 'null' : Array.isArray(value) ? 'a list' : 'a map'
   throw new ExpressionError(
-    `Within text, \${${excerpt(source)}} must give text, a number or a boolean; it gives ${kind}`,
+    `Within text, \${${excerpt(source)}} must give text, a number or a boolean; it gives ${kindOf(value)}`,
   )
+}
+
+function kindOf(value: Json): string {
+  if (value === null) return 'null'
+  return Array.isArray(value) ? 'a list' : typeof value === 'object' ? 'a map' : `a ${typeof value}`
 }
 
 function compileList(list: readonly Json[], names: readonly string[] | undefined): Compiled {

@@ -1,0 +1,106 @@
+import type { ChoiceStep, EmitStep, LockStep, Step, WaitForStep, WaitStep } from './definition.ts'
+import { durationMs } from './duration.ts'
+import { ExpressionError } from './expression.ts'
+import type { Json } from './json.ts'
+import { nextOf } from './key.ts'
+import type { StepState } from './state.ts'
+import type { Turn } from './turn.ts'
+
+const defaultLockTimeout = '1m'
+
+/** Begins a step that was not begun: afterwards the state has it. */
+export function begin(turn: Turn, step: Step): void {
+  if ('call' in step) return go(turn, step.id, 1, false)
+  if ('emit' in step) return emit(turn, step)
+  if ('wait' in step) return wait(turn, step)
+  if ('waitFor' in step) return waitFor(turn, step)
+  if ('lock' in step) return lock(turn, step)
+  if ('choice' in step) return choose(turn, step)
+  if ('child' in step) {
+    const input = value(turn, step.id, 'input')
+    if (!input) return
+    const childId = turn.chance.id()
+    turn.add({ e: 'wait', s: step.id, t: turn.t, id: childId })
+    turn.act({ kind: 'child', step: step.id, childId, saga: step.child.saga, input: input.value })
+  }
+}
+
+/** Another attempt of a call that is due. */
+export function tryAgain(turn: Turn, id: string, step: StepState): void {
+  const call = turn.plan.steps.get(id)?.call
+  if (!call) throw new RangeError(`step ${id} has no call to try again`)
+  const next = nextOf(call, step, turn.t)
+  if (next === 'send' || next === 'look') return go(turn, id, step.attempts + 1, next === 'look')
+  const d = `it may have taken effect, and ${next.why}: find out, then resolve, skip, retry or cancel`
+  turn.add({ e: 'halt', s: id, t: turn.t, c: 'RECONCILE', d })
+}
+
+function go(turn: Turn, s: string, n: number, look: boolean): void {
+  turn.add({ e: 'go', s, n, t: turn.t, ...(look && { look: 1 as const }) })
+  turn.act({ kind: 'call', step: s, undo: false, look })
+}
+
+function emit(turn: Turn, step: EmitStep): void {
+  const values = turn.plan.steps.get(step.id)!.values
+  const scope = turn.scope()
+  const text = (name: string): string | undefined => {
+    const compiled = values.get(name)
+    return compiled && textOf(compiled(scope), `emit.${name}`)
+  }
+  const event = turn.evaluate(step.id, () => ({
+    type: text('type')!,
+    source: text('source') ?? `/sagas/${turn.plan.name}`,
+    subject: text('subject'),
+    data: values.get('data')?.(scope),
+  }))
+  if (!event) return
+  turn.add({ e: 'done', s: step.id, t: turn.t })
+  turn.act({ kind: 'emit', step: step.id, event: event.value })
+}
+
+function wait(turn: Turn, { id, wait }: WaitStep): void {
+  if ('for' in wait) return turn.add({ e: 'wait', s: id, t: turn.t, u: turn.t + durationMs(wait.for) })
+  const until = turn.evaluate(id, () => {
+    const text = turn.plan.steps.get(id)!.values.get('until')!(turn.scope())
+    const at = typeof text === 'string' ? Date.parse(text) : Number.NaN
+    if (Number.isNaN(at))
+      throw new ExpressionError(`wait.until gave ${JSON.stringify(text)}, which is no RFC 3339 instant`)
+    return at - turn.state.at
+  })
+  if (until) turn.add({ e: 'wait', s: id, t: turn.t, u: until.value })
+}
+
+function waitFor(turn: Turn, { id, waitFor }: WaitForStep): void {
+  const scope = turn.scope()
+  const match = turn.evaluate(id, () =>
+    [...turn.plan.steps.get(id)!.values].map(([field, compiled]) => [field, compiled(scope)] as const),
+  )
+  if (!match) return
+  turn.add({ e: 'wait', s: id, t: turn.t, u: turn.t + durationMs(waitFor.timeout) })
+  turn.act({ kind: 'await', step: id, type: waitFor.type, match: match.value })
+}
+
+function lock(turn: Turn, { id, lock }: LockStep): void {
+  const key = value(turn, id, 'key')
+  if (!key) return
+  turn.add({ e: 'wait', s: id, t: turn.t, u: turn.t + durationMs(lock.timeout ?? defaultLockTimeout) })
+  turn.act({ kind: 'lock', step: id, key: textOf(key.value, 'lock.key') })
+}
+
+function choose(turn: Turn, { id }: ChoiceStep): void {
+  const scope = turn.scope()
+  const { conditions } = turn.plan.steps.get(id)!
+  const branch = turn.evaluate(id, () => conditions.findIndex((condition) => condition(scope)))
+  if (branch) turn.add({ e: 'pick', s: id, t: turn.t, b: branch.value })
+}
+
+function value(turn: Turn, id: string, name: string): { readonly value: Json } | undefined {
+  const compiled = turn.plan.steps.get(id)!.values.get(name)
+  return turn.evaluate(id, () => compiled?.(turn.scope()) ?? null)
+}
+
+function textOf(value: Json, what: string): string {
+  if (typeof value === 'string' && value !== '') return value
+  if (typeof value === 'number') return String(value)
+  throw new ExpressionError(`${what} gave ${JSON.stringify(value)}; a text is expected`)
+}

@@ -1,0 +1,54 @@
+import type { Json } from './json.ts'
+import { canTurn } from './pivot.ts'
+import type { SagaStatus } from './state.ts'
+import type { Turn } from './turn.ts'
+
+/** The event that a step waits for is there. Any later one for the same step is none of its business. */
+export function deliverEvent(turn: Turn, id: string, event: Json): void {
+  const step = turn.state.steps.get(id)
+  const planned = turn.plan.steps.get(id)
+  if (step?.status !== 'waiting' || !planned || !('waitFor' in planned.step) || turn.state.turned) return
+  const { output } = planned
+  const value = output ? turn.evaluate(id, () => output(turn.scope({ event }))) : { value: event }
+  if (value) turn.add({ e: 'done', s: id, t: turn.t, o: value.value })
+}
+
+/** The lock is the saga's, under a fencing number that protected writes may check. */
+export function grantLock(turn: Turn, id: string, fence: string): void {
+  if (turn.state.steps.get(id)?.status !== 'waiting') return
+  turn.add({ e: 'done', s: id, t: turn.t, o: { fence } })
+}
+
+/** A child ended: by itself, or because it was told to. */
+export function endChild(turn: Turn, id: string, childId: string, as: SagaStatus, output: Json): void {
+  const step = turn.state.steps.get(id)
+  if (!step || step.childId !== childId) return
+  if (turn.state.turned) {
+    const asked = step.undo !== undefined && step.undo.status !== 'done'
+    if (as === 'compensated') {
+      if (asked) turn.add({ e: 'undone', s: id, t: turn.t })
+      else if (step.status === 'waiting') failChild(turn, id)
+    } else if (asked)
+      turn.add({ e: 'stuck', s: id, t: turn.t, c: 'CHILD_PAST_PIVOT', d: 'the child saga is past its pivot' })
+    return
+  }
+  if (step.status !== 'waiting') return
+  if (as !== 'completed') return failChild(turn, id)
+  const mapping = turn.plan.steps.get(id)?.output
+  const value = mapping
+    ? turn.evaluate(id, () => mapping(turn.scope({ response: { body: output } })), 'unknown')
+    : { value: output }
+  if (value) turn.add({ e: 'done', s: id, t: turn.t, o: value.value })
+}
+
+/** The parent is being undone, and so is its child, also when it is completed: unless there is no way back. */
+export function undoChild(turn: Turn): void {
+  const { state, plan, t } = turn
+  if (!state.turned && state.status !== 'compensated' && canTurn(plan, state)) {
+    turn.add({ e: 'turn', t, c: 'PARENT', d: 'its parent is being undone' })
+  }
+}
+
+function failChild(turn: Turn, id: string): void {
+  turn.add({ e: 'failed', s: id, t: turn.t, fx: 'none', c: 'CHILD_FAILED', d: 'the child saga was compensated' })
+}

@@ -1,0 +1,19 @@
+import type { PlannedCall } from './plan.ts'
+import type { Tries } from './state.ts'
+
+/** What can be sent next: the same again, a question about what became of it, or nothing that is safe. */
+export type Next = 'send' | 'look' | { readonly why: string }
+
+/**
+ * A key may be sent again for as long as its participant surely knows it. After that the same request could take effect a
+ * second time; and a participant that repeats its errors would only repeat the last one. Then a lookup tells, if there is
+ * one, or a person has to.
+ */
+export function nextOf(call: PlannedCall, tries: Tries, t: number): Next {
+  if (tries.effect === 'none') return 'send'
+  const forgotten = tries.keyAt >= 0 && t + call.timeoutMs > tries.keyAt + call.keyWindowMs
+  const repeated = call.settings.replaysErrors === true && tries.problem?.code.startsWith('HTTP_5') === true
+  if (!forgotten && !repeated) return 'send'
+  if (call.lookup) return 'look'
+  return { why: forgotten ? 'its participant may have forgotten the key' : 'its participant repeats the error' }
+}

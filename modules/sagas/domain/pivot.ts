@@ -1,0 +1,17 @@
+import type { Plan } from './plan.ts'
+import type { SagaState } from './state.ts'
+
+/** The pivot is done: there is no way back. */
+export function passedPivot(plan: Plan, state: SagaState): boolean {
+  for (const [id, step] of state.steps) if (step.status === 'done' && plan.steps.get(id)?.pivot) return true
+  return false
+}
+
+/** False as well while nobody knows whether the pivot is done. */
+export function canTurn(plan: Plan, state: SagaState): boolean {
+  for (const [id, step] of state.steps) {
+    if (!plan.steps.get(id)?.pivot) continue
+    if (step.status === 'done' || step.status === 'calling' || step.effect !== 'none') return false
+  }
+  return true
+}

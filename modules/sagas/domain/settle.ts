@@ -1,0 +1,119 @@
+import type { Scope } from './expression.ts'
+import { judge, type Outcome, type Verdict } from './outcome.ts'
+import { passedPivot } from './pivot.ts'
+import type { PlannedCall, PlannedStep } from './plan.ts'
+import { afterPivotRetry, nextDue, type Retry } from './retry.ts'
+import type { Tries } from './state.ts'
+import type { Turn } from './turn.ts'
+
+type Ended = Exclude<Outcome, { kind: 'postponed' }>
+
+/** The attempt of a step that was on its way has ended. */
+export function settleCall(turn: Turn, id: string, look: boolean, outcome: Ended): void {
+  const step = turn.state.steps.get(id)
+  const planned = turn.plan.steps.get(id)
+  if (step?.status !== 'calling' || !planned?.call) return
+  const verdict = look ? judgeLookup(outcome) : judge(outcome, step.effect)
+  if (verdict.is === 'done') return finish(turn, id, planned, outcome)
+  if (verdict.is === 'gone') return turn.add({ e: 'retry', ...anew(turn, id, step) })
+  const problem = { s: id, t: turn.t, c: verdict.code, d: verdict.detail }
+  if (verdict.is === 'refused') return turn.add({ e: 'failed', fx: step.effect, ...problem })
+  const fx = step.effect === 'unknown' ? 'unknown' : verdict.effect
+  const due = dueOf(turn, retryFor(turn, planned.call), step, verdict.afterMs)
+  if (due === undefined || (isSpent(planned.call, verdict) && !planned.pivot)) turn.add({ e: 'failed', fx, ...problem })
+  else turn.add({ e: 'retry', n: step.attempts, due, fx, ...problem })
+}
+
+/** The attempt to undo a step has ended. */
+export function settleUndo(turn: Turn, id: string, look: boolean, outcome: Ended): void {
+  const undo = turn.state.steps.get(id)?.undo
+  const planned = turn.plan.steps.get(id)?.undo
+  if (undo?.status !== 'calling' || !planned) return
+  const verdict = look ? judgeLookup(outcome) : judge(outcome, undo.effect)
+  if (verdict.is === 'done') return turn.add({ e: 'undone', s: id, t: turn.t })
+  if (verdict.is === 'gone') return turn.add({ e: 'undo-retry', ...anew(turn, id, undo) })
+  const problem = { s: id, t: turn.t, c: verdict.code, d: verdict.detail }
+  const due = verdict.is === 'again' ? dueOf(turn, planned.retry, undo, verdict.afterMs) : undefined
+  if (due === undefined || verdict.is !== 'again') return turn.add({ e: 'stuck', ...problem })
+  const fx = undo.effect === 'unknown' ? 'unknown' : verdict.effect
+  turn.add({ e: 'undo-retry', n: undo.attempts, due, fx, ...problem })
+}
+
+/** A lookup found nothing: the next attempt is a new request, under a new key. */
+function anew({ t }: Turn, s: string, { attempts, key }: Tries) {
+  const d = 'a lookup says that it never took effect'
+  return { s, n: attempts, t, due: t, fx: 'none', k: key + 1, c: 'LOOKED_UP', d } as const
+}
+
+/** The call of a step, or of its undo, was not sent: its participant is not being called for `afterMs`. No attempt. */
+export function postpone(turn: Turn, id: string, undo: boolean, afterMs: number, why: string): void {
+  const step = turn.state.steps.get(id)
+  const due = turn.t + afterMs
+  const free = { t: turn.t, due, fx: 'none' as const, free: 1 as const, c: 'POSTPONED', d: why }
+  if (undo) {
+    if (step?.undo?.status === 'calling') turn.add({ e: 'undo-retry', s: id, n: step.undo.attempts, ...free })
+  } else if (step?.status === 'calling') turn.add({ e: 'retry', s: id, n: step.attempts, ...free })
+}
+
+/** The call could not be made, as its expressions cannot be evaluated. They never will. */
+export function failCall(turn: Turn, id: string, undo: boolean, detail: string): void {
+  const step = turn.state.steps.get(id)
+  if (!step) return
+  const problem = { t: turn.t, c: 'EXPRESSION', d: detail }
+  if (undo) turn.add({ e: 'stuck', s: id, ...problem })
+  else turn.add({ e: 'failed', s: id, fx: step.effect, ...problem })
+}
+
+/** Calls that a worker had on their way when it lost the saga: nobody will hear how they ended. */
+export function loseCalls(turn: Turn): void {
+  for (const [id, step] of turn.state.steps) {
+    const lost = {
+      t: turn.t,
+      due: turn.t,
+      fx: 'unknown',
+      c: 'LOST',
+      d: 'the worker that made the call is gone',
+    } as const
+    if (step.status === 'calling') turn.add({ e: 'retry', s: id, n: step.attempts, ...lost })
+    if (step.undo?.status !== 'calling') continue
+    if (step.childId === undefined) turn.add({ e: 'undo-retry', s: id, n: step.undo.attempts, ...lost })
+    else turn.act({ kind: 'undo-child', step: id, childId: step.childId })
+  }
+}
+
+function finish(turn: Turn, id: string, { output }: PlannedStep, outcome: Ended): void {
+  if (outcome.kind !== 'answered') return
+  const { status, headers, body = null, unusable } = outcome
+  // It took effect, and there is no output to go on with.
+  if (unusable !== undefined) {
+    return turn.add({ e: 'failed', s: id, t: turn.t, fx: 'unknown', c: 'ANSWER_UNUSABLE', d: unusable })
+  }
+  if (!output) return turn.add({ e: 'done', s: id, t: turn.t, ...(body !== null && { o: body }) })
+  const scope: Scope = turn.scope({ response: { status, headers, body } })
+  const mapped = turn.evaluate(id, () => output(scope), 'unknown')
+  if (mapped) turn.add({ e: 'done', s: id, t: turn.t, o: mapped.value })
+}
+
+function judgeLookup(outcome: Ended): Verdict | { readonly is: 'gone' } {
+  if (outcome.kind === 'answered' && outcome.status === 404) return { is: 'gone' }
+  const verdict = judge(outcome, 'unknown')
+  // A lookup that is refused says nothing about what it asks for.
+  if (verdict.is !== 'refused') return verdict
+  return { is: 'again', effect: 'unknown', code: verdict.code, detail: `lookup: ${verdict.detail}`, afterMs: 0 }
+}
+
+/** The participant would give the same error for the same key for ever. */
+function isSpent(call: PlannedCall, verdict: Verdict): boolean {
+  return (
+    !call.lookup && call.settings.replaysErrors === true && verdict.is === 'again' && verdict.code.startsWith('HTTP_5')
+  )
+}
+
+function retryFor(turn: Turn, call: PlannedCall): Retry {
+  return !call.ownRetry && passedPivot(turn.plan, turn.state) ? afterPivotRetry : call.retry
+}
+
+function dueOf(turn: Turn, retry: Retry, { attempts, firstAt }: Tries, afterMs: number): number | undefined {
+  const due = nextDue(retry, attempts, firstAt, turn.t, turn.chance.fraction())
+  return due === undefined ? undefined : Math.max(due, turn.t + afterMs)
+}

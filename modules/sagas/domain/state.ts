@@ -1,0 +1,236 @@
+import type { Effect, Entry, Origin } from './entry.ts'
+import type { Json } from './json.ts'
+
+/**
+ * The states of a saga.
+ *
+ *   running ──all steps done──────────────────────────▶ completed
+ *      │ a step failed for good, cancel, deadline
+ *      ▼
+ *   compensating ──every undo that is owed is done────▶ compensated
+ *
+ * From both, `needs_attention` when it cannot go on by itself: an undo has spent its attempts, a step after the pivot was
+ * refused, or nobody can know whether a call took effect. An operator's retry, skip, resolve or cancel leads back.
+ *
+ * A step that was begun is `calling` (its intent is committed), `retrying` (an attempt ended without a result, another is
+ * due), `waiting`, `done` or `failed`. Its undo is owed from the intent on, until an answer says that nothing happened.
+ */
+export type SagaStatus = 'running' | 'compensating' | 'completed' | 'compensated' | 'needs_attention'
+
+export interface Problem {
+  readonly code: string
+  readonly detail: string
+}
+
+/** The attempts of one call, forward or undo. */
+export interface Tries {
+  /** Of the present budget; an operator's retry begins a new one. */
+  attempts: number
+  /** First attempt of the present budget, t. */
+  firstAt: number
+  /** First attempt that may have shown the present idempotency key to the participant, t; below 0 before it. */
+  keyAt: number
+  /** Generation of the idempotency key, from 1. */
+  key: number
+  /** Whether any attempt may have taken effect. What is done has. */
+  effect: Effect
+  due: number
+  problem: Problem | undefined
+}
+
+export interface UndoState extends Tries {
+  status: 'calling' | 'retrying' | 'done' | 'stuck'
+}
+
+export interface StepState extends Tries {
+  status: 'calling' | 'retrying' | 'waiting' | 'done' | 'failed'
+  /** Until when it waits, t; undefined for as long as it takes. */
+  until: number | undefined
+  childId: string | undefined
+  /** Of a choice; -1 for none. */
+  branch: number
+  output: Json
+  undo: UndoState | undefined
+}
+
+export interface SagaState {
+  /** Start, ms since the epoch, by the database's clock. */
+  at: number
+  status: SagaStatus
+  input: Json
+  origin: Origin
+  /** Steps that were begun, in the order in which they were: undo goes the other way. */
+  readonly steps: Map<string, StepState>
+  turned: (Problem & { readonly step?: string | undefined }) | undefined
+  halted: (Problem & { readonly step?: string | undefined }) | undefined
+  /** As the definition maps it; null when it does not, and then the outputs of the steps are the result. */
+  output: Json
+  /** t of the last entry. */
+  last: number
+}
+
+/** The state after all entries. */
+export function foldEntries(entries: Iterable<Entry>): SagaState {
+  const state: SagaState = {
+    at: 0,
+    status: 'running',
+    input: null,
+    origin: {},
+    steps: new Map(),
+    turned: undefined,
+    halted: undefined,
+    output: null,
+    last: 0,
+  }
+  for (const entry of entries) applyEntry(state, entry)
+  return state
+}
+
+/** Changes `state` by one fact. */
+export function applyEntry(state: SagaState, entry: Entry): void {
+  state.last = entry.t
+  switch (entry.e) {
+    case 'start':
+      state.at = entry.at
+      state.input = entry.in
+      state.origin = entry.from ?? {}
+      return
+    case 'turn':
+      state.turned = { code: entry.c, detail: entry.d, step: entry.s }
+      state.halted = undefined
+      state.status = 'compensating'
+      return
+    case 'halt':
+      state.halted = { code: entry.c, detail: entry.d, step: entry.s }
+      state.status = 'needs_attention'
+      return
+    case 'end':
+      state.status = entry.as
+      state.output = entry.o ?? null
+      return
+    case 'by':
+      if (entry.no === undefined) applyAction(state, entry)
+      return
+    default:
+      applyToStep(stepOf(state, entry.s), entry)
+  }
+}
+
+type StepEntry = Exclude<Entry, { e: 'start' | 'turn' | 'halt' | 'end' | 'by' }>
+type By = Extract<Entry, { e: 'by' }>
+
+function applyToStep(step: StepState, entry: StepEntry): void {
+  switch (entry.e) {
+    case 'go':
+      leave(step, entry.t)
+      step.status = 'calling'
+      return
+    case 'retry':
+      comeBack(step, entry)
+      step.status = 'retrying'
+      return
+    case 'done':
+      step.status = 'done'
+      step.effect = 'unknown'
+      step.output = entry.o ?? null
+      step.problem = undefined
+      return
+    case 'failed':
+      step.status = 'failed'
+      step.effect = entry.fx
+      step.problem = problemOf(entry)
+      return
+    case 'wait':
+      step.status = 'waiting'
+      step.until = entry.u
+      step.childId = entry.id
+      return
+    case 'pick':
+      step.status = 'waiting'
+      step.branch = entry.b
+      return
+    default:
+      step.undo ??= { status: 'calling', ...noTries() }
+      applyToUndo(step.undo, entry)
+  }
+}
+
+function applyToUndo(undo: UndoState, entry: Extract<Entry, { e: 'undo' | 'undo-retry' | 'undone' | 'stuck' }>): void {
+  switch (entry.e) {
+    case 'undo':
+      leave(undo, entry.t)
+      undo.status = 'calling'
+      return
+    case 'undo-retry':
+      comeBack(undo, entry)
+      undo.status = 'retrying'
+      return
+    case 'undone':
+      undo.status = 'done'
+      undo.problem = undefined
+      return
+    case 'stuck':
+      undo.status = 'stuck'
+      undo.problem = problemOf(entry)
+  }
+}
+
+/** An attempt may leave from `t` on. */
+function leave(tries: Tries, t: number): void {
+  if (tries.attempts === 0) tries.firstAt = t
+  tries.attempts++
+  if (tries.keyAt < 0) tries.keyAt = t
+}
+
+/** An attempt has ended without a result. */
+function comeBack(tries: Tries, entry: Extract<Entry, { e: 'retry' | 'undo-retry' }>): void {
+  tries.due = entry.due
+  tries.problem = problemOf(entry)
+  if (entry.free) tries.attempts--
+  if (entry.fx === 'unknown') tries.effect = 'unknown'
+  if (entry.k !== undefined) Object.assign(tries, { key: entry.k, effect: 'none' })
+  // Nobody can know a key that certainly was not seen.
+  if (tries.effect === 'none') tries.keyAt = -1
+}
+
+/** What an operator's action changes; whether it is allowed was decided before (act.ts). */
+function applyAction(state: SagaState, { a: action, s: id, o: output = null, k, t }: By): void {
+  state.halted = undefined
+  state.status = state.turned ? 'compensating' : 'running'
+  const step = id === undefined ? undefined : state.steps.get(id)
+  if (!step) return
+  const tries = state.turned ? step.undo : step
+  if (!tries) return
+  tries.problem = undefined
+  if (action === 'retry') {
+    Object.assign(tries, { status: 'retrying', attempts: 0, due: t, key: k ?? tries.key, keyAt: -1 })
+    return
+  }
+  tries.status = 'done'
+  if (tries !== step) return
+  step.output = output
+  // Skipped: there is nothing to undo. Resolved: it took effect, as the operator says.
+  step.effect = action === 'resolve' ? 'unknown' : 'none'
+}
+
+const problemOf = ({ c, d }: { readonly c: string; readonly d: string }): Problem => ({ code: c, detail: d })
+
+const noTries = (): Tries => ({
+  attempts: 0,
+  firstAt: 0,
+  keyAt: -1,
+  key: 1,
+  effect: 'none',
+  due: 0,
+  problem: undefined,
+})
+
+function stepOf(state: SagaState, id: string): StepState {
+  let step = state.steps.get(id)
+  if (!step) {
+    const fresh = { until: undefined, childId: undefined, branch: -1, output: null, undo: undefined }
+    step = { status: 'calling', ...noTries(), ...fresh }
+    state.steps.set(id, step)
+  }
+  return step
+}
