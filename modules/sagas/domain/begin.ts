@@ -1,10 +1,9 @@
-import type { ChoiceStep, EmitStep, LockStep, Step, WaitForStep, WaitStep } from './definition.ts'
+import type { ChildStep, ChoiceStep, EmitStep, LockStep, Step, WaitForStep, WaitStep } from './definition.ts'
 import { durationMs } from './duration.ts'
 import { ExpressionError } from './expression.ts'
-import type { Json } from './json.ts'
 import { nextOf } from './key.ts'
 import type { StepState } from './state.ts'
-import type { Turn } from './turn.ts'
+import type { Act, Turn } from './turn.ts'
 
 const defaultLockTimeout = '1m'
 
@@ -16,13 +15,7 @@ export function begin(turn: Turn, step: Step): void {
   if ('waitFor' in step) return waitFor(turn, step)
   if ('lock' in step) return lock(turn, step)
   if ('choice' in step) return choose(turn, step)
-  if ('child' in step) {
-    const input = value(turn, step.id, 'input')
-    if (!input) return
-    const childId = turn.chance.id()
-    turn.add({ e: 'wait', s: step.id, t: turn.t, id: childId })
-    turn.act({ kind: 'child', step: step.id, childId, saga: step.child.saga, input: input.value })
-  }
+  if ('child' in step) return child(turn, step)
 }
 
 /** Another attempt of a call that is due. */
@@ -70,21 +63,68 @@ function wait(turn: Turn, { id, wait }: WaitStep): void {
   if (until) turn.add({ e: 'wait', s: id, t: turn.t, u: until.value })
 }
 
-function waitFor(turn: Turn, { id, waitFor }: WaitForStep): void {
+function waitFor(turn: Turn, step: WaitForStep): void {
+  const act = awaitOf(turn, step)
+  if (!act) return
+  turn.add({ e: 'wait', s: step.id, t: turn.t, u: turn.t + durationMs(step.waitFor.timeout) })
+  turn.act(act)
+}
+
+function awaitOf(turn: Turn, { id, waitFor }: WaitForStep): Act | undefined {
   const scope = turn.scope()
   const match = turn.evaluate(id, () =>
     [...turn.plan.steps.get(id)!.values].map(([field, compiled]) => [field, compiled(scope)] as const),
   )
-  if (!match) return
-  turn.add({ e: 'wait', s: id, t: turn.t, u: turn.t + durationMs(waitFor.timeout) })
-  turn.act({ kind: 'await', step: id, type: waitFor.type, match: match.value })
+  return match && { kind: 'await', step: id, type: waitFor.type, match: match.value }
 }
 
-function lock(turn: Turn, { id, lock }: LockStep): void {
-  const key = value(turn, id, 'key')
-  if (!key) return
-  turn.add({ e: 'wait', s: id, t: turn.t, u: turn.t + durationMs(lock.timeout ?? defaultLockTimeout) })
-  turn.act({ kind: 'lock', step: id, key: textOf(key.value, 'lock.key') })
+function lock(turn: Turn, step: LockStep): void {
+  const act = lockOf(turn, step)
+  if (!act) return
+  const timeout = durationMs(step.lock.timeout ?? defaultLockTimeout)
+  turn.add({ e: 'wait', s: step.id, t: turn.t, u: turn.t + timeout })
+  turn.act(act)
+}
+
+function lockOf(turn: Turn, { id }: LockStep): Act | undefined {
+  const key = turn.evaluate(id, () => textOf(turn.plan.steps.get(id)!.values.get('key')!(turn.scope()), 'lock.key'))
+  return key && { kind: 'lock', step: id, key: key.value }
+}
+
+function child(turn: Turn, step: ChildStep): void {
+  const childId = turn.chance.id()
+  const act = childOf(turn, step, childId)
+  if (!act) return
+  turn.add({ e: 'wait', s: step.id, t: turn.t, id: childId })
+  turn.act(act)
+}
+
+function childOf(turn: Turn, { id, child }: ChildStep, childId: string): Act | undefined {
+  const compiled = turn.plan.steps.get(id)!.values.get('input')
+  const input = turn.evaluate(id, () => compiled?.(turn.scope()) ?? null)
+  return input && { kind: 'child', step: id, childId, saga: child.saga, input: input.value }
+}
+
+/**
+ * The acts of steps that wait: done once more by a worker that took the saga over, as the one before it may not have come so
+ * far. Doing them twice is doing them once.
+ */
+export function repeatActs(turn: Turn): void {
+  if (turn.state.turned) return
+  for (const [id, { status, childId }] of turn.state.steps) {
+    if (status !== 'waiting') continue
+    const step = turn.plan.steps.get(id)?.step
+    if (!step) continue
+    const act =
+      'waitFor' in step
+        ? awaitOf(turn, step)
+        : 'lock' in step
+          ? lockOf(turn, step)
+          : 'child' in step
+            ? childOf(turn, step, childId ?? '')
+            : undefined
+    if (act) turn.act(act)
+  }
 }
 
 function choose(turn: Turn, { id }: ChoiceStep): void {
@@ -92,11 +132,6 @@ function choose(turn: Turn, { id }: ChoiceStep): void {
   const { conditions } = turn.plan.steps.get(id)!
   const branch = turn.evaluate(id, () => conditions.findIndex((condition) => condition(scope)))
   if (branch) turn.add({ e: 'pick', s: id, t: turn.t, b: branch.value })
-}
-
-function value(turn: Turn, id: string, name: string): { readonly value: Json } | undefined {
-  const compiled = turn.plan.steps.get(id)!.values.get(name)
-  return turn.evaluate(id, () => compiled?.(turn.scope()) ?? null)
 }
 
 function textOf(value: Json, what: string): string {
