@@ -1,6 +1,7 @@
 import type { ChildStep, ChoiceStep, EmitStep, LockStep, Step, WaitForStep, WaitStep } from './definition.ts'
 import { durationMs } from './duration.ts'
 import { ExpressionError } from './expression.ts'
+import type { Json } from './json.ts'
 import { nextOf } from './key.ts'
 import type { StepState } from './state.ts'
 import type { Act, Turn } from './turn.ts'
