@@ -1,6 +1,7 @@
 import { newRoom, type Room } from './expression-budget.ts'
 import { compileCel } from './expression-cel.ts'
 import { ExpressionError } from './expression-error.ts'
+import { type Reference, referencesOf } from './expression-references.ts'
 import { toJson } from './expression-result.ts'
 import { excerpt, type Part, splitTemplate } from './expression-template.ts'
 import type { Json } from './json.ts'
@@ -50,6 +51,22 @@ export function compileCondition(text: string, names?: readonly string[]): (scop
     throw new ExpressionError(`A condition must give true or false; this one gives ${kindOf(value)}: ${excerpt(text)}`)
   }
 }
+
+/**
+ * What a string reads of the top-level name `of`, for checks before anything runs. `form`: whether its expressions stand in
+ * `${…}`, or it is one. @throws ExpressionError when one of them does not compile
+ */
+export function readsOf(
+  of: string,
+  text: string,
+  form: 'template' | 'expression',
+  names: readonly string[],
+): (Reference | undefined)[] {
+  const sources = form === 'expression' ? [soleExpression(text)] : sourcesOf(text)
+  return sources.flatMap((source) => referencesOf(compileCel(source, names).ast, of))
+}
+
+const sourcesOf = (text: string) => splitTemplate(text).flatMap((part) => ('source' in part ? [part.source] : []))
 
 function soleExpression(text: string): string {
   if (!text.trimStart().startsWith('${')) return text
