@@ -87,8 +87,8 @@ module.exports = {
     only(
       'express-in-its-place',
       ['express'],
-      ['^src/edge/', '^src/transports/http/'],
-      'One web framework, in one place.',
+      ['^src/edge/', '^src/transports/http/', '^modules/sagas/kit/demo/'],
+      'One web framework, in one place; the stubs of the saga demo are services of their own.',
     ),
     only('kafkajs-in-its-place', ['kafkajs'], ['^src/transports/kafka/'], 'Behind the stream port.'),
     only('clickhouse-in-its-place', ['@clickhouse/client', 'chdb'], ['^src/engines/clickhouse/'], 'Behind the driver.'),
@@ -97,8 +97,15 @@ module.exports = {
     only(
       'sqlite-in-its-place',
       ['node:sqlite', 'sqlite'],
-      ['^src/transports/log/'],
-      'Only the local log keeps files of its own.',
+      ['^src/transports/log/', '^modules/sagas/kit/demo/'],
+      'Only the local log keeps files of its own, and the stubs of the saga demo.',
+    ),
+    only('breaker-in-its-place', ['opossum'], ['^src/resilience/'], 'Behind the kernel’s Breaker.'),
+    only(
+      'undici-in-its-place',
+      ['undici'],
+      ['^modules/sagas/adapters/participants/'],
+      'Calls out of the system go through the address rules.',
     ),
     only('container-in-its-place', ['tsyringe'], ['^src/bind\\.ts$'], 'Placement is known to topology.ts and bind.ts.'),
     only(

@@ -1,3 +1,4 @@
+export * from './breaker.ts'
 export * from './call.ts'
 export * from './clock.ts'
 export * from './drivers.ts'

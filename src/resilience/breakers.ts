@@ -1,0 +1,106 @@
+import type { Breaker, BreakerState, Breakers, Clock, Logger, Metrics } from '@splitstream/kernel'
+import { type BreakerLimits, GuardedCalls } from './breaker.ts'
+
+export interface BreakersOptions {
+  /** What the dependencies are, in the names of metrics: `saga_participants`. */
+  readonly kind: string
+  readonly clock: Clock
+  readonly logger: Logger
+  readonly metrics: Metrics
+  readonly limits?: Partial<BreakerLimits>
+  /** One that was not used for so long is forgotten, ms. */
+  readonly forgetAfterMs?: number
+}
+
+const defaults: BreakerLimits = {
+  slowMs: 1_000,
+  badPercent: 50,
+  minCalls: 20,
+  windowMs: 10_000,
+  openMs: 1_000,
+  maxOpenMs: 4_000,
+  maxWaiting: 64,
+  maxWaitMs: 250,
+}
+
+const hour = 3_600_000
+
+export function createBreakers(options: BreakersOptions): Breakers {
+  return new NamedBreakers(options)
+}
+
+class NamedBreakers implements Breakers {
+  readonly #options: BreakersOptions
+  readonly #limits: BreakerLimits
+  readonly #now: () => number
+  readonly #forgetAfterMs: number
+  readonly #all = new Map<string, GuardedCalls>()
+  readonly #openings: ReturnType<Metrics['counter']>
+  #sweepAt: number
+
+  constructor(options: BreakersOptions) {
+    this.#options = options
+    this.#limits = { ...defaults, ...options.limits }
+    this.#now = () => options.clock.monotonic()
+    this.#forgetAfterMs = options.forgetAfterMs ?? hour
+    this.#sweepAt = this.#now() + this.#forgetAfterMs
+    this.#openings = this.#metrics(options.metrics, `splitstream_${options.kind}`)
+  }
+
+  get(name: string, maxConcurrent: number): Breaker {
+    const now = this.#now()
+    if (now >= this.#sweepAt) this.#sweep(now)
+    let found = this.#all.get(name)
+    if (!found) {
+      found = new GuardedCalls(maxConcurrent, this.#limits, this.#events(name), this.#now)
+      this.#all.set(name, found)
+    }
+    found.usedAt = now
+    found.bulkhead.limit = maxConcurrent
+    return found
+  }
+
+  find(name: string): Breaker | undefined {
+    return this.#all.get(name)
+  }
+
+  /** A tenth of the time later than it has to be, so that it costs little. */
+  #sweep(now: number): void {
+    this.#sweepAt = now + this.#forgetAfterMs / 10
+    for (const [name, { usedAt, bulkhead }] of this.#all) {
+      if (usedAt <= now - this.#forgetAfterMs && bulkhead.running === 0) this.#all.delete(name)
+    }
+  }
+
+  #events(name: string) {
+    const { logger } = this.#options
+    return {
+      opened: (why: string, forMs: number): void => {
+        this.#openings.add(1)
+        logger.warn('a breaker opened', { breaker: name, why, forMs })
+      },
+      closed: (): void => logger.info('a breaker closed', { breaker: name }),
+    }
+  }
+
+  #metrics(metrics: Metrics, prefix: string): ReturnType<Metrics['counter']> {
+    const sum = (of: (guarded: GuardedCalls) => number): (() => number) => {
+      return () => [...this.#all.values()].reduce((total, guarded) => total + of(guarded), 0)
+    }
+    const inState = (state: BreakerState) => sum((guarded) => (guarded.state() === state ? 1 : 0))
+    metrics.gauge(`${prefix}_breakers_open`, 'Breakers that let no call through', inState('open'))
+    metrics.gauge(`${prefix}_breakers_half_open`, 'Breakers that let one call through', inState('half-open'))
+    metrics.gauge(`${prefix}_breakers`, 'Breakers, in any state', () => this.#all.size)
+    metrics.gauge(
+      `${prefix}_calls_running`,
+      'Calls that run',
+      sum(({ bulkhead }) => bulkhead.running),
+    )
+    metrics.gauge(
+      `${prefix}_calls_waiting`,
+      'Calls that wait for their turn',
+      sum(({ bulkhead }) => bulkhead.waiting),
+    )
+    return metrics.counter(`${prefix}_breaker_openings_total`, 'Times that a breaker opened')
+  }
+}
