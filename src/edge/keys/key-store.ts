@@ -1,4 +1,4 @@
-import { AppError, type Clock, type Logger, messageOf, type Postgres, type Scope } from '@splitstream/kernel'
+import { AppError, type Clock, codeOf, type Logger, messageOf, type Postgres, type Scope } from '@splitstream/kernel'
 import { type KeyRow, type KeyView, secretsOf, viewOf } from './key-row.ts'
 import { KeyTable } from './key-table.ts'
 import { LastUsed } from './last-used.ts'
@@ -94,11 +94,17 @@ export class KeyStore {
       chosen === undefined
         ? 'DO NOTHING'
         : 'DO UPDATE SET hash = excluded.hash, prefix = excluded.prefix, previous_hash = NULL, previous_until = NULL, revoked_at = NULL'
-    const [row] = await this.#postgres.query<KeyRow>(
-      `INSERT INTO api_keys (id, name, tenant, scopes, operator, hash, prefix)
-       VALUES ($1, 'operator', 'default', $2, true, $3, $4) ON CONFLICT (id) ${conflict} RETURNING *`,
-      [operatorId, allScopes, hashOf(key), displayPrefix(key)],
-    )
+    const write = (): Promise<KeyRow[]> =>
+      this.#postgres.query<KeyRow>(
+        `INSERT INTO api_keys (id, name, tenant, scopes, operator, hash, prefix)
+         VALUES ($1, 'operator', 'default', $2, true, $3, $4) ON CONFLICT (id) ${conflict} RETURNING *`,
+        [operatorId, allScopes, hashOf(key), displayPrefix(key)],
+      )
+    // Another process that starts at the same time with the same key: ON CONFLICT covers the id, and not the unique hash.
+    const [row] = await write().catch((error: unknown) => {
+      if (codeOf(error) !== 'CONFLICT') throw error
+      return write()
+    })
     if (row) this.#changed(row)
     else await this.#read()
     return chosen === undefined && row ? key : undefined
