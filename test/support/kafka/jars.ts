@@ -2,8 +2,8 @@ import { createHash } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { setTimeout as delay } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
+import { artifactMissing, fetchArtifact } from '../maven.ts'
 
 /*
  * Kafka and what it needs, from Maven Central. jars.json (made by lock.ts) names each jar with its SHA-256. A jar gets its
@@ -27,12 +27,7 @@ const lock = JSON.parse(readFileSync(new URL('jars.json', import.meta.url), 'utf
 export const cacheFolder = fileURLToPath(
   new URL(`../../../node_modules/.cache/splitstream/kafka-${lock.kafka}/`, import.meta.url),
 )
-const repository = (process.env.MAVEN_REPOSITORY || 'https://repo1.maven.org/maven2').replace(/\/+$/, '')
 const atOnce = 8
-const attempts = 4
-const attemptTimeoutMs = 60_000
-/** The largest of today has 10 MB. */
-const maxBytes = 64 * 2 ** 20
 
 const jars: readonly Jar[] = Object.entries(lock.jars).map(([name, sha256]) => {
   const [group, artifact, version] = name.split(':') as [string, string, string]
@@ -44,13 +39,8 @@ const jars: readonly Jar[] = Object.entries(lock.jars).map(([name, sha256]) => {
 export async function jarsAtHand(): Promise<string | undefined> {
   const missing = await missingJars()
   if (missing.length === 0) return
-  try {
-    const url = `${repository}/${missing[0]!.path}`
-    const { status } = await fetch(url, { method: 'HEAD', signal: AbortSignal.timeout(10_000) })
-    return status === 200 ? undefined : `Kafka's jars are not cached and ${repository} answers ${status}`
-  } catch (error) {
-    return `Kafka's jars are not cached and ${repository} cannot be reached (${reason(error)})`
-  }
+  const why = await artifactMissing(missing[0]!)
+  return why && `Kafka's jars are not cached and ${why}`
 }
 
 /** Downloads what is missing, and returns the class path. @throws Error when a jar cannot be had. */
@@ -101,56 +91,21 @@ async function downloadAll(missing: readonly Jar[]): Promise<void> {
   }
 }
 
-/** Asking again does not help. */
-class Refused extends Error {}
-
 /** Returns its bytes. */
 async function download(jar: Jar, signal: AbortSignal): Promise<number> {
-  const url = `${repository}/${jar.path}`
-  for (let attempt = 1; ; attempt++) {
-    try {
-      const bytes = await get(url, AbortSignal.any([signal, AbortSignal.timeout(attemptTimeoutMs)]))
-      if (digest(bytes) !== jar.sha256) throw new Error('its SHA-256 is not the one in jars.json')
-      const part = join(cacheFolder, `${jar.file}.${process.pid}.part`)
-      try {
-        await writeFile(part, bytes)
-        await rename(part, join(cacheFolder, jar.file))
-      } finally {
-        await rm(part, { force: true })
-      }
-      return bytes.length
-    } catch (error) {
-      if (attempt === attempts || signal.aborted || error instanceof Refused)
-        throw new Error(`cannot download ${url}: ${reason(error)}`)
-      await delay(250 * 2 ** attempt)
-    }
+  const check = (bytes: Buffer): Buffer => {
+    if (digest(bytes) !== jar.sha256) throw new Error('its SHA-256 is not the one in jars.json')
+    return bytes
   }
-}
-
-async function get(url: string, signal: AbortSignal): Promise<Buffer> {
-  const response = await fetch(url, { signal })
-  const { status } = response
-  if (status !== 200) {
-    await response.body?.cancel()
-    const forGood = status >= 400 && status < 500 && status !== 408 && status !== 429
-    throw new (forGood ? Refused : Error)(`HTTP ${status}`)
+  const bytes = await fetchArtifact(jar, check, signal)
+  const part = join(cacheFolder, `${jar.file}.${process.pid}.part`)
+  try {
+    await writeFile(part, bytes)
+    await rename(part, join(cacheFolder, jar.file))
+  } finally {
+    await rm(part, { force: true })
   }
-  const chunks: Uint8Array[] = []
-  let size = 0
-  for await (const chunk of response.body ?? []) {
-    size += chunk.length
-    if (size > maxBytes) throw new Error(`more than ${maxBytes} bytes`)
-    chunks.push(chunk)
-  }
-  return Buffer.concat(chunks)
+  return bytes.length
 }
 
 const digest = (bytes: Uint8Array): string => createHash('sha256').update(bytes).digest('hex')
-
-/** What fetch says is only "fetch failed"; the cause tells why. */
-function reason(error: unknown): string {
-  const { cause, message } = error as Error
-  const why = cause instanceof Error ? cause.message : message
-  const proxy = process.env.HTTPS_PROXY ?? process.env.https_proxy
-  return proxy && !process.env.NODE_USE_ENV_PROXY ? `${why}; to go through your proxy, set NODE_USE_ENV_PROXY=1` : why
-}
