@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { parseEnv } from 'node:util'
 import { z } from 'zod'
+import { parseRedisUrls, redisUrlForm } from './engines/redis/urls.ts'
 import { eventsLinkForms, parseEventsLink, parsePortLink, portLinkForms } from './links.ts'
 import { moduleNames } from './registry.ts'
 
@@ -9,17 +10,17 @@ import { moduleNames } from './registry.ts'
 const bytes = (min: number, max: number) => z.coerce.number().int().min(min).max(max)
 const mib = 1 << 20
 
-/** A setting that is parsed; `parse` gives undefined for what it does not take. */
-const parsed = <T>(parse: (text: string) => T | undefined, forms: string) =>
-  z
-    .string()
-    .default('local')
-    .transform((text, context) => {
-      const value = parse(text)
-      if (value === undefined) context.addIssue({ code: 'custom', message: `legal is ${forms}` })
-      return value as T
-    })
-const portLink = () => parsed(parsePortLink, portLinkForms)
+/** For a setting that is parsed; `parse` gives undefined for what it does not take. */
+const parsing =
+  <T>(parse: (text: string) => T | undefined, forms: string) =>
+  (text: string, context: z.RefinementCtx): T => {
+    const value = parse(text)
+    if (value === undefined) context.addIssue({ code: 'custom', message: `legal is ${forms}` })
+    return value as T
+  }
+const link = <T>(parse: (text: string) => T | undefined, forms: string) =>
+  z.string().default('local').transform(parsing(parse, forms))
+const portLink = () => link(parsePortLink, portLinkForms)
 
 export const settings = z.object({
   HOST: z.string().min(1).default('127.0.0.1').describe('Address to listen on. Only loopback until told otherwise.'),
@@ -43,7 +44,7 @@ export const settings = z.object({
     .pipe(z.array(z.enum(moduleNames)).min(1))
     .refine((modules) => new Set(modules).size === modules.length, 'each module can be named once')
     .describe(`Modules of this process: all, or a list of ${moduleNames.join(', ')}.`),
-  LINK_EVENTS: parsed(parseEventsLink, eventsLinkForms).describe(
+  LINK_EVENTS: link(parseEventsLink, eventsLinkForms).describe(
     `Where the event log is: ${eventsLinkForms}. local is the log in DATA_DIR.`,
   ),
   LINK_STORAGE_READ: portLink().describe(
@@ -103,6 +104,13 @@ export const settings = z.object({
     .url()
     .optional()
     .describe('An external Postgres, postgres://user:password@host:5432/database. Embedded if unset.'),
+  REDIS_URLS: z
+    .string()
+    .transform(parsing(parseRedisUrls, `1, 3 or 5 of ${redisUrlForm}, between commas, each on another host or port`))
+    .optional()
+    .describe(
+      'Independent Redis nodes, redis(s)://user:password@host:port: 1, 3 or 5 between commas. They spare Postgres attempts at held locks. None if unset.',
+    ),
   LOG_LEVEL: z
     .enum(['debug', 'info', 'warn', 'error'])
     .default('info')
@@ -196,7 +204,7 @@ export function loadConfig(env: NodeJS.ProcessEnv = process.env, envFile = '.env
     for (const issue of parsed.error.issues) {
       const name = String(issue.path[0])
       const found =
-        name === 'ADMIN_KEY' || /_(SECRET|TOKEN)$/.test(name) || name.endsWith('_URL')
+        name === 'ADMIN_KEY' || /_(SECRET|TOKEN|URLS?)$/.test(name)
           ? 'a value that is not shown'
           : JSON.stringify(given[name])
       problems.push(
