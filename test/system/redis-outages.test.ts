@@ -4,7 +4,7 @@ import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
 import { type Logger, silentLogger } from '@splitstream/kernel'
 import { Redis } from 'ioredis'
-import { afterEach, beforeEach, expect, it } from 'vitest'
+import { afterEach, beforeEach, expect, it, vi } from 'vitest'
 import type { LockHint } from '../../modules/sagas/app/lock-hint.ts'
 import { connected, untilReady } from '../../src/engines/redis/driver.fixture.ts'
 import { connectRedis, type RedisNodes } from '../../src/engines/redis/driver.ts'
@@ -36,6 +36,13 @@ async function ask(count: number): Promise<{ answers: Set<string>; slowestMs: nu
     slowestMs = Math.max(slowestMs, performance.now() - from)
   }
   return { answers, slowestMs }
+}
+
+/** With the timeout that users have, ms; in the other tests a busy machine may take its time. */
+async function connectAgain(): Promise<void> {
+  await redis.close()
+  redis = await connected(servers.urls, log, 40)
+  hint = new RedisLockHint(redis)
 }
 
 /** After a full collection, bytes. */
@@ -101,7 +108,7 @@ describeWithRedis('Redis that fails', () => {
 
   it('away at the start stops nothing, and is found when it comes', async () => {
     const [port] = await freePorts(1)
-    const early = connectRedis([`redis://127.0.0.1:${port}`, ...servers.urls.slice(0, 2)], silentLogger)
+    const early = connectRedis([`redis://127.0.0.1:${port}`, ...servers.urls.slice(0, 2)], silentLogger, 10_000)
     expect(await new RedisLockHint(early).acquire(newKey(), 'A', 10_000)).toBe('unknown')
     await untilReady(early, 2)
     expect(await new RedisLockHint(early).acquire(newKey(), 'A', 10_000)).toBe('acquired')
@@ -126,6 +133,7 @@ describeWithRedis('Redis that fails', () => {
   })
 
   it('with two that stand still costs 50 ms at first and then nothing', async () => {
+    await connectAgain()
     await each('pause', 1)
     const first = await ask(1)
     expect(first.answers).toEqual(new Set(['unknown']))
@@ -137,7 +145,7 @@ describeWithRedis('Redis that fails', () => {
 
     await each('resume', 1)
     await untilReady(redis, 3)
-    expect((await ask(100)).answers).toEqual(new Set(['acquired']))
+    await vi.waitFor(async () => expect((await ask(20)).answers).toEqual(new Set(['acquired'])))
   })
 
   it('is not stormed: neither by a client that it refuses, nor by one whose connections it closes', async () => {
@@ -166,6 +174,7 @@ describeWithRedis('Redis that fails', () => {
   })
 
   it('that stands still fills no memory', async () => {
+    await connectAgain()
     await each('pause')
     const before = heapUsed()
     for (let batch = 0; batch < 40; batch++) {

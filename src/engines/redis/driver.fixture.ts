@@ -2,14 +2,17 @@ import { type Logger, silentLogger } from '@splitstream/kernel'
 import { expect, vi } from 'vitest'
 import { connectRedis, type RedisNodes } from './driver.ts'
 
-/** Resolves when all nodes are connected, or all that can be: `reachable`. */
+/** Where the time of an answer is not the matter: a busy machine may take it, ms. */
+const patient = 10_000
+
+/** Connections to all of these nodes. */
 export async function connected(
   urls: readonly string[],
   log: Logger = silentLogger,
-  reachable = urls.length,
+  commandTimeoutMs = patient,
 ): Promise<RedisNodes> {
-  const redis = connectRedis(urls, log)
-  await untilReady(redis, reachable)
+  const redis = connectRedis(urls, log, commandTimeoutMs)
+  await untilReady(redis, urls.length)
   return redis
 }
 

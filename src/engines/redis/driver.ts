@@ -2,8 +2,8 @@ import type { Health, Logger } from '@splitstream/kernel'
 import { Redis } from 'ioredis'
 import { hostOf } from './urls.ts'
 
-/** A command takes this long at most, ms: the handshake's commands too. */
-export const commandTimeoutMs = 40
+/** A command takes this long at most, ms, the handshake's commands too: a hint has to be there within 50 ms. */
+const defaultTimeoutMs = 40
 /** A connection with commands under way that brings nothing for this long is given up, ms. */
 const silenceMs = 500
 const connectTimeoutMs = 1_000
@@ -20,7 +20,7 @@ export interface RedisNode {
   readonly ready: boolean
   /**
    * Runs a Lua script on one key. Never sent twice, and never kept for later.
-   * @throws Error at once when it is not connected, and within commandTimeoutMs when there is no answer: then it may have
+   * @throws Error at once when it is not connected, and after the command timeout when there is no answer: then it may have
    * run. Also when Redis refuses it
    */
   run(script: string, key: string, args: readonly (string | number)[]): Promise<unknown>
@@ -39,9 +39,14 @@ export interface RedisNodes {
  * every 100 ms to 2 s; nobody waits for them, and a Redis that is away stops no start. An outage is logged once, at its
  * beginning and end.
  * @param urls as parseRedisUrls gives them
+ * @param commandTimeoutMs 40 when not given
  */
-export function connectRedis(urls: readonly string[], log: Logger): RedisNodes {
-  const nodes = urls.map((url) => new Node(url, log))
+export function connectRedis(
+  urls: readonly string[],
+  log: Logger,
+  commandTimeoutMs: number = defaultTimeoutMs,
+): RedisNodes {
+  const nodes = urls.map((url) => new Node(url, log, commandTimeoutMs))
   return {
     nodes,
     health: () => {
@@ -60,13 +65,13 @@ class Node implements RedisNode {
   #inFlight = 0
   #closed = false
 
-  constructor(url: string, log: Logger) {
+  constructor(url: string, log: Logger, commandTimeout: number) {
     this.name = hostOf(url) ?? 'redis'
     this.#redis = new Redis(url, {
       connectionName: 'splitstream',
       disableClientInfo: true,
       connectTimeout: connectTimeoutMs,
-      commandTimeout: commandTimeoutMs,
+      commandTimeout,
       socketTimeout: silenceMs,
       // A node that stands still does not close its side: do not wait for it.
       disconnectTimeout: 100,
