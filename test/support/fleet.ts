@@ -77,14 +77,22 @@ export async function startFleet(o: FleetOptions): Promise<Fleet> {
       const readyTimeoutMs = o.readyTimeoutMs ?? 60_000
       processes.push(new FleetProcess(row, { dataDir: join(dir, row.name), env, readyTimeoutMs, guardian }))
     }
-    const starts = await Promise.allSettled(processes.map((process) => process.start()))
-    const failed = starts.find((start) => start.status === 'rejected')
-    if (failed) throw failed.reason
+    // What is of an earlier version was there before.
+    const [earlier, present] = [true, false].map((early) => processes.filter((_, i) => !!rows[i]!.build === early))
+    await startAll(earlier!)
+    await startAll(present!)
     return fleetOf(processes, engines, common, stop)
   } catch (error) {
     await stop()
     throw error
   }
+}
+
+/** @throws Error of the first that does not get ready, when all have ended their start */
+async function startAll(processes: readonly FleetProcess[]): Promise<void> {
+  const starts = await Promise.allSettled(processes.map((process) => process.start()))
+  const failed = starts.find((start) => start.status === 'rejected')
+  if (failed) throw failed.reason
 }
 
 /** All ports are picked before any start: links point both ways. */

@@ -14,8 +14,25 @@ export type { Installation, Told } from './scenario/story.ts'
  * @returns everything that they were answered, without what differs from run to run: the same for every installation
  * @throws AssertionError or Error at the first answer that is not what was promised
  */
-export async function scenario(place: Installation): Promise<readonly Told[]> {
+export function scenario(place: Installation): Promise<readonly Told[]> {
+  return tell(place, [appends, reads, deadLetters, cancel, stall, restarts])
+}
+
+/** The part of it in which the modules say to each other all that they have to say. */
+export function exchange(place: Installation): Promise<readonly Told[]> {
+  return tell(place, [appends, reads, deadLetters])
+}
+
+/** The same, and then every process goes and comes back while clients write and read. */
+export function exchangeAndRestarts(place: Installation): Promise<readonly Told[]> {
+  return tell(place, [appends, reads, deadLetters, restarts])
+}
+
+async function tell(
+  place: Installation,
+  steps: readonly ((story: Story) => Promise<void>)[],
+): Promise<readonly Told[]> {
   const story = new Story(place, await keys(place))
-  for (const step of [appends, reads, deadLetters, cancel, stall, restarts]) await step(story)
+  for (const step of steps) await step(story)
   return story.told
 }

@@ -7,6 +7,8 @@ export interface ProcessRow {
   readonly modules: readonly ModuleName[]
   /** More settings of this process alone. */
   readonly env?: Readonly<Record<string, string>>
+  /** The folder of another version, which it runs in place of this tree. */
+  readonly build?: string
 }
 
 /** `local` needs all modules that touch the log in one process. */

@@ -1,3 +1,4 @@
+import { join } from 'node:path'
 import type { ModuleName } from '../../../src/registry.ts'
 import { type RunningServer, startServer } from '../server.ts'
 import type { PlacedRow } from './layout.ts'
@@ -21,6 +22,7 @@ export class FleetProcess {
   readonly dataDir: string
   readonly env: Readonly<Record<string, string>>
   readonly #o: ProcessOptions
+  #build: string | undefined
   readonly #earlier: string[] = []
   #life: RunningServer | undefined
   #starting: Promise<void> | undefined
@@ -32,6 +34,7 @@ export class FleetProcess {
     this.url = row.url
     this.dataDir = o.dataDir
     this.env = o.env
+    this.#build = row.build
     this.#o = o
   }
 
@@ -59,7 +62,8 @@ export class FleetProcess {
     }
     const port = Number(new URL(this.url).port)
     try {
-      const life = await startServer({ dataDir, port, env: { ...env }, readyTimeoutMs, onSpawn })
+      const version = this.#build === undefined ? { env: { ...env } } : earlier(this.#build, env)
+      const life = await startServer({ dataDir, port, readyTimeoutMs, onSpawn, ...version })
       this.#life = life
       void life.exited.then(() => guardian.ended(pid))
     } catch (error) {
@@ -100,6 +104,13 @@ export class FleetProcess {
     await this.start()
   }
 
+  /** Stops it and starts another version on the same data; without a folder, this tree. @throws Error as start() does */
+  async become(build: string | undefined): Promise<void> {
+    await this.stop()
+    this.#build = build
+    await this.start()
+  }
+
   /** SIGSTOP: it holds its connections and answers nothing. */
   pause(): void {
     this.#life?.kill('SIGSTOP')
@@ -126,3 +137,12 @@ export class FleetProcess {
 }
 
 const keptLives = 8
+
+/** An earlier version refuses a link that it does not know, also an empty one. */
+function earlier(
+  folder: string,
+  env: Readonly<Record<string, string>>,
+): { entry: string; env: Record<string, string> } {
+  const set = Object.entries(env).filter(([, value]) => value !== '')
+  return { entry: join(folder, 'src/main.ts'), env: Object.fromEntries(set) }
+}

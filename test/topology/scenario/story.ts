@@ -7,6 +7,8 @@ export interface Installation {
   /** Its ClickHouse, with name, password and database. */
   readonly engineUrl: string
   readonly operatorKey: string
+  /** Whose clients these are; default `acme`. */
+  readonly tenant?: string
   /** Stops and starts every process, one after another. */
   restartAll(): Promise<void>
 }

@@ -1,0 +1,66 @@
+import { execFile } from 'node:child_process'
+import { mkdir, mkdtemp, readdir, readFile, rm, symlink } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { promisify } from 'node:util'
+
+const run = promisify(execFile)
+const root = fileURLToPath(new URL('../../', import.meta.url))
+const scope = '@splitstream'
+
+/** An earlier version, ready to be run. */
+export interface PreviousBuild {
+  readonly folder: string
+  remove(): Promise<void>
+}
+
+/**
+ * The version that test/compat/previous.json names, out of this repository's history, in a folder of its own. Packages of
+ * others are those of the present version; its own are its own.
+ * @throws Error when the history does not reach back so far
+ */
+export async function previousBuild(): Promise<PreviousBuild> {
+  const pin = await readFile(join(root, 'test/compat/previous.json'), 'utf8')
+  const { commit } = JSON.parse(pin) as { commit: string }
+  const folder = await mkdtemp(join(tmpdir(), 'splitstream-previous-'))
+  const remove = (): Promise<void> => rm(folder, { recursive: true, force: true })
+  try {
+    await unpack(commit, folder)
+    await linkPackages(folder)
+    return { folder, remove }
+  } catch (error) {
+    await remove()
+    throw error
+  }
+}
+
+async function unpack(commit: string, folder: string): Promise<void> {
+  const tar = join(folder, 'build.tar')
+  try {
+    await run('git', ['archive', `--output=${tar}`, commit, 'src', 'modules', 'migrations', 'package.json'], {
+      cwd: root,
+    })
+  } catch (cause) {
+    throw new Error(
+      `test/compat/previous.json names the commit ${commit}, which is not in this clone: fetch the whole history ` +
+        '(git fetch --unshallow; in CI a clone without depth)',
+      { cause },
+    )
+  }
+  await run('tar', ['-xf', tar, '-C', folder])
+  await rm(tar)
+}
+
+async function linkPackages(folder: string): Promise<void> {
+  const modules = join(folder, 'node_modules')
+  await mkdir(join(modules, scope), { recursive: true })
+  for (const name of await readdir(join(root, 'node_modules'))) {
+    if (name !== scope) await symlink(join(root, 'node_modules', name), join(modules, name))
+  }
+  // As npm links workspaces. With those of the present version, parts of it would run in the earlier one.
+  await symlink(join(folder, 'src/kernel'), join(modules, scope, 'kernel'))
+  for (const name of await readdir(join(folder, 'modules'))) {
+    await symlink(join(folder, 'modules', name), join(modules, scope, name))
+  }
+}

@@ -1,0 +1,82 @@
+import { afterAll, beforeAll, expect, it } from 'vitest'
+import { type EventsPlace, type Fleet, type ProcessRow, startFleet } from '../support/fleet.ts'
+import { type KafkaCluster, startKafka } from '../support/kafka/start.ts'
+import { describeWithKafka } from '../support/kafka/suite.ts'
+import { deleteTopics } from '../support/kafka/topic.ts'
+import { type PreviousBuild, previousBuild } from '../support/previous-build.ts'
+import { exchange, exchangeAndRestarts, type Installation } from './scenario.ts'
+
+let previous: PreviousBuild
+
+beforeAll(async () => {
+  previous = await previousBuild()
+})
+afterAll(() => previous?.remove())
+
+function installation(fleet: Fleet, tenant: string, restartAll: () => Promise<void>): Installation {
+  return {
+    urls: {
+      ingest: fleet.urlsFor('ingest'),
+      query: fleet.urlsFor('query'),
+      deadLetters: fleet.urlsFor('storage'),
+      all: fleet.processes.map(({ url }) => url),
+    },
+    engineUrl: fleet.clickhouseUrl!,
+    operatorKey: fleet.adminKey,
+    tenant,
+    restartAll,
+  }
+}
+
+/**
+ * The first process is of the earlier version and the others of the present one; then they change places, one after another, while
+ * clients write and read; then the other way round. The same clients are answered the same. @returns the topic
+ */
+async function upgradeAndBack([first, ...others]: readonly ProcessRow[], events: EventsPlace): Promise<string> {
+  const earlier = { ...first!, build: previous.folder }
+  await using fleet = await startFleet({ processes: [earlier, ...others], events, sharedClickHouse: true })
+  const exchangePlaces = async (): Promise<void> => {
+    const [one, ...rest] = fleet.processes
+    await one!.become(undefined)
+    for (const process of rest) await process.become(previous.folder)
+  }
+  try {
+    const told = await exchangeAndRestarts(installation(fleet, 'acme', exchangePlaces))
+    const after = await exchange(installation(fleet, 'other', exchangePlaces))
+    expect(after).toEqual(told)
+  } catch (error) {
+    process.stderr.write(`${fleet.output().slice(-20_000)}\n`)
+    throw error
+  }
+  return fleet.topic
+}
+
+it('two versions over HTTP', async () => {
+  const processes: ProcessRow[] = [
+    { name: 'writer', modules: ['ingest', 'storage'] },
+    { name: 'reader', modules: ['query'] },
+  ]
+  await upgradeAndBack(processes, 'local')
+})
+
+describeWithKafka('two versions', () => {
+  let cluster: KafkaCluster
+  const topics: string[] = []
+
+  beforeAll(async () => {
+    cluster = await startKafka()
+  }, 300_000)
+
+  afterAll(async () => {
+    if (cluster?.kind === 'external') await deleteTopics(cluster.brokers, topics)
+    await cluster?.stop()
+  })
+
+  it('over HTTP and Kafka', async () => {
+    const processes: ProcessRow[] = [
+      { name: 'front', modules: ['ingest', 'query'] },
+      { name: 'store', modules: ['storage'] },
+    ]
+    topics.push(await upgradeAndBack(processes, { brokers: cluster.brokers }))
+  }, 120_000)
+})
