@@ -29,9 +29,11 @@ export class Caller {
   readonly saga = `conformance-${randomUUID()}`
   readonly #options: ConformanceOptions
   readonly #key: Buffer | undefined
+  readonly #timeoutMs: number
 
   constructor(options: ConformanceOptions) {
     this.#options = options
+    this.#timeoutMs = options.timeoutMs ?? 10_000
     this.#key = options.secret === undefined ? undefined : signingKey(options.secret)
   }
 
@@ -54,7 +56,7 @@ export class Caller {
       },
       ...(body !== undefined && { body: bytes }),
       redirect: 'manual' as const,
-      signal: AbortSignal.timeout(this.#options.timeoutMs ?? 10_000),
+      signal: AbortSignal.timeout(this.#timeoutMs),
     }
     try {
       const response = await fetch(this.#options.url.replace(/\/$/, '') + path, request)
@@ -64,12 +66,13 @@ export class Caller {
     }
   }
 
-  /** Sends it again, as the engine does, until the answer is final; for 20 tries at most. */
+  /** Sends it again, as the engine does, until the answer is final or the time for it is over. */
   async settle(operation: 'do' | 'undo', changes?: CallChanges): Promise<Answer> {
-    for (let tries = 1; ; tries++) {
+    const until = performance.now() + this.#timeoutMs
+    for (let waitMs = 10; ; waitMs = Math.min(1_000, waitMs * 2)) {
       const answer = await this.send(operation, changes)
-      if (!isLater(answer) || tries === 20) return answer
-      await delay(Math.min(1_000, 10 * 2 ** tries))
+      if (!isLater(answer) || performance.now() + waitMs > until) return answer
+      await delay(waitMs)
     }
   }
 

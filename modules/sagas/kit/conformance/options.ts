@@ -16,7 +16,12 @@ const common = {
   unit: z.number().optional().describe('What one forward call adds to the number that is observed; 1 when not given'),
   secret: z.string().optional().describe('whsec_…, when the participant checks signatures'),
   cases: z.array(z.string()).optional().describe('Names of the cases to run; all twelve when not given'),
-  timeoutMs: z.int().min(100).max(60_000).optional().describe('For one request; 10,000 when not given'),
+  timeoutMs: z
+    .int()
+    .min(100)
+    .max(60_000)
+    .optional()
+    .describe('For one request, and for its copies until one is final; 10,000 when not given'),
 }
 
 /** As a file holds it: the number is observed by a GET of JSON. */
@@ -33,7 +38,8 @@ const file = z.strictObject({
 
 export type CallTemplate = z.infer<typeof request>
 
-export interface ConformanceOptions extends z.infer<z.ZodObject<typeof common>> {
+export interface ConformanceOptions extends Readonly<Omit<z.infer<z.ZodObject<typeof common>>, 'cases'>> {
+  readonly cases?: readonly string[] | undefined
   /** What is in force by now: effects counted, or a balance. Nobody else may change it during the run. */
   observe(): Promise<number>
 }
