@@ -6,14 +6,16 @@ import { duration } from './duration.ts'
  * version. This schema says what shape it has (and is published as JSON Schema); check-definition.ts says what makes sense.
  *
  * A string may hold expressions, `${ … }` in the Common Expression Language (https://cel.dev). They see `input` (of the
- * saga), `steps.<id>` (output of a step that is done), `saga` (id, name, startedAt) and, in the output of a call,
- * `response` (status, headers, body). A string that is nothing but one expression becomes its value; any other becomes text.
+ * saga), `steps.<id>` (output of a step that is done), `saga` (id, name, startedAt) and, in the output of a step, what came
+ * back: `response` (status, headers, body) of a call, `response` (body) of a child, `event` of a waitFor. Participants see
+ * `input` and `saga`, their lookup `key` as well; a trigger sees `event`. A string that is nothing but one expression becomes
+ * its value; any other becomes text.
  */
 
 /** Ids are names in expressions (`steps.charge`), so they are CEL identifiers; unique in the whole definition. */
 const id = z
   .string()
-  .regex(/^[A-Za-z][A-Za-z0-9_]{0,63}$/)
+  .regex(/^[A-Za-z][A-Za-z0-9_]{0,63}$/, 'a letter is expected, then letters, digits and underscores; 64 at most')
   .describe('A letter, then letters, digits and underscores; 64 at most')
 const text = z.string().max(8_192)
 /** Any JSON value whose strings may hold expressions. */
@@ -68,7 +70,9 @@ const compensation = request.extend({
 
 const common = {
   id,
-  output: template.optional().describe('What `steps.<id>` becomes; the answer’s body of a call when not given'),
+  output: template
+    .optional()
+    .describe('What `steps.<id>` becomes; the body of the answer, or the event, when not given'),
 }
 
 const callStep = z.strictObject({
@@ -94,7 +98,7 @@ const waitStep = z.strictObject({
   id,
   wait: z.union([
     z.strictObject({ for: duration }),
-    z.strictObject({ until: text.describe('An expression that gives an RFC 3339 instant') }),
+    z.strictObject({ until: text.describe('An RFC 3339 instant, or an expression that gives one') }),
   ]),
 })
 
@@ -143,33 +147,32 @@ export type ChildStep = z.infer<typeof childStep>
 export type LockStep = z.infer<typeof lockStep>
 export type Step = CallStep | EmitStep | WaitStep | WaitForStep | ChildStep | LockStep | ParallelStep | ChoiceStep
 
-const parallelStep: z.ZodType<ParallelStep> = z.strictObject({
-  id,
-  parallel: z
-    .array(z.lazy(() => steps))
-    .min(1)
-    .max(64),
-})
+const parallelOf = <B extends z.ZodType>(block: B) =>
+  z.strictObject({ id, parallel: z.array(block).min(1).max(64).describe('Blocks that run at the same time') })
 
-const choiceStep: z.ZodType<ChoiceStep> = z.strictObject({
-  id,
-  choice: z
-    .array(z.strictObject({ when: text.describe('An expression that gives a boolean'), steps: z.lazy(() => steps) }))
-    .min(1)
-    .max(64),
-  otherwise: z.lazy(() => steps).optional(),
-})
+const choiceOf = <B extends z.ZodType>(block: B) =>
+  z.strictObject({
+    id,
+    choice: z
+      .array(z.strictObject({ when: text.describe('An expression that gives a boolean'), steps: block }))
+      .min(1)
+      .max(64)
+      .describe('The first branch whose condition is true runs'),
+    otherwise: block.optional().describe('Runs when no condition is true'),
+  })
 
-const step: z.ZodType<Step> = z.union([
-  callStep,
-  emitStep,
-  waitStep,
-  waitForStep,
-  childStep,
-  lockStep,
-  parallelStep,
-  choiceStep,
-])
+const step: z.ZodType<Step> = z
+  .union([
+    callStep,
+    emitStep,
+    waitStep,
+    waitForStep,
+    childStep,
+    lockStep,
+    parallelOf(z.lazy(() => steps)),
+    choiceOf(z.lazy(() => steps)),
+  ])
+  .meta({ id: 'step' })
 const steps = z.array(step).max(200)
 
 const trigger = z
@@ -180,18 +183,38 @@ const trigger = z
   })
   .describe('Each stored event of this type starts exactly one saga')
 
-export const sagaDefinition = z.strictObject({
-  description: z.string().max(2_000).optional(),
-  participants: z.record(id, participant).optional(),
-  trigger: trigger.optional(),
-  idempotencyKey: z
-    .enum(['required', 'optional'])
-    .optional()
-    .describe('At POST /v1/sagas/{name}; required when not given'),
-  deadline: duration.optional().describe('From the start; a saga that is not past its pivot is undone then'),
-  steps: steps.min(1),
-  output: template.optional().describe('Result of the saga; the outputs of its steps when not given'),
-})
+const definitionOf = <B extends z.ZodType>(block: B) =>
+  z.strictObject({
+    description: z.string().max(2_000).optional(),
+    participants: z.record(id, participant).optional(),
+    trigger: trigger.optional(),
+    idempotencyKey: z
+      .enum(['required', 'optional'])
+      .optional()
+      .describe('At POST /v1/sagas/{name}; required when not given'),
+    deadline: duration.optional().describe('From the start; a saga that is not past its pivot is undone then'),
+    steps: block,
+    output: template.optional().describe('Result of the saga; the outputs of its steps when not given'),
+  })
+
+export const sagaDefinition = definitionOf(steps.min(1))
+
+/**
+ * The same, level by level: a definition and each kind of step without the steps in them. A union of eight kinds says of a
+ * wrong step only that it is none of them; check-shape.ts picks the kind first.
+ */
+const unread = z.array(z.unknown())
+export const levels = {
+  definition: definitionOf(unread),
+  call: callStep,
+  emit: emitStep,
+  wait: waitStep,
+  waitFor: waitForStep,
+  child: childStep,
+  lock: lockStep,
+  parallel: parallelOf(unread),
+  choice: choiceOf(unread),
+} as const satisfies Record<StepKind | 'definition', z.ZodType>
 
 export type SagaDefinition = z.infer<typeof sagaDefinition>
 export type Participant = z.infer<typeof participant>

@@ -15,8 +15,8 @@ export function parseDuration(text: string): number | undefined {
 /** A duration of a definition; stays text there, as the definition is kept as it was published. */
 export const duration = z
   .string()
-  .regex(form)
-  .refine((text) => parseDuration(text) !== undefined, 'a duration is expected, such as 250ms, 30s, 5m, 2h or 30d')
+  .regex(form, { error: 'a duration is expected, such as 250ms, 30s, 5m, 2h or 30d', abort: true })
+  .refine((text) => parseDuration(text) !== undefined, 'ten years at most')
   .describe('A whole number and a unit: ms, s, m, h or d. Ten years at most.')
 
 /** A duration that was checked when its definition was published, ms. */

@@ -33,6 +33,13 @@ export function splitTemplate(template: string): Part[] {
   return parts
 }
 
+/** A template with `x` for each of its expressions: what is the same in every result. */
+export function fixedPart(template: string): string {
+  return splitTemplate(template)
+    .map((part) => ('text' in part ? part.text : 'x'))
+    .join('')
+}
+
 /** A quoted string of CEL, or a comment: what braces do not count in. */
 const opaque = /"""(?:\\.|[^\\])*?"""|'''(?:\\.|[^\\])*?'''|"(?:\\.|[^\\"\n])*"|'(?:\\.|[^\\'\n])*'|\/\/[^\n]*/sy
 

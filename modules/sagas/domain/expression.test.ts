@@ -1,5 +1,13 @@
 import { describe, expect, it } from 'vitest'
-import { compileCondition, compileTemplate, compileText, compileValue, ExpressionError } from './expression.ts'
+import {
+  compileCondition,
+  compileHeader,
+  compilePath,
+  compileTemplate,
+  compileText,
+  compileValue,
+  ExpressionError,
+} from './expression.ts'
 
 const scope = {
   input: { amount: 12.5, n: 3, id: 'o-1', list: [1, 2, 'a', null], none: null, deep: { a: { b: true } } },
@@ -41,4 +49,41 @@ it('makes text, values and conditions', () => {
   expect(compileCondition('input.n == 3')(scope)).toBe(true)
   expect(compileCondition('${has(input.nope)}')(scope)).toBe(false)
   expect(() => compileCondition('input.n')(scope)).toThrow(/true or false/)
+})
+
+describe('the path of a request', () => {
+  const path = (text: string, id: unknown) => compilePath(text)({ input: { id: id as string } })
+
+  it.each([
+    ['/orders/${input.id}', 'a b', '/orders/a%20b'],
+    ['/orders/${input.id}', 'a/../b?c#d', '/orders/a%2F..%2Fb%3Fc%23d'],
+    ['/orders/${input.id}', 7, '/orders/7'],
+    ['/orders?a=${input.id}&b=1', 'x&y=é', '/orders?a=x%26y%3D%C3%A9&b=1'],
+    ['/orders?a=${input.id}', '', '/orders?a='],
+    ['/orders', 1, '/orders'],
+    ['/v1.0/${input.id}.json', '..', '/v1.0/...json'],
+  ])('%s with %j', (text, id, expected) => expect(path(text, id)).toBe(expected))
+
+  it.each([
+    ['/orders/${input.id}', ''],
+    ['/orders/${input.id}', '.'],
+    ['/orders/${input.id}/x', '..'],
+    ['/orders/.${input.id}?x=1', '.'],
+    ['/orders/%2e${input.id}', '.'],
+    ['/orders/${input.id}', null],
+    ['/orders/${input.id}', ['a']],
+    ['/orders/${input.id}', '\ud800'],
+  ])('%s does not take %j', (text, id) => expect(() => path(text, id)).toThrow(ExpressionError))
+})
+
+it('a header has no line breaks', () => {
+  const header = compileHeader('Basic ${input.id}')
+  expect(header({ input: { id: 'é\t1' } })).toBe('Basic é\t1')
+  for (const id of ['a\r\nx: y', 'a\nb', '\u0000', '€'])
+    expect(() => header({ input: { id } })).toThrow(ExpressionError)
+})
+
+it('keeps the order of members', () => {
+  const value = compileTemplate({ a: '${input.id}', b: 1, c: '${input.n}' })(scope)
+  expect(JSON.stringify(value)).toBe('{"a":"o-1","b":1,"c":3}')
 })

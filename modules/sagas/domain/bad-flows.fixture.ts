@@ -1,0 +1,235 @@
+import { type Bad, call, choice, participant, reading, saga, undo, wait } from './parts-of-definitions.fixture.ts'
+
+export const expressions: Bad[] = [
+  ['one that does not parse', saga(reading('${input.}')), '$.steps[0].emit.data', /Expected IDENTIFIER/],
+  ['one that is not closed', saga(call('a', {}, { path: '/${input.x' })), '$.steps[0].call.path', /not closed/],
+  [
+    'one deep in a body',
+    saga(call('a', {}, { body: { a: [1, { b: '${1 +}' }] } })),
+    '$.steps[0].call.body.a[1].b',
+    /Unexpected token/,
+  ],
+  [
+    'a name that there is not',
+    saga(reading('${inputs.x}')),
+    '$.steps[0].emit.data',
+    /inputs; known are input, steps, saga/,
+  ],
+  [
+    'response before there is one',
+    saga(call('a', {}, { body: '${response.body}' })),
+    '$.steps[0].call.body',
+    /response/,
+  ],
+  ['event in a call', saga(call('a', { output: '${event.data}' })), '$.steps[0].output', /event/],
+  [
+    'input in a trigger',
+    { ...saga(wait('a')), trigger: { type: 't', when: 'input.a' } },
+    '$.trigger.when',
+    /known are event/,
+  ],
+  [
+    'steps in a participant',
+    participant({ headers: { a: '${steps.a}' } }),
+    '$.participants.p.headers.a',
+    /known are input, saga/,
+  ],
+  ['key in a path', saga(call('a', {}, { path: '/${key}' })), '$.steps[0].call.path', /key/],
+  ['a regular expression', saga(reading('${input.a.matches("a")}')), '$.steps[0].emit.data', /Regular expressions/],
+  [
+    'a condition that is text',
+    saga({ id: 'd', choice: [{ when: 'input.a ${input.b}', steps: [] }] }),
+    '$.steps[0].choice[0].when',
+    /Unexpected character/,
+  ],
+  [
+    'a condition with a wrong name',
+    saga({ id: 'd', choice: [{ when: 'nope', steps: [] }] }),
+    '$.steps[0].choice[0].when',
+    /nope/,
+  ],
+  ['a step that there is not', saga(reading('${steps.x.y}')), '$.steps[0].emit.data', /no step x/],
+  ['a step that there is not, guarded', saga(reading('${has(steps.x)}')), '$.steps[0].emit.data', /no step x/],
+  ['a later step', saga(reading('${steps.b}'), call('b')), '$.steps[0].emit.data', /only after this one/],
+  [
+    'the step itself',
+    saga(call('a', {}, { body: '${steps.a}' })),
+    '$.steps[0].call.body',
+    /before the step itself is done/,
+  ],
+  [
+    'the step itself, in its output',
+    saga(call('a', { output: '${steps.a}' })),
+    '$.steps[0].output',
+    /before the step itself is done/,
+  ],
+  [
+    'a step beside',
+    saga({ id: 'x', parallel: [[call('a')], [reading('${steps.a}')]] }),
+    '$.steps[0].parallel[1][0].emit.data',
+    /chance/,
+  ],
+  [
+    'a step of another branch',
+    saga(choice('c', [call('a')], [reading('${has(steps.a)}')])),
+    '$.steps[0].choice[1].steps[0].emit.data',
+    /both never run/,
+  ],
+  [
+    'a step of otherwise',
+    saga({ ...choice('c', [reading('${steps.a}')]), otherwise: [call('a')] }),
+    '$.steps[0].choice[0].steps[0].emit.data',
+    /both never run/,
+  ],
+  [
+    'a step of an earlier choice, unguarded',
+    saga(choice('c', [call('a')]), reading('${steps.a.x}')),
+    '$.steps[1].emit.data',
+    /has\(steps.a\)/,
+  ],
+  [
+    'the same, guarded the wrong way',
+    saga(choice('c', [call('a')]), reading('${has(steps.a) ? 1 : steps.a.x}')),
+    '$.steps[1].emit.data',
+    /has\(steps.a\)/,
+  ],
+  [
+    'the same, in the output',
+    { ...saga(choice('c', [call('a')])), output: '${steps.a}' },
+    '$.output',
+    /has\(steps.a\)/,
+  ],
+  ['a choice', saga(choice('c', [call('a')]), reading('${steps.c}')), '$.steps[1].emit.data', /no output of its own/],
+  [
+    'a parallel around',
+    saga({ id: 'x', parallel: [[reading('${steps.x}')]] }),
+    '$.steps[0].parallel[0][0].emit.data',
+    /no output of its own/,
+  ],
+  ['steps by a name to come', saga(call('a'), reading('${steps[input.a]}')), '$.steps[1].emit.data', /in quotes/],
+  [
+    'its own output in an undo, unguarded',
+    saga(call('a', undo({ body: '${steps.a.id}' }))),
+    '$.steps[0].compensate.body',
+    /when the call had no answer/,
+  ],
+  [
+    'a later output in an undo, unguarded',
+    saga(call('a', undo({ body: '${steps.b.id}' })), call('b')),
+    '$.steps[0].compensate.body',
+    /when this is undone/,
+  ],
+]
+
+export const pivots: Bad[] = [
+  [
+    'two on a path',
+    saga(call('a', { pivot: true }), call('b', { pivot: true })),
+    '$.steps[1].pivot',
+    /a before it is a pivot already/,
+  ],
+  [
+    'two on a path through a choice',
+    saga(choice('c', [call('a', { pivot: true })]), call('b', { pivot: true })),
+    '$.steps[1].pivot',
+    /a before it/,
+  ],
+  [
+    'in a parallel',
+    saga({ id: 'x', parallel: [[call('a', { pivot: true })]] }),
+    '$.steps[0].parallel[0][0].pivot',
+    /in a parallel/,
+  ],
+  [
+    'in a choice in a parallel',
+    saga({ id: 'x', parallel: [[choice('c', [call('a', { pivot: true })])]] }),
+    '$.steps[0].parallel[0][0].choice[0].steps[0].pivot',
+    /in a parallel/,
+  ],
+  ['with an undo', saga(call('a', { pivot: true, ...undo() })), '$.steps[0].compensate', /never undone/],
+  [
+    'an undo after it',
+    saga(call('a', { pivot: true }), call('b', undo())),
+    '$.steps[1].compensate',
+    /after the pivot a/,
+  ],
+  [
+    'an undo after it, deep',
+    saga(call('a', { pivot: true }), { id: 'x', parallel: [[call('b', undo())]] }),
+    '$.steps[1].parallel[0][0].compensate',
+    /after the pivot a/,
+  ],
+  [
+    'an undo after it, in its branch',
+    saga(choice('c', [call('a', { pivot: true }), call('b', undo())])),
+    '$.steps[0].choice[0].steps[1].compensate',
+    /after the pivot a/,
+  ],
+  [
+    'a child to undo after it',
+    saga(call('a', { pivot: true }), { id: 'b', child: { saga: 'x' }, compensate: true }),
+    '$.steps[1].compensate',
+    /after the pivot a/,
+  ],
+  [
+    'a waitFor after it that fails',
+    saga(call('a', { pivot: true }), { id: 'b', waitFor: { type: 't', match: { id: '1' }, timeout: '1s' } }),
+    '$.steps[1].waitFor.onTimeout',
+    /"onTimeout": "continue"/,
+  ],
+  [
+    'a lock after it',
+    saga(call('a', { pivot: true }), { id: 'b', lock: { key: 'k' } }),
+    '$.steps[1].lock',
+    /before it/,
+  ],
+]
+
+export const undos: Bad[] = [
+  ['a step that there is not', saga(call('a', undo({ after: ['x'] }))), '$.steps[0].compensate.after[0]', /no step x/],
+  [
+    'a step without an undo',
+    saga(call('a', undo({ after: ['b'] })), call('b')),
+    '$.steps[0].compensate.after[0]',
+    /no compensation/,
+  ],
+  ['a wait', saga(call('a', undo({ after: ['b'] })), wait('b')), '$.steps[0].compensate.after[0]', /no compensation/],
+  [
+    'a child without an undo',
+    saga(call('a', undo({ after: ['b'] })), { id: 'b', child: { saga: 'x' }, compensate: false }),
+    '$.steps[0].compensate.after[0]',
+    /no compensation/,
+  ],
+  ['itself', saga(call('a', undo({ after: ['a'] }))), '$.steps[0].compensate.after[0]', /wait for itself/],
+  [
+    'an earlier step',
+    saga(call('a', undo()), call('b', undo({ after: ['a'] }))),
+    '$.steps[1].compensate.after[0]',
+    /starts before this one/,
+  ],
+  [
+    'a step of another branch',
+    saga(choice('c', [call('a', undo({ after: ['b'] }))], [call('b', undo())])),
+    '$.steps[0].choice[0].steps[0].compensate.after[0]',
+    /both never run/,
+  ],
+  [
+    'a cycle of two',
+    saga(call('a', undo({ after: ['b'] })), call('b', undo({ after: ['a'] }))),
+    '$.steps[0].compensate.after',
+    /a → b → a/,
+  ],
+  [
+    'a cycle of three beside each other',
+    saga({
+      id: 'x',
+      parallel: [
+        [call('a', undo({ after: ['b'] }))],
+        [call('b', undo({ after: ['c'] }))],
+        [call('c', undo({ after: ['a'] }))],
+      ],
+    }),
+    '$.steps[0].parallel[0][0].compensate.after',
+    /a → b → c → a/,
+  ],
+]
