@@ -1,7 +1,7 @@
 import type { CallStep, Participant, ParticipantRequest, SagaDefinition, Step, Trigger } from './definition.ts'
 import { allSteps } from './definition.ts'
 import { durationMs } from './duration.ts'
-import { compileCondition, compileTemplate, compileText, type Scope } from './expression.ts'
+import { compileCondition, compileHeader, compilePath, compileTemplate, type Scope } from './expression.ts'
 import type { Json } from './json.ts'
 import { forwardRetry, type Retry, retryOf, undoRetry } from './retry.ts'
 
@@ -115,15 +115,15 @@ function planCall(name: string, definition: SagaDefinition, request: Participant
   const settings = definition.participants?.[request.participant]
   if (!settings) throw new RangeError(`there is no participant ${request.participant}`)
   const base = settings.url.replace(/\/$/, '')
-  const path = compileText(request.path)
-  const lookup = settings.lookup && compileText(settings.lookup.path)
+  const path = compilePath(request.path)
+  const lookup = settings.lookup && compilePath(settings.lookup.path)
   return {
     participant: `${name}/${request.participant}`,
     settings,
     method: request.method ?? 'POST',
     url: (scope: Scope) => base + path(scope),
     headers: Object.entries({ ...settings.headers, ...request.headers }).map(
-      ([header, value]) => [header, compileText(value)] as const,
+      ([header, value]) => [header, compileHeader(value)] as const,
     ),
     body: request.body === undefined ? undefined : compileTemplate(request.body),
     lookup: lookup && ((scope: Scope) => base + lookup(scope)),
