@@ -1,16 +1,28 @@
 import 'reflect-metadata'
+import { hostname } from 'node:os'
 import { type IngestAppend, ingestAppendPort } from '@splitstream/ingest/contract'
-import { AppError, type CallPort, type Clock, type Logger, type Metrics, type Module } from '@splitstream/kernel'
+import {
+  AppError,
+  type CallPort,
+  type Clock,
+  type Logger,
+  type Metrics,
+  type Module,
+  systemRandom,
+} from '@splitstream/kernel'
 import { type StorageRead, storageReadPort } from '@splitstream/storage/contract'
 import { container, type DependencyContainer, type InjectionToken } from 'tsyringe'
 import type { Config } from './config.ts'
 import type { InFlight } from './edge/in-flight.ts'
+import { RedisLockHint } from './engines/redis/lock-hint.ts'
 import type { Platform } from './platform.ts'
 import { type CallPortName, load, type ModuleName } from './registry.ts'
 import type { RemotePorts } from './remote.ts'
+import { createBreakers } from './resilience/breakers.ts'
 import { linkSetting, type Topology } from './topology.ts'
 import { createPortServer, type PortServer, type ServedPort, servePort } from './transports/http/server.ts'
 import { bindInProcess } from './transports/inproc/bind.ts'
+import { version } from './version.ts'
 
 /** What module factories are given, by token. Each module has a child container: it sees the platform and its ports. */
 export const tokens = {
@@ -118,6 +130,29 @@ const make: Record<ModuleName, (c: DependencyContainer) => Promise<Module>> = {
       cursorSecret: c.resolve(tokens.platform).cursorSecret,
       partitions: c.resolve(tokens.config).LOG_PARTITIONS,
     }),
+  sagas: async (c) => {
+    const config = c.resolve(tokens.config)
+    const platform = c.resolve(tokens.platform)
+    const parts = common(c)
+    return (await load.sagas())({
+      ...parts,
+      log: present(platform.log),
+      postgres: platform.postgres('sagas'),
+      ingest: c.resolve(tokens['ingest.append']),
+      hint: platform.redis && new RedisLockHint(platform.redis),
+      random: systemRandom,
+      breakers: createBreakers({ ...parts, kind: 'saga_participants' }),
+      signingSecret: platform.signingSecret,
+      name: `${hostname()}:${process.pid}`,
+      version,
+      limits: {
+        capacity: config.SAGA_CAPACITY,
+        retainMs: config.SAGA_RETAIN_DAYS * 86_400_000,
+        maxAnswerBytes: config.SAGA_MAX_ANSWER_BYTES,
+        allowPrivate: config.SAGA_ALLOW_PRIVATE,
+      },
+    })
+  },
 }
 
 const common = (c: DependencyContainer) => ({

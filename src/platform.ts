@@ -1,4 +1,4 @@
-import { randomBytes } from 'node:crypto'
+import { createHmac, randomBytes } from 'node:crypto'
 import { chmod, mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -19,6 +19,7 @@ import { migrateClickHouse } from './engines/clickhouse/migrate.ts'
 import { connectPostgres } from './engines/postgres/driver.ts'
 import { startEmbeddedPostgres } from './engines/postgres/embedded.ts'
 import { migratePostgres, moduleUrl } from './engines/postgres/migrate.ts'
+import { connectRedis, type RedisNodes } from './engines/redis/driver.ts'
 import { type OpenLog, openLog } from './event-log.ts'
 import type { Topology } from './topology.ts'
 
@@ -30,6 +31,10 @@ export interface Platform {
   postgres(schema: string): Postgres
   readonly keys: KeyStore
   readonly cursorSecret: Uint8Array
+  /** What requests to participants of a tenant's sagas are signed with. */
+  signingSecret(tenant: string): Uint8Array
+  /** Redis, as far as locks are concerned; undefined without it. */
+  readonly redis: RedisNodes | undefined
   /** The operator's key, when it was made just now. */
   readonly freshAdminKey: string | undefined
   health(): Record<string, Health>
@@ -61,15 +66,44 @@ export async function startPlatform(
   const keys = new KeyStore(postgres.connect('edge'), clock, logger)
   const freshAdminKey = await keys.bootstrap(config.ADMIN_KEY)
   await lifecycle.start({ name: 'API keys', start: () => keys.start(), stop: () => keys.stop() })
+  const redis = topology.modules.includes('sagas') ? await openRedis(config, logger, lifecycle) : undefined
+  const secrets = postgres.connect('edge')
+  const signing = await sharedSecret(secrets, 'saga-signing', randomBytes(32))
   return {
     log,
     clickhouse,
     postgres: postgres.connect,
     keys,
-    cursorSecret: await sharedSecret(postgres.connect('edge'), 'cursor', randomBytes(32)),
+    cursorSecret: await sharedSecret(secrets, 'cursor', randomBytes(32)),
+    signingSecret: signingSecrets(signing),
+    redis,
     freshAdminKey,
-    health: (): Record<string, Health> => (log ? { log: log.health() } : {}),
+    health: (): Record<string, Health> => ({
+      ...(log && { log: log.health() }),
+      ...(redis && { redis: redis.health() }),
+    }),
   }
+}
+
+/** One for each tenant, derived from the installation's. */
+function signingSecrets(base: Uint8Array): (tenant: string) => Uint8Array {
+  const known = new Map<string, Uint8Array>()
+  return (tenant) => {
+    let secret = known.get(tenant)
+    if (!secret) {
+      secret = createHmac('sha256', base).update(tenant).digest()
+      if (known.size >= 10_000) known.clear()
+      known.set(tenant, secret)
+    }
+    return secret
+  }
+}
+
+async function openRedis(config: Config, logger: Logger, lifecycle: Lifecycle): Promise<RedisNodes | undefined> {
+  if (!config.REDIS_URLS) return undefined
+  const redis = connectRedis(config.REDIS_URLS, logger)
+  await lifecycle.start({ name: 'Redis connections', start: async () => undefined, stop: async () => redis.close() })
+  return redis
 }
 
 /** When one fails, the other is still waited for, so that what it started is stopped. */

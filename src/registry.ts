@@ -5,7 +5,7 @@ import type { StorageRead } from '@splitstream/storage/contract'
  * The product on one screen: which modules there are, what each provides and requires, and where its code is (loaded only
  * in the processes that run it). Call ports join modules; `events` is the log; engines are the servers it keeps its data in.
  */
-export const moduleNames = ['ingest', 'storage', 'query'] as const
+export const moduleNames = ['ingest', 'storage', 'query', 'sagas'] as const
 export type ModuleName = (typeof moduleNames)[number]
 export interface CallPorts {
   'ingest.append': IngestAppend
@@ -38,6 +38,7 @@ export const registry = {
     engines: ['clickhouse', 'postgres'],
   },
   query: { provides: [], requires: ['storage.read'], log: 'none', engines: [] },
+  sagas: { provides: [], requires: ['ingest.append'], log: 'consume', engines: ['postgres'] },
 } as const satisfies Record<ModuleName, Registration>
 
 /** Lazy, so that a process never loads the code of a module that it does not run. */
@@ -45,4 +46,5 @@ export const load = {
   ingest: async () => (await import('../modules/ingest/module.ts')).createIngestModule,
   storage: async () => (await import('../modules/storage/module.ts')).createStorageModule,
   query: async () => (await import('../modules/query/module.ts')).createQueryModule,
+  sagas: async () => (await import('../modules/sagas/module.ts')).createSagasModule,
 } as const satisfies Record<ModuleName, () => Promise<unknown>>

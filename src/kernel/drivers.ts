@@ -2,13 +2,21 @@ import type { Call } from './call.ts'
 
 /** What modules see of Postgres; implemented in src/engines/postgres. Each module gets its own role and schema. */
 export interface PostgresTx {
-  /** Runs one statement; values are always bound. @throws AppError UNAVAILABLE when the connection is lost. */
-  query<T>(text: string, values?: readonly unknown[]): Promise<T[]>
+  /**
+   * Runs one statement; values are always bound. With a `name` the server parses it once for each connection: for texts that
+   * never change and run often. @throws AppError UNAVAILABLE when the connection is lost.
+   */
+  query<T>(text: string, values?: readonly unknown[], name?: string): Promise<T[]>
 }
 
 export interface Postgres extends PostgresTx {
   /** Runs `fn` in one transaction; commits when it returns, rolls back when it throws. */
   tx<T>(fn: (tx: PostgresTx) => Promise<T>): Promise<T>
+  /**
+   * Tells of notifications on a channel (LISTEN), for as long as the connection holds: it is made again after a while when it is
+   * lost, and what was sent in between is missed. So it only saves waiting for the next look.
+   */
+  listen(channel: string, onMessage: (payload: string) => void): { stop(): Promise<void> }
 }
 
 export type ClickHouseParam = string | number | boolean | null | readonly ClickHouseParam[]

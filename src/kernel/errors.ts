@@ -28,6 +28,14 @@ export const catalogue = {
   FORBIDDEN: { status: 403, title: 'The API key lacks the scope', retryable: false },
   CONFLICT: { status: 409, title: 'The request conflicts with the current state', retryable: false },
   UNPROCESSABLE: { status: 422, title: 'The request cannot be carried out as it is', retryable: false },
+  // sagas
+  IDEMPOTENCY_KEY_MISSING: { status: 400, title: 'The request needs an Idempotency-Key', retryable: false },
+  IDEMPOTENCY_KEY_BUSY: {
+    status: 409,
+    title: 'A request with this Idempotency-Key is being answered',
+    retryable: true,
+  },
+  IDEMPOTENCY_KEY_REUSED: { status: 422, title: 'The Idempotency-Key was used with another payload', retryable: false },
   // events, one by one
   EVENT_INVALID: { status: 422, title: 'The event is not a valid CloudEvent', retryable: false },
   EVENT_MALFORMED: { status: 422, title: 'The event is not valid JSON', retryable: false },

@@ -29,6 +29,6 @@ export interface Outgoing {
 export interface Participants {
   call(request: Outgoing, signal: AbortSignal): Promise<Outcome>
   /** Why a participant is not being called at the moment (breaker, bulkhead), when it is not. */
-  blocked(participant: string, undo: boolean): string | undefined
+  blocked(tenant: string, participant: string, undo: boolean): string | undefined
   close(): Promise<void>
 }

@@ -1,6 +1,6 @@
 import type { Json } from './json.ts'
 import { canTurn } from './pivot.ts'
-import type { SagaStatus } from './state.ts'
+import type { SagaStatus, StepState } from './state.ts'
 import type { Turn } from './turn.ts'
 
 /** The event that a step waits for is there. Any later one for the same step is none of its business. */
@@ -23,17 +23,9 @@ export function grantLock(turn: Turn, id: string, fence: string): void {
 export function endChild(turn: Turn, id: string, childId: string, as: SagaStatus, output: Json): void {
   const step = turn.state.steps.get(id)
   if (!step || step.childId !== childId) return
-  if (turn.state.turned) {
-    const asked = step.undo !== undefined && step.undo.status !== 'done'
-    if (as === 'compensated') {
-      if (asked) turn.add({ e: 'undone', s: id, t: turn.t })
-      else if (step.status === 'waiting') failChild(turn, id)
-    } else if (asked)
-      turn.add({ e: 'stuck', s: id, t: turn.t, c: 'CHILD_PAST_PIVOT', d: 'the child saga is past its pivot' })
-    return
-  }
+  if (step.undo) return endUndo(turn, id, step, as)
   if (step.status !== 'waiting') return
-  if (as !== 'completed') return failChild(turn, id)
+  if (as === 'compensated') return failChild(turn, id)
   const mapping = turn.plan.steps.get(id)?.output
   const value = mapping
     ? turn.evaluate(id, () => mapping(turn.scope({ response: { body: output } })), 'unknown')
@@ -41,12 +33,25 @@ export function endChild(turn: Turn, id: string, childId: string, as: SagaStatus
   if (value) turn.add({ e: 'done', s: id, t: turn.t, o: value.value })
 }
 
+/** What a child says that was told to undo what it did. */
+function endUndo(turn: Turn, s: string, { status, undo, childId }: StepState, as: SagaStatus): void {
+  const { t } = turn
+  if (!undo || undo.status === 'done') return
+  if (as === 'compensated') return turn.add({ e: 'undone', s, t })
+  if (undo.status !== 'calling') return
+  // It may have ended before it heard of the undo. When it says so once more, it has heard, and there is no way back.
+  if (status === 'waiting' && undo.attempts === 1) {
+    turn.add({ e: 'undo', s, n: 2, t })
+    turn.act({ kind: 'undo-child', step: s, childId: childId! })
+  } else turn.add({ e: 'stuck', s, t, c: 'CHILD_PAST_PIVOT', d: 'the child saga is past its pivot' })
+}
+
 /** The parent is being undone, and so is its child, also when it is completed: unless there is no way back. */
 export function undoChild(turn: Turn): void {
   const { state, plan, t } = turn
-  if (!state.turned && state.status !== 'compensated' && canTurn(plan, state)) {
-    turn.add({ e: 'turn', t, c: 'PARENT', d: 'its parent is being undone' })
-  }
+  const ended = state.status === 'completed' || state.status === 'compensated'
+  if (!state.turned && canTurn(plan, state)) turn.add({ e: 'turn', t, c: 'PARENT', d: 'its parent is being undone' })
+  else if (ended) turn.act({ kind: 'tell-parent' })
 }
 
 function failChild(turn: Turn, id: string): void {

@@ -27,6 +27,8 @@ export type Act =
       readonly input: Json
     }
   | { readonly kind: 'undo-child'; readonly step: string; readonly childId: string }
+  /** The parent asks, and this saga has ended for good: say so once more. */
+  | { readonly kind: 'tell-parent' }
 
 export interface EmittedEvent {
   readonly type: string

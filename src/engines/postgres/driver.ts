@@ -1,6 +1,7 @@
 import { AppError, type Postgres, type PostgresTx } from '@splitstream/kernel'
 import pg from 'pg'
 import { breaksConnection, type Outcome, toAppError } from './errors.ts'
+import { listenTo } from './listen.ts'
 
 export interface ConnectOptions {
   url: string
@@ -59,10 +60,11 @@ export function connectPostgres(o: ConnectOptions): Postgres & { close(): Promis
   }
 
   return {
-    query: async <T>(text: string, values?: readonly unknown[]) =>
-      await withSession(async (session) => await session.run<T>(text, values, 'unknown')),
+    query: async <T>(text: string, values?: readonly unknown[], name?: string) =>
+      await withSession(async (session) => await session.run<T>(text, values, 'unknown', name)),
     tx: async <T>(fn: (tx: PostgresTx) => Promise<T>) =>
       await withSession(async (session) => await session.transact(fn)),
+    listen: (channel, onMessage) => listenTo(o, channel, onMessage),
     close: () => {
       closed ??= pool.end()
       return closed
@@ -85,17 +87,17 @@ class Session {
   }
 
   /** @param lost what is known when the connection goes away during the statement */
-  async run<T>(text: string, values: readonly unknown[] | undefined, lost: Outcome): Promise<T[]> {
-    return (await this.#send(text, values, lost)).rows as T[]
+  async run<T>(text: string, values: readonly unknown[] | undefined, lost: Outcome, name?: string): Promise<T[]> {
+    return (await this.#send(text, values, lost, name)).rows as T[]
   }
 
   async transact<T>(fn: (tx: PostgresTx) => Promise<T>): Promise<T> {
     await this.#send('BEGIN', undefined, 'none')
     let open = true
     // A connection lost before COMMIT is sent means a rollback: nothing happened.
-    const query = async <R>(text: string, values?: readonly unknown[]): Promise<R[]> => {
+    const query = async <R>(text: string, values?: readonly unknown[], name?: string): Promise<R[]> => {
       if (!open) throw new AppError('INTERNAL', 'The transaction is over')
-      return await this.run<R>(text, values, 'none')
+      return await this.run<R>(text, values, 'none', name)
     }
     let result: T
     try {
@@ -117,9 +119,17 @@ class Session {
     this.#client.release(this.#broken)
   }
 
-  async #send(text: string, values: readonly unknown[] | undefined, lost: Outcome): Promise<pg.QueryResult> {
+  async #send(
+    text: string,
+    values: readonly unknown[] | undefined,
+    lost: Outcome,
+    name?: string,
+  ): Promise<pg.QueryResult> {
     try {
-      return values ? await this.#client.query(text, [...values]) : await this.#client.query(text)
+      if (!values) return await this.#client.query(text)
+      return await this.#client.query(
+        name === undefined ? { text, values: [...values] } : { name, text, values: [...values] },
+      )
     } catch (error) {
       if (breaksConnection(error)) this.#broken = true
       throw toAppError(error, lost)

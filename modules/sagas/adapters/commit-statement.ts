@@ -1,0 +1,82 @@
+import type { PostgresTx } from '@splitstream/kernel'
+import { isStart, type Start, type Transition } from '../app/transition.ts'
+
+/**
+ * All transitions of a group commit in one statement: a round trip and a sync for dozens of sagas. Starts whose key made a
+ * saga before make nothing; transitions of sagas that have another owner by now change nothing. What was written comes back.
+ */
+const sql = `
+WITH once AS (
+  INSERT INTO starts (key, saga_id)
+  SELECT n.key, n.id FROM unnest($2::bytea[], $3::uuid[]) AS n (key, id) WHERE n.key IS NOT NULL
+  ON CONFLICT (key) DO NOTHING RETURNING saga_id
+), started AS (
+  INSERT INTO sagas (id, version, tenant, name, fence, owner, due_at, ended_at, status, seq, problem, journal)
+  SELECT n.id, n.version, n.tenant, n.name, n.fence, CASE WHEN n.held THEN $1::integer END,
+    to_timestamp(n.due / 1000), CASE WHEN n.ended THEN clock_timestamp() END, n.status, 1, n.problem, n.lines
+  FROM unnest($2::bytea[], $3::uuid[], $4::integer[], $5::text[], $6::text[], $7::bigint[], $8::boolean[], $9::float8[],
+    $10::boolean[], $11::text[], $12::text[], $13::text[])
+    AS n (key, id, version, tenant, name, fence, held, due, ended, status, problem, lines)
+  WHERE n.key IS NULL OR n.id IN (SELECT saga_id FROM once)
+  ON CONFLICT (id) DO NOTHING RETURNING id, mail
+), moved AS (
+  UPDATE sagas s SET
+    owner = CASE WHEN n.held THEN s.owner END,
+    due_at = CASE WHEN n.held THEN NULL WHEN s.mail > n.seen THEN clock_timestamp() ELSE to_timestamp(n.due / 1000) END,
+    ended_at = CASE WHEN n.ended THEN clock_timestamp() END,
+    status = n.status, seq = s.seq + 1, problem = n.problem, journal = n.lines || s.journal
+  FROM unnest($14::uuid[], $15::bigint[], $16::integer[], $17::boolean[], $18::float8[], $19::boolean[], $20::text[],
+    $21::text[], $22::text[], $23::integer[]) AS n (id, fence, seq, held, due, ended, status, problem, lines, seen)
+  WHERE s.id = n.id AND s.fence = n.fence AND s.seq = n.seq AND s.owner = $1::integer
+  RETURNING s.id, s.mail
+)
+SELECT id, mail FROM started UNION ALL SELECT id, mail FROM moved`
+
+/** @returns the sagas whose transition was written, each with the count of messages ever sent to it */
+export async function writeTransitions(
+  tx: PostgresTx,
+  owner: number,
+  group: readonly Transition[],
+): Promise<Map<string, number>> {
+  const starts = group.filter(isStart)
+  const moves = group.filter((one) => !isStart(one))
+  const values = [owner, ...startColumns(starts), ...moveColumns(moves)]
+  const rows = await tx.query<{ id: string; mail: number }>(sql, values, 'sagas commit')
+  return new Map(rows.map(({ id, mail }) => [id, mail]))
+}
+
+function startColumns(starts: readonly Start[]): unknown[] {
+  return [
+    starts.map(({ key }) => (key ? Buffer.from(key) : null)),
+    starts.map(({ id }) => id),
+    starts.map(({ version }) => version),
+    starts.map(({ tenant }) => tenant),
+    starts.map(({ name }) => name),
+    starts.map(({ fence }) => fence),
+    starts.map(isHeld),
+    starts.map(dueOf),
+    starts.map(isEnded),
+    starts.map(({ status }) => status),
+    starts.map(({ problem }) => problem),
+    starts.map(({ lines }) => lines),
+  ]
+}
+
+function moveColumns(moves: readonly Transition[]): unknown[] {
+  return [
+    moves.map(({ id }) => id),
+    moves.map(({ fence }) => fence),
+    moves.map(({ seq }) => seq),
+    moves.map(isHeld),
+    moves.map(dueOf),
+    moves.map(isEnded),
+    moves.map(({ status }) => status),
+    moves.map(({ problem }) => problem),
+    moves.map(({ lines }) => lines),
+    moves.map(({ mailSeen }) => mailSeen),
+  ]
+}
+
+const isHeld = ({ release }: Transition): boolean => release === undefined
+const dueOf = ({ release }: Transition): number | null => release?.dueAt ?? null
+const isEnded = ({ status }: Transition): boolean => status === 'completed' || status === 'compensated'

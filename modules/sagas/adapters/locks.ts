@@ -1,0 +1,84 @@
+import type { Postgres, PostgresTx } from '@splitstream/kernel'
+import { type Letter, sendMail } from './mail.ts'
+
+/** A key within a tenant that one saga at a time may hold. */
+export interface LockKey {
+  readonly tenant: string
+  readonly key: string
+}
+
+/** What a saga is told when a lock that it waits for is free. */
+export const lockMessage = (step: string): string => JSON.stringify({ kind: 'lock', step })
+
+/**
+ * Takes the lock for a step, or stands in line. A saga that asks again gets what it has.
+ * @returns the fencing number, greater than that of any holder before; undefined while another saga holds it
+ */
+export async function acquireLock(
+  postgres: Postgres,
+  { tenant, key }: LockKey,
+  sagaId: string,
+  step: string,
+): Promise<string | undefined> {
+  const values = [tenant, key, sagaId, step]
+  const first = await postgres.query<{ fence: string }>(take, values)
+  if (first[0]) return first[0].fence
+  await postgres.query(
+    `INSERT INTO lock_waiters (tenant, key, saga_id, step) VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING`,
+    values,
+  )
+  // The holder may have let go between the two: it tells those who stand in line, and we did not yet.
+  const second = await postgres.query<{ fence: string }>(take, values)
+  return second[0]?.fence
+}
+
+const take = `INSERT INTO locks (tenant, key, saga_id, step) VALUES ($1, $2, $3, $4)
+  ON CONFLICT (tenant, key) DO UPDATE SET step = locks.step WHERE locks.saga_id = excluded.saga_id RETURNING fence`
+
+/**
+ * Lets go of all that ended sagas hold and wait for.
+ * @returns what to tell to those who wait longest for the keys that are free now
+ */
+export async function releaseHoldings(tx: PostgresTx, ids: readonly string[]): Promise<Letter[]> {
+  await tx.query('DELETE FROM waits WHERE saga_id = ANY($1::uuid[])', [ids])
+  await tx.query('DELETE FROM lock_waiters WHERE saga_id = ANY($1::uuid[])', [ids])
+  const free = await tx.query<LockKey>('DELETE FROM locks WHERE saga_id = ANY($1::uuid[]) RETURNING tenant, key', [ids])
+  return free.length === 0 ? [] : await nextInLine(tx, free)
+}
+
+async function nextInLine(tx: PostgresTx, free: readonly LockKey[]): Promise<Letter[]> {
+  const rows = await tx.query<{ saga_id: string; step: string }>(
+    `SELECT DISTINCT ON (w.tenant, w.key) w.saga_id, w.step
+     FROM lock_waiters w JOIN unnest($1::text[], $2::text[]) AS f (tenant, key) USING (tenant, key)
+     ORDER BY w.tenant, w.key, w.id`,
+    [free.map(({ tenant }) => tenant), free.map(({ key }) => key)],
+  )
+  return rows.map(({ saga_id, step }) => ({ to: saga_id, body: lockMessage(step) }))
+}
+
+/**
+ * Calls those who wait for a lock that nobody holds: the one who was called may have ended, or the holder may have let go just
+ * before somebody stood in line.
+ */
+export async function callWaiters(postgres: Postgres): Promise<string[]> {
+  return await postgres.tx(async (tx) => {
+    const free = await tx.query<LockKey>(
+      `SELECT DISTINCT tenant, key FROM lock_waiters w
+       WHERE NOT EXISTS (SELECT FROM locks l WHERE l.tenant = w.tenant AND l.key = w.key) LIMIT 1000`,
+    )
+    const letters = free.length === 0 ? [] : await nextInLine(tx, free)
+    return letters.length === 0 ? [] : await sendMail(tx, letters)
+  })
+}
+
+/** Who holds the key, and since when. */
+export async function holderOf(
+  postgres: Postgres,
+  { tenant, key }: LockKey,
+): Promise<{ sagaId: string; since: Date } | undefined> {
+  const [row] = await postgres.query<{ saga_id: string; granted_at: Date }>(
+    'SELECT saga_id, granted_at FROM locks WHERE tenant = $1 AND key = $2',
+    [tenant, key],
+  )
+  return row && { sagaId: row.saga_id, since: row.granted_at }
+}

@@ -1,0 +1,65 @@
+import type { Postgres, PostgresTx } from '@splitstream/kernel'
+
+/** A message to a saga, as text of JSON (app/message.ts). */
+export interface Letter {
+  readonly to: string
+  readonly body: string
+}
+
+/** The channel on which workers hear of mail for sagas that they own; the payload is the saga's id. */
+export const mailChannel = 'splitstream_sagas_mail'
+
+/**
+ * Sends messages: each is kept until the saga takes it in. A saga without an owner becomes due; an owner is to be told by
+ * `tellOwners` once the transaction is committed.
+ * @returns the sagas that got one and have an owner
+ */
+export async function sendMail(tx: PostgresTx, letters: readonly Letter[]): Promise<string[]> {
+  const ids = letters.map(({ to }) => to)
+  const bodies = letters.map(({ body }) => body)
+  await tx.query('INSERT INTO mail (saga_id, body) SELECT * FROM unnest($1::uuid[], $2::text[])', [ids, bodies])
+  // In the order of the ids, so that two that send to the same sagas do not wait for each other.
+  const rows = await tx.query<{ id: string; owned: boolean }>(
+    `WITH target AS MATERIALIZED (SELECT id FROM sagas WHERE id = ANY($1::uuid[]) ORDER BY id FOR UPDATE)
+     UPDATE sagas s SET mail = s.mail + 1, due_at = CASE WHEN s.owner IS NULL THEN clock_timestamp() ELSE s.due_at END
+     FROM target WHERE s.id = target.id RETURNING s.id, s.owner IS NOT NULL AS owned`,
+    [ids],
+  )
+  return rows.filter(({ owned }) => owned).map(({ id }) => id)
+}
+
+/** Saves owners in other processes the wait for their next look. One statement, outside of any transaction that matters. */
+export async function tellOwners(postgres: Postgres, ids: readonly string[]): Promise<void> {
+  if (ids.length === 0) return
+  await postgres.query('SELECT pg_notify($1, id) FROM unnest($2::text[]) AS id', [mailChannel, ids])
+}
+
+export interface Mailbox {
+  readonly sagaId: string
+  /** Messages ever sent to the saga, as far as this look goes. */
+  readonly seen: number
+  readonly letters: readonly { readonly id: string; readonly body: string }[]
+}
+
+/** What was sent to these sagas and not taken in, oldest first. */
+export async function readMail(postgres: PostgresTx, ids: readonly string[]): Promise<Mailbox[]> {
+  const rows = await postgres.query<{ saga: string; seen: number; id: string | null; body: string | null }>(
+    `SELECT s.id AS saga, s.mail AS seen, m.id, m.body FROM sagas s LEFT JOIN mail m ON m.saga_id = s.id
+     WHERE s.id = ANY($1::uuid[]) ORDER BY m.id`,
+    [ids],
+  )
+  return [...Map.groupBy(rows, ({ saga }) => saga)].map(([sagaId, mine]) => ({
+    sagaId,
+    seen: mine[0]!.seen,
+    letters: mine.flatMap(({ id, body }) => (id === null || body === null ? [] : [{ id, body }])),
+  }))
+}
+
+/** Sagas of this worker with mail that it may not have heard of. */
+export async function sagasWithMail(postgres: Postgres, owner: number): Promise<string[]> {
+  const rows = await postgres.query<{ id: string }>(
+    'SELECT DISTINCT s.id FROM mail m JOIN sagas s ON s.id = m.saga_id WHERE s.owner = $1 LIMIT 1000',
+    [owner],
+  )
+  return rows.map(({ id }) => id)
+}

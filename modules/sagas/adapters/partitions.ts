@@ -1,0 +1,62 @@
+import type { Postgres } from '@splitstream/kernel'
+import { leastId } from './saga-rows.ts'
+
+const dayMs = 86_400_000
+const weekMs = 7 * dayMs
+/** Partitions are made so far ahead. */
+const weeksAhead = 3
+
+/** Monday 00:00 UTC of the week of `at`, ms since the epoch. The epoch was a Thursday. */
+const weekOf = (at: number): number => Math.floor((at + 3 * dayMs) / weekMs) * weekMs - 3 * dayMs
+
+const nameOf = (week: number): string => `sagas_${new Date(week).toISOString().slice(0, 10).replaceAll('-', '')}`
+
+/**
+ * Makes the partitions of this week and the next ones. A partition holds the sagas that were started in its week; what
+ * has no week (a clock was years off) is kept in the partition `sagas_other`.
+ * @param now the database's clock, ms since the epoch
+ */
+export async function ensurePartitions(postgres: Postgres, now: number): Promise<void> {
+  await postgres.tx(async (tx) => {
+    // Processes that start at once take turns.
+    await tx.query(`SELECT pg_advisory_xact_lock(hashtext('splitstream sagas partitions'))`)
+    await tx.query(`CREATE TABLE IF NOT EXISTS sagas_other PARTITION OF sagas DEFAULT ${storage}`)
+    for (let week = weekOf(now); week <= now + weeksAhead * weekMs; week += weekMs) {
+      const [found] = await tx.query('SELECT 1 FROM pg_class WHERE oid = to_regclass($1)', [nameOf(week)])
+      if (found) continue
+      await tx.query(
+        `CREATE TABLE ${nameOf(week)} PARTITION OF sagas
+         FOR VALUES FROM ('${leastId(week)}') TO ('${leastId(week + weekMs)}') ${storage}`,
+      )
+    }
+  })
+}
+
+/** A row is updated a few times soon after it was made: with room in its page that touches no index. */
+const storage = 'WITH (fillfactor = 60, autovacuum_vacuum_scale_factor = 0.05, autovacuum_analyze_scale_factor = 0.1)'
+
+/**
+ * Drops the partitions of weeks that ended before `before` (ms since the epoch) and have no saga that still goes on.
+ * @returns their names
+ */
+export async function dropPartitions(postgres: Postgres, before: number): Promise<string[]> {
+  const rows = await postgres.query<{ name: string }>(
+    `SELECT c.relname AS name FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid
+     WHERE i.inhparent = 'sagas'::regclass AND c.relname ~ '^sagas_[0-9]{8}$' ORDER BY c.relname`,
+  )
+  const dropped: string[] = []
+  for (const { name } of rows) {
+    const week = Date.parse(name.replace(/^sagas_(....)(..)(..)$/, '$1-$2-$3'))
+    if (week + weekMs > before) continue
+    const gone = await postgres.tx(async (tx) => {
+      await tx.query(`LOCK TABLE ${name} IN ACCESS EXCLUSIVE MODE`)
+      const [open] = await tx.query(`SELECT 1 FROM ${name} WHERE ended_at IS NULL LIMIT 1`)
+      if (open) return false
+      await tx.query(`DELETE FROM starts WHERE saga_id >= '${leastId(week)}' AND saga_id < '${leastId(week + weekMs)}'`)
+      await tx.query(`DROP TABLE ${name}`)
+      return true
+    })
+    if (gone) dropped.push(name)
+  }
+  return dropped
+}

@@ -1,0 +1,83 @@
+import type { Postgres } from '@splitstream/kernel'
+import type { Transition } from '../app/transition.ts'
+
+/** A saga as a worker takes it over. */
+export interface Claimed {
+  readonly id: string
+  readonly tenant: string
+  readonly name: string
+  readonly version: number
+  readonly fence: string
+  readonly seq: number
+  readonly mail: number
+  readonly journal: string
+}
+
+/**
+ * Takes over sagas that are due and have no owner, those that are due for longest first, under a new fencing number.
+ * Workers that claim at the same time get different ones.
+ */
+export async function claimDue(postgres: Postgres, owner: number, limit: number): Promise<Claimed[]> {
+  return await postgres.query<Claimed>(
+    `WITH due AS MATERIALIZED (
+       SELECT id FROM sagas WHERE due_at <= clock_timestamp() AND owner IS NULL
+       ORDER BY due_at LIMIT $2 FOR UPDATE SKIP LOCKED
+     ), fence AS MATERIALIZED (SELECT nextval('fences') AS n)
+     UPDATE sagas s SET owner = $1, fence = fence.n, due_at = NULL FROM due, fence WHERE s.id = due.id
+     RETURNING s.id, s.tenant, s.name, s.version, s.fence, s.seq, s.mail, s.journal`,
+    [owner, limit],
+    'sagas claim',
+  )
+}
+
+/** ms until a saga without an owner is due, by the database's clock; undefined when none will be. */
+export async function nextDueIn(postgres: Postgres): Promise<number | undefined> {
+  const [row] = await postgres.query<{ ms: number | null }>(
+    `SELECT extract(epoch FROM min(due_at) - clock_timestamp())::float8 * 1000 AS ms FROM sagas WHERE due_at IS NOT NULL`,
+    [],
+    'sagas next due',
+  )
+  return row?.ms ?? undefined
+}
+
+/**
+ * What became of transitions whose commit is in doubt: those that are written already, and those that can never be, as the
+ * saga has another owner. What is neither can be tried again.
+ */
+export async function settleDoubt(
+  postgres: Postgres,
+  owner: number,
+  group: readonly Transition[],
+): Promise<{ written: Map<string, number>; lost: Set<string> }> {
+  const rows = await postgres.query<{ id: string; owner: number | null; fence: string; seq: number; mail: number }>(
+    'SELECT id, owner, fence, seq, mail FROM sagas WHERE id = ANY($1::uuid[])',
+    [group.map(({ id }) => id)],
+  )
+  const byId = new Map(rows.map((row) => [row.id, row]))
+  const written = new Map<string, number>()
+  const lost = new Set<string>()
+  for (const { id, fence, seq } of group) {
+    const row = byId.get(id)
+    if (!row) continue
+    // Our own transition is the only one with this number under our fence.
+    if (row.seq > seq && row.fence === fence) written.set(id, row.mail)
+    else if (row.fence !== fence || row.owner !== owner) lost.add(id)
+  }
+  return { written, lost }
+}
+
+/** The saga that a key has made. */
+export async function startedBy(postgres: Postgres, key: Uint8Array): Promise<string | undefined> {
+  const [row] = await postgres.query<{ saga_id: string }>('SELECT saga_id FROM starts WHERE key = $1', [
+    Buffer.from(key),
+  ])
+  return row?.saga_id
+}
+
+/** Gives a saga free that went wrong; it is due after `ms`. Nothing happens when it has another owner by now. */
+export async function giveBack(postgres: Postgres, id: string, fence: string, ms: number): Promise<void> {
+  await postgres.query(
+    `UPDATE sagas SET owner = NULL, due_at = clock_timestamp() + $3::float8 * interval '1 ms' WHERE id = $1 AND fence = $2`,
+    [id, fence, ms],
+  )
+}

@@ -1,0 +1,34 @@
+import type { PostgresTx } from '@splitstream/kernel'
+import type { Transition } from '../app/transition.ts'
+import { releaseHoldings } from './locks.ts'
+import { type Letter, sendMail } from './mail.ts'
+
+/** True when a transition writes more than the saga's own row. Most do not. */
+export function hasSideEffects({ outbox, mailTaken, end }: Transition): boolean {
+  return outbox.length > 0 || mailTaken.length > 0 || (end !== undefined && (end.holdings || end.parent !== undefined))
+}
+
+/**
+ * What transitions write besides the sagas' own rows; in the same transaction, and only for those that were kept.
+ * @returns whom messages were sent to
+ */
+export async function writeSideEffects(
+  tx: PostgresTx,
+  kept: readonly (Transition & { tenant: string })[],
+): Promise<string[]> {
+  const outbox = kept.flatMap(({ tenant, outbox }) => outbox.map((event) => ({ tenant, event })))
+  if (outbox.length > 0) {
+    await tx.query('INSERT INTO outbox (tenant, event) SELECT * FROM unnest($1::text[], $2::text[])', [
+      outbox.map(({ tenant }) => tenant),
+      outbox.map(({ event }) => event),
+    ])
+  }
+  const taken = kept.flatMap(({ mailTaken }) => mailTaken)
+  if (taken.length > 0) await tx.query('DELETE FROM mail WHERE id = ANY($1::bigint[])', [taken])
+  const letters: Letter[] = kept.flatMap(({ end }) =>
+    end?.parent ? [{ to: end.parent.id, body: JSON.stringify(end.parent.message) }] : [],
+  )
+  const done = kept.filter(({ end }) => end?.holdings).map(({ id }) => id)
+  if (done.length > 0) letters.push(...(await releaseHoldings(tx, done)))
+  return letters.length > 0 ? await sendMail(tx, letters) : []
+}

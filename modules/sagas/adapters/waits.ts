@@ -1,0 +1,87 @@
+import type { Postgres, PostgresTx } from '@splitstream/kernel'
+import type { Json } from '../domain/json.ts'
+
+export interface Wait {
+  readonly tenant: string
+  /** Of what is waited for (app/wait-key.ts). */
+  readonly key: Uint8Array
+  readonly sagaId: string
+  readonly step: string
+}
+
+/** Has the step found by the next event with its key. Registering twice is registering once. */
+export async function registerWait(postgres: Postgres, { tenant, key, sagaId, step }: Wait): Promise<void> {
+  await postgres.query(
+    'INSERT INTO waits (tenant, key, saga_id, step) VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING',
+    [tenant, Buffer.from(key), sagaId, step],
+  )
+}
+
+/** The first event with the key that was received after `since` (ms since the epoch); `not` is one that does not count. */
+export async function earlyEvent(
+  postgres: Postgres,
+  o: { tenant: string; key: Uint8Array; since: number; not: string | undefined },
+): Promise<Json | undefined> {
+  const rows = await postgres.query<{ event: string }>(
+    `SELECT event FROM early_events WHERE tenant = $1 AND key = $2 AND received_at >= to_timestamp($3::float8 / 1000)
+     ORDER BY received_at LIMIT 10`,
+    [o.tenant, Buffer.from(o.key), o.since],
+  )
+  for (const { event } of rows) {
+    const parsed = JSON.parse(event) as { source: string; id: string }
+    if (`${parsed.source} ${parsed.id}` !== o.not) return parsed as unknown as Json
+  }
+  return undefined
+}
+
+/** An event that some step may wait for, under one of the keys by which it may. */
+export interface Candidate {
+  readonly tenant: string
+  readonly key: Uint8Array
+  /** Of (source, id). */
+  readonly eventKey: Uint8Array
+  /** ms since the epoch. */
+  readonly receivedAt: number
+  /** CloudEvents JSON. */
+  readonly event: string
+}
+
+/** Keeps events for steps that do not wait yet. To be committed before `takeWaits`. */
+export async function keepEarly(postgres: Postgres, candidates: readonly Candidate[]): Promise<void> {
+  await postgres.query(
+    `INSERT INTO early_events (tenant, key, event_key, received_at, event)
+     SELECT tenant, key, event_key, to_timestamp(ms / 1000), event
+     FROM unnest($1::text[], $2::bytea[], $3::bytea[], $4::float8[], $5::text[]) AS c (tenant, key, event_key, ms, event)
+     ON CONFLICT DO NOTHING`,
+    [
+      candidates.map(({ tenant }) => tenant),
+      candidates.map(({ key }) => Buffer.from(key)),
+      candidates.map(({ eventKey }) => Buffer.from(eventKey)),
+      candidates.map(({ receivedAt }) => receivedAt),
+      candidates.map(({ event }) => event),
+    ],
+  )
+}
+
+/** Takes the steps that wait under these keys off the list. */
+export async function takeWaits(
+  tx: PostgresTx,
+  keys: readonly { readonly tenant: string; readonly key: Uint8Array }[],
+): Promise<Wait[]> {
+  const rows = await tx.query<{ tenant: string; key: Buffer; saga_id: string; step: string }>(
+    `DELETE FROM waits w USING (SELECT DISTINCT * FROM unnest($1::text[], $2::bytea[]) AS k (tenant, key)) k
+     WHERE w.tenant = k.tenant AND w.key = k.key RETURNING w.tenant, w.key, w.saga_id, w.step`,
+    [keys.map(({ tenant }) => tenant), keys.map(({ key }) => Buffer.from(key))],
+  )
+  return rows.map(({ tenant, key, saga_id, step }) => ({ tenant, key, sagaId: saga_id, step }))
+}
+
+/** Forgets early events that were received before `before`, ms since the epoch; some thousand at a time. */
+export async function forgetEarly(postgres: Postgres, before: number): Promise<number> {
+  const rows = await postgres.query(
+    `DELETE FROM early_events WHERE ctid = ANY(ARRAY(
+       SELECT ctid FROM early_events WHERE received_at < to_timestamp($1::float8 / 1000) LIMIT 5000)) RETURNING 1`,
+    [before],
+  )
+  return rows.length
+}

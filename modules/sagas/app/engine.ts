@@ -1,0 +1,26 @@
+import type { Act, Chance, Turn } from '../domain/turn.ts'
+import type { Holdings } from './holdings.ts'
+import type { Instance } from './instance.ts'
+import type { Participants } from './participants.ts'
+import type { Committed, Transition } from './transition.ts'
+
+/** What a saga in memory needs from the worker that owns it. */
+export interface Engine {
+  readonly participants: Participants
+  readonly holdings: Holdings
+  readonly chance: Chance
+  /** The database's clock, ms since the epoch. */
+  now(): number
+  /** Durable, or refused. @throws AppError when Postgres refuses what the transition says */
+  commit(transition: Transition & { readonly tenant: string }): Promise<Committed>
+  /** Makes the child saga of a step, if it is not there yet. */
+  startChild(saga: Instance, child: Extract<Act, { kind: 'child' }>): void
+  /** A turn was committed. */
+  observe(saga: Instance, turn: Turn): void
+  /** Mail came for sagas that may be here. */
+  readMail(ids: readonly string[]): void
+  /** The saga is not in this worker's memory any more. */
+  forget(saga: Instance): void
+  /** Something went wrong that should not: the saga is given free, and tried again later. */
+  abandon(saga: Instance, error: unknown): void
+}

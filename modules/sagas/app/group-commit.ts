@@ -1,0 +1,141 @@
+import { AppError, type Clock, codeOf, type Logger, messageOf, type Postgres } from '@splitstream/kernel'
+import { writeTransitions } from '../adapters/commit-statement.ts'
+import { tellOwners } from '../adapters/mail.ts'
+import { settleDoubt, startedBy } from '../adapters/sagas-table.ts'
+import { hasSideEffects, writeSideEffects } from '../adapters/side-effects.ts'
+import { type Committed, isStart, type Transition } from './transition.ts'
+
+/** Transitions in one commit at most. */
+const maxGroup = 256
+
+export interface GroupCommitDeps {
+  readonly postgres: Postgres
+  readonly clock: Clock
+  readonly logger: Logger
+  /** The worker's id while its lease holds; undefined after that. */
+  owner(): number | undefined
+  /** Sagas of this process that were sent mail in a commit. */
+  onMail(ids: readonly string[]): void
+}
+
+interface Waiting {
+  readonly transition: Transition & { readonly tenant: string }
+  resolve(committed: Committed): void
+  reject(error: unknown): void
+}
+
+/**
+ * Commits the transitions of many sagas together: while one commit is under way the next group gathers, so that the cost of
+ * a round trip and a sync is shared by all that wait for it (group commit; Gray and Reuter, 1992).
+ *
+ * A commit that fails is in doubt: it may have been written. What was, is found out by the saga's count of transitions, and
+ * only the rest is written again. So a transition is written once, or refused because the saga has another owner.
+ */
+export class GroupCommit {
+  readonly #deps: GroupCommitDeps
+  #waiting: Waiting[] = []
+  #running: Promise<void> | undefined
+
+  constructor(deps: GroupCommitDeps) {
+    this.#deps = deps
+  }
+
+  /** Resolves when the transition is durable, or refused. @throws AppError when Postgres refuses what it says for good */
+  commit(transition: Transition & { readonly tenant: string }): Promise<Committed> {
+    return new Promise((resolve, reject) => {
+      this.#waiting.push({ transition, resolve, reject })
+      this.#running ??= this.#run()
+    })
+  }
+
+  async #run(): Promise<void> {
+    // What arrives in the same turn of the event loop shares the first commit.
+    await Promise.resolve()
+    while (this.#waiting.length > 0) await this.#write(this.#waiting.splice(0, maxGroup))
+    this.#running = undefined
+  }
+
+  /** Writes a group; ends when each of it is settled. */
+  async #write(group: Waiting[]): Promise<void> {
+    let rest = group
+    for (let pause = 50; rest.length > 0; pause = Math.min(pause * 2, 2_000)) {
+      const owner = this.#deps.owner()
+      if (owner === undefined) return settleAll(rest, { kind: 'lost' })
+      try {
+        return await this.#settle(rest, await this.#attempt(owner, rest))
+      } catch (error) {
+        if (isFinal(error)) return await this.#isolate(rest, error)
+        this.#deps.logger.warn('sagas cannot be committed; trying again', {
+          error: messageOf(error),
+          sagas: rest.length,
+        })
+      }
+      await this.#deps.clock.sleep(pause)
+      rest = await this.#undecided(owner, rest).catch(() => rest)
+    }
+  }
+
+  async #attempt(owner: number, group: readonly Waiting[]): Promise<Map<string, number>> {
+    const { postgres, onMail } = this.#deps
+    const transitions = group.map(({ transition }) => transition)
+    if (!transitions.some(hasSideEffects)) return await writeTransitions(postgres, owner, transitions)
+    let told: string[] = []
+    const written = await postgres.tx(async (tx) => {
+      const kept = await writeTransitions(tx, owner, transitions)
+      told = await writeSideEffects(
+        tx,
+        transitions.filter(({ id }) => kept.has(id)),
+      )
+      return kept
+    })
+    onMail(told)
+    // Owners elsewhere look once a second anyway.
+    tellOwners(postgres, told).catch(() => undefined)
+    return written
+  }
+
+  async #settle(group: readonly Waiting[], written: ReadonlyMap<string, number>): Promise<void> {
+    for (const { transition, resolve, reject } of group) {
+      const mail = written.get(transition.id)
+      if (mail !== undefined) resolve({ kind: 'kept', mail })
+      else if (isStart(transition) && transition.key) {
+        const { key } = transition
+        startedBy(this.#deps.postgres, key).then((sagaId) => {
+          if (sagaId === undefined) reject(new AppError('INTERNAL', 'A start was refused, and nothing was started'))
+          else resolve(sagaId === transition.id ? { kind: 'kept', mail: 0 } : { kind: 'exists', sagaId })
+        }, reject)
+      } else resolve(isStart(transition) ? { kind: 'kept', mail: 0 } : { kind: 'lost' })
+    }
+  }
+
+  /** After a commit in doubt: settles what is certain and returns what is not. */
+  async #undecided(owner: number, group: Waiting[]): Promise<Waiting[]> {
+    const { written, lost } = await settleDoubt(
+      this.#deps.postgres,
+      owner,
+      group.map(({ transition }) => transition),
+    )
+    return group.filter(({ transition: { id }, resolve }) => {
+      const mail = written.get(id)
+      if (mail !== undefined) resolve({ kind: 'kept', mail })
+      else if (lost.has(id)) resolve({ kind: 'lost' })
+      return mail === undefined && !lost.has(id)
+    })
+  }
+
+  /** One bad transition must not fail the others: each is tried for itself. */
+  async #isolate(group: Waiting[], error: unknown): Promise<void> {
+    if (group.length === 1) return group[0]!.reject(error)
+    for (const one of group) await this.#write([one])
+  }
+}
+
+function settleAll(group: readonly Waiting[], committed: Committed): void {
+  for (const { resolve } of group) resolve(committed)
+}
+
+/** Postgres understood the statement and will never take it. */
+function isFinal(error: unknown): boolean {
+  const code = codeOf(error)
+  return code === 'INTERNAL' || code === 'CONFLICT'
+}

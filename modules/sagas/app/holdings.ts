@@ -1,0 +1,105 @@
+import { type Clock, type Logger, messageOf, type Postgres } from '@splitstream/kernel'
+import { acquireLock } from '../adapters/locks.ts'
+import { sendMail, tellOwners } from '../adapters/mail.ts'
+import { earlyEvent, registerWait } from '../adapters/waits.ts'
+import { deliverEvent, grantLock } from '../domain/deliver.ts'
+import type { Json } from '../domain/json.ts'
+import type { Act } from '../domain/turn.ts'
+import type { Instance } from './instance.ts'
+import type { LockHint } from './lock-hint.ts'
+import type { Message } from './message.ts'
+import { childMessage } from './to-transition.ts'
+import { waitKey } from './wait-key.ts'
+
+/** How long Redis keeps others from asking Postgres for a lock, ms. Too long costs speed after a crash, nothing else. */
+const hintMs = 2_000
+/** How much earlier than the saga an event may have come that it waits for, ms. */
+const earlierMs = 5_000
+
+export interface HoldingsDeps {
+  readonly postgres: Postgres
+  readonly clock: Clock
+  readonly logger: Logger
+  readonly hint: LockHint
+  /** Mail was sent to these sagas, which have an owner: perhaps this worker. */
+  onMail(ids: readonly string[]): void
+}
+
+/**
+ * What sagas hold or ask for outside of their own row: locks, awaited events, messages to others. The intent is in the journal
+ * before any of this is done, and all of it can be done again, so a worker that takes a saga over just does it again.
+ */
+export class Holdings {
+  readonly #deps: HoldingsDeps
+
+  constructor(deps: HoldingsDeps) {
+    this.#deps = deps
+  }
+
+  /** Grants the lock to the step, or has the saga stand in line until a message says that it is free. */
+  takeLock(saga: Instance, step: string, key: string): void {
+    void this.persist(saga, async () => {
+      const name = `${saga.tenant}/${key}`
+      if ((await this.#deps.hint.acquire(name, saga.id, hintMs)) === 'held') await this.#deps.clock.sleep(hintMs / 10)
+      const fence = await acquireLock(this.#deps.postgres, { tenant: saga.tenant, key }, saga.id, step)
+      // The hint stays with a holder until it expires: meanwhile others spare Postgres the question.
+      if (fence === undefined) await this.#deps.hint.release(name, saga.id)
+      saga.push((turn) => {
+        if (fence !== undefined) grantLock(turn, step, fence)
+      })
+    })
+  }
+
+  /** Has events looked at for the step, those that came before among them. */
+  awaitEvent(saga: Instance, { step, type, match }: Extract<Act, { kind: 'await' }>): void {
+    void this.persist(saga, async () => {
+      const key = waitKey(type, match)
+      const { tenant, id, state } = saga
+      await registerWait(this.#deps.postgres, { tenant, key, sagaId: id, step })
+      // One that came just before is in one of the two places: whoever looks second sees what the other wrote first.
+      const since = state.origin.received ?? state.at - earlierMs
+      const event = await earlyEvent(this.#deps.postgres, { tenant, key, since, not: state.origin.event })
+      saga.push((turn) => {
+        if (event !== undefined) deliverEvent(turn, step, event as Json)
+      })
+    })
+  }
+
+  /** Sends a message that its receiver takes in once, if it is the same message. */
+  send(saga: Instance, to: string, message: Message): void {
+    void this.persist(saga, async () => {
+      await this.deliver([{ to, message }])
+      saga.push()
+    })
+  }
+
+  tellParent(saga: Instance): void {
+    const { parent } = saga.state.origin
+    if (parent === undefined) return
+    // The saga has ended, and may be gone from memory before this is done: then the parent asks again.
+    this.deliver([{ to: parent, message: childMessage(saga.id, saga.plan, saga.state) as unknown as Message }]).catch(
+      (error: unknown) => this.#deps.logger.warn('a parent saga was not told', { error: messageOf(error) }),
+    )
+  }
+
+  /** Sends messages, in one transaction. @throws AppError UNAVAILABLE */
+  async deliver(letters: readonly { readonly to: string; readonly message: Message }[]): Promise<void> {
+    const { postgres, onMail } = this.#deps
+    const bodies = letters.map(({ to, message }) => ({ to, body: JSON.stringify(message) }))
+    const owned = await postgres.tx((tx) => sendMail(tx, bodies))
+    onMail(owned)
+    tellOwners(postgres, owned).catch(() => undefined)
+  }
+
+  /** Tries until it is done or the saga is somebody else's. */
+  async persist(saga: Instance, work: () => Promise<void>): Promise<void> {
+    for (let pause = 50; !saga.gone; pause = Math.min(pause * 2, 2_000)) {
+      try {
+        return await work()
+      } catch (error) {
+        this.#deps.logger.warn('a saga cannot get what it asks for; trying again', { error: messageOf(error) })
+        await this.#deps.clock.sleep(pause)
+      }
+    }
+  }
+}

@@ -1,0 +1,162 @@
+import { advance } from '../domain/advance.ts'
+import type { Plan } from '../domain/plan.ts'
+import type { SagaState } from '../domain/state.ts'
+import { Turn } from '../domain/turn.ts'
+import type { Engine } from './engine.ts'
+import { type Message, takeIn } from './message.ts'
+import { perform } from './perform.ts'
+import { transitionOf } from './to-transition.ts'
+import type { Committed, Start } from './transition.ts'
+
+/** A timer of Node cannot be longer, ms. */
+const longestTimer = 2 ** 31 - 1
+
+export interface Identity {
+  readonly id: string
+  readonly tenant: string
+  readonly plan: Plan
+  readonly state: SagaState
+  readonly fence: string
+  /** The lease under which it is held. */
+  readonly signal: AbortSignal
+  readonly seq: number
+  readonly mailSeen: number
+}
+
+/**
+ * One saga while this worker owns it. It goes on in turns, one at a time: what has happened since the last turn (answers,
+ * messages, a timer) is taken in, the turn is committed, then what it asks for is done. It leaves the worker's memory when it
+ * has ended, when there is nothing to do for long, or when the lease is lost; then it is never touched again.
+ */
+export class Instance {
+  readonly engine: Engine
+  readonly id: string
+  readonly tenant: string
+  readonly plan: Plan
+  readonly state: SagaState
+  readonly fence: string
+  readonly signal: AbortSignal
+  #seq: number
+  #mailSeen: number
+  #mailTaken: string[] = []
+  readonly #known = new Set<string>()
+  #work: ((turn: Turn) => void)[] = []
+  #running = false
+  #gone = false
+  #timer: NodeJS.Timeout | undefined
+
+  constructor(engine: Engine, identity: Identity) {
+    this.engine = engine
+    this.id = identity.id
+    this.tenant = identity.tenant
+    this.plan = identity.plan
+    this.state = identity.state
+    this.fence = identity.fence
+    this.signal = identity.signal
+    this.#seq = identity.seq
+    this.#mailSeen = identity.mailSeen
+  }
+
+  /** Ended, given free or lost: nothing that happens now is this worker's business. */
+  get gone(): boolean {
+    return this.#gone || this.signal.aborted
+  }
+
+  /** Something has happened; the next turn takes it in. Without work the turn only looks where the saga stands. */
+  push(work: (turn: Turn) => void = () => undefined): void {
+    if (this.gone) return
+    this.#work.push(work)
+    if (!this.#running) void this.#run()
+  }
+
+  /** Messages as they were read: each is taken in once. */
+  deliver(seen: number, letters: readonly { readonly id: string; readonly body: string }[]): void {
+    this.#mailSeen = Math.max(this.#mailSeen, seen)
+    for (const { id, body } of letters) {
+      if (this.#known.has(id)) continue
+      this.#known.add(id)
+      const message = JSON.parse(body) as Message
+      this.push((turn) => {
+        this.#mailTaken.push(id)
+        takeIn(turn, message)
+      })
+    }
+  }
+
+  /** The first turn, which makes the saga. */
+  async begin(
+    start: Pick<Start, 'name' | 'version' | 'key'>,
+    held: boolean,
+    first: (turn: Turn) => void,
+  ): Promise<Committed> {
+    this.#running = true
+    const turn = this.#turn()
+    first(turn)
+    if (held) advance(turn)
+    const wish = transitionOf(this, turn, this.#seq, 0, [])
+    const transition = held ? wish : { ...wish, release: { dueAt: this.state.at } }
+    const committed = await this.engine.commit({ ...transition, ...start, tenant: this.tenant })
+    if (committed.kind !== 'kept' || transition.release) this.#leave()
+    this.#after(turn, committed)
+    this.#running = false
+    if (this.#work.length > 0) void this.#run()
+    return committed
+  }
+
+  async #run(): Promise<void> {
+    this.#running = true
+    clearTimeout(this.#timer)
+    try {
+      while (this.#work.length > 0 && !this.gone) {
+        const turn = this.#turn()
+        for (const work of this.#work.splice(0)) work(turn)
+        advance(turn)
+        await this.#commit(turn)
+      }
+    } catch (error) {
+      this.engine.abandon(this, error)
+      this.#leave()
+    }
+    this.#running = false
+  }
+
+  async #commit(turn: Turn): Promise<void> {
+    const taken = this.#mailTaken.splice(0)
+    const transition = transitionOf(this, turn, this.#seq, this.#mailSeen, taken)
+    const written = transition.lines !== '' || taken.length > 0
+    if (!written && !transition.release) {
+      perform(this, turn.acts)
+      return this.#sleep(turn)
+    }
+    const committed = await this.engine.commit({ ...transition, tenant: this.tenant })
+    if (committed.kind !== 'kept' || transition.release) this.#leave()
+    this.#after(turn, committed)
+  }
+
+  #after(turn: Turn, committed: Committed): void {
+    if (committed.kind !== 'kept') return
+    this.#seq++
+    this.engine.observe(this, turn)
+    perform(this, turn.acts)
+    if (this.gone) return
+    if (committed.mail > this.#mailSeen) this.engine.readMail([this.id])
+    this.#sleep(turn)
+  }
+
+  #sleep({ wakeAt, t }: Turn): void {
+    if (wakeAt === undefined || this.gone) return
+    clearTimeout(this.#timer)
+    this.#timer = setTimeout(() => this.push(), Math.min(longestTimer, Math.max(0, wakeAt - t)))
+  }
+
+  #turn(): Turn {
+    const { engine, state } = this
+    return new Turn(this.id, this.plan, state, Math.round(engine.now() - state.at), engine.chance)
+  }
+
+  #leave(): void {
+    this.#gone = true
+    clearTimeout(this.#timer)
+    this.engine.forget(this)
+  }
+}

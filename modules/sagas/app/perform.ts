@@ -1,0 +1,58 @@
+import { ExpressionError } from '../domain/expression.ts'
+import { failCall, postpone, settleCall, settleUndo } from '../domain/settle.ts'
+import type { Act } from '../domain/turn.ts'
+import { buildRequest } from './build-request.ts'
+import type { Instance } from './instance.ts'
+
+/** A postponement up to this long is waited for in memory, ms; a longer one is written down. */
+const shortMs = 1_000
+
+/** Does what a committed turn asks for. Nothing here throws: what comes of it is pushed to the saga. */
+export function perform(saga: Instance, acts: readonly Act[]): void {
+  for (const act of acts) {
+    switch (act.kind) {
+      case 'call':
+        void call(saga, act)
+        break
+      case 'lock':
+        saga.engine.holdings.takeLock(saga, act.step, act.key)
+        break
+      case 'await':
+        saga.engine.holdings.awaitEvent(saga, act)
+        break
+      case 'child':
+        saga.engine.startChild(saga, act)
+        break
+      case 'undo-child':
+        saga.engine.holdings.send(saga, act.childId, { kind: 'undo' })
+        break
+      case 'tell-parent':
+        saga.engine.holdings.tellParent(saga)
+        break
+      case 'emit':
+        // In the outbox already.
+        break
+    }
+  }
+}
+
+type Call = Extract<Act, { kind: 'call' }>
+
+async function call(saga: Instance, act: Call): Promise<void> {
+  const { step, undo, look } = act
+  try {
+    const request = buildRequest(saga, step, undo, look)
+    const outcome = await saga.engine.participants.call(
+      { ...request, tenant: saga.tenant, undo, fence: saga.fence, traceparent: saga.state.origin.trace },
+      saga.signal,
+    )
+    if (outcome.kind === 'postponed') {
+      if (outcome.afterMs <= shortMs) return void setTimeout(() => saga.gone || void call(saga, act), outcome.afterMs)
+      return saga.push((turn) => postpone(turn, step, undo, outcome.afterMs, outcome.why))
+    }
+    saga.push((turn) => (undo ? settleUndo(turn, step, look, outcome) : settleCall(turn, step, look, outcome)))
+  } catch (error) {
+    if (error instanceof ExpressionError) return saga.push((turn) => failCall(turn, step, undo, error.message))
+    saga.engine.abandon(saga, error)
+  }
+}

@@ -1,0 +1,91 @@
+import { encodeEntries } from '../domain/entry.ts'
+import type { Json } from '../domain/json.ts'
+import type { Plan } from '../domain/plan.ts'
+import { resultOf } from '../domain/scope.ts'
+import type { SagaState } from '../domain/state.ts'
+import type { EmittedEvent, Turn } from '../domain/turn.ts'
+import type { SagaEnd, Transition } from './transition.ts'
+
+/** A saga that has nothing to do for longer than this is given free, ms. */
+const parkMs = 10_000
+
+interface Saga {
+  readonly id: string
+  readonly plan: Plan
+  readonly state: SagaState
+  readonly fence: string
+}
+
+/** What a turn writes. The saga is given free in the same commit when nothing is left to do for it here and now. */
+export function transitionOf(
+  { id, plan, state, fence }: Saga,
+  turn: Turn,
+  seq: number,
+  mailSeen: number,
+  mailTaken: readonly string[],
+): Transition {
+  const ended = state.status === 'completed' || state.status === 'compensated'
+  return {
+    id,
+    fence,
+    seq,
+    lines: encodeEntries(turn.entries),
+    status: state.status,
+    problem: problemOf(state),
+    release: releaseOf(state, turn),
+    mailSeen,
+    mailTaken,
+    outbox: turn.acts.flatMap((act) => (act.kind === 'emit' ? [eventOf(id, act.step, act.event)] : [])),
+    end: ended && turn.entries.length > 0 ? endOf(id, plan, state) : undefined,
+  }
+}
+
+function releaseOf(state: SagaState, { acts, wakeAt, t }: Turn): Transition['release'] {
+  if (acts.some(({ kind }) => kind !== 'emit')) return undefined
+  for (const { status, undo } of state.steps.values()) {
+    if (status === 'calling' || undo?.status === 'calling') return undefined
+  }
+  if (wakeAt === undefined) return { dueAt: null }
+  return wakeAt - t > parkMs ? { dueAt: state.at + wakeAt } : undefined
+}
+
+/** What keeps the saga from going on: shown in lists as soon as an undo fails, or a step has failed several times. */
+function problemOf(state: SagaState): string | null {
+  if (state.halted) return `${state.halted.step ?? 'saga'}: ${state.halted.code}: ${state.halted.detail}`
+  if (state.status === 'completed' || state.status === 'compensated') return null
+  for (const [id, { undo }] of state.steps) {
+    if (undo?.problem) return `undo of ${id}: ${undo.problem.code}: ${undo.problem.detail}`
+  }
+  for (const [id, step] of state.steps) {
+    if (step.status === 'retrying' && step.attempts >= 3 && step.problem) {
+      return `${id}: ${step.problem.code}: ${step.problem.detail}`
+    }
+  }
+  return null
+}
+
+function endOf(id: string, plan: Plan, state: SagaState): SagaEnd | undefined {
+  let holdings = false
+  for (const { step } of plan.steps.values()) if ('lock' in step || 'waitFor' in step) holdings = true
+  const { parent } = state.origin
+  const told = parent === undefined ? undefined : { id: parent, message: childMessage(id, plan, state) }
+  return holdings || told ? { holdings, parent: told } : undefined
+}
+
+/** What a parent is told about the end of its child. */
+export function childMessage(id: string, plan: Plan, state: SagaState): Json {
+  const output = state.status === 'completed' ? resultOf(plan, state) : null
+  return { kind: 'child', step: state.origin.step ?? '', childId: id, as: state.status, output }
+}
+
+/** A CloudEvent whose id is that of the step, so that emitting it twice is emitting it once. */
+function eventOf(sagaId: string, step: string, { type, source, subject, data }: EmittedEvent): string {
+  return JSON.stringify({
+    specversion: '1.0',
+    id: `${sagaId}.${step}`,
+    type,
+    source,
+    ...(subject !== undefined && { subject }),
+    ...(data !== undefined && { datacontenttype: 'application/json', data }),
+  })
+}

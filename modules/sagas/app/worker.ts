@@ -1,0 +1,281 @@
+import {
+  AppError,
+  type Clock,
+  codeOf,
+  type Logger,
+  messageOf,
+  type Postgres,
+  type Random,
+  uuidv7,
+} from '@splitstream/kernel'
+import { callWaiters } from '../adapters/locks.ts'
+import { mailChannel, readMail, sagasWithMail } from '../adapters/mail.ts'
+import { type Claimed, claimDue, giveBack, nextDueIn } from '../adapters/sagas-table.ts'
+import { freeExpired } from '../adapters/workers.ts'
+import { repeatActs } from '../domain/begin.ts'
+import { decodeEntries } from '../domain/entry.ts'
+import { loseCalls } from '../domain/settle.ts'
+import { foldEntries } from '../domain/state.ts'
+import type { Act, Chance, Turn } from '../domain/turn.ts'
+import type { Engine } from './engine.ts'
+import { GroupCommit } from './group-commit.ts'
+import { Holdings } from './holdings.ts'
+import { Instance } from './instance.ts'
+import { Lease, type Term } from './lease.ts'
+import type { LockHint } from './lock-hint.ts'
+import { newSaga, type SagaRequest } from './new-saga.ts'
+import type { Participants } from './participants.ts'
+import type { Plans } from './plans.ts'
+import type { Committed, Transition } from './transition.ts'
+
+/** The worker looks for what it was not told of at least this often, ms. */
+const lookMs = 1_000
+/** Sagas claimed at once; after an outage thousands may be due. */
+const maxClaim = 200
+/** How long an abandoned saga rests, ms. */
+const restMs = 60_000
+
+export interface WorkerDeps {
+  readonly postgres: Postgres
+  readonly participants: Participants
+  readonly hint: LockHint
+  readonly plans: Plans
+  readonly clock: Clock
+  readonly random: Random
+  readonly logger: Logger
+  /** For operators: the host and process. */
+  readonly name: string
+  /** Sagas in memory at most. */
+  readonly capacity: number
+  /** A turn of a saga was committed here. */
+  onTurn(saga: Instance, turn: Turn): void
+}
+
+/**
+ * Runs sagas: those that are started here, and those that are due and have no owner. Any worker can run any saga; which one
+ * does is decided by the lease and the fencing number in the saga's row. What a worker is told (by a start, by a
+ * notification, by its own timers) it does at once; once a second it looks for what it was not told of.
+ */
+export class SagaWorker implements Engine {
+  readonly participants: Participants
+  readonly holdings: Holdings
+  readonly chance: Chance
+  readonly #deps: WorkerDeps
+  readonly #lease: Lease
+  readonly #group: GroupCommit
+  readonly #instances = new Map<string, Instance>()
+  #stopped = false
+  #looking: Promise<void> | undefined
+  #again = false
+  /** Sagas that are due were left to others for want of room. */
+  #full = false
+  #timer: NodeJS.Timeout | undefined
+  #lastLocks = 0
+  #ears: { stop(): Promise<void> } | undefined
+  #failing: string | undefined
+
+  constructor(deps: WorkerDeps) {
+    this.#deps = deps
+    const { postgres, clock, logger, name } = deps
+    this.participants = deps.participants
+    this.chance = { fraction: () => deps.random.fraction(), id: () => uuidv7(deps.random, this.now()) }
+    this.#lease = new Lease({ postgres, clock, logger, name, onTerm: () => this.look() })
+    const onMail = (ids: readonly string[]) => this.#heard(ids)
+    this.#group = new GroupCommit({ postgres, clock, logger, owner: () => this.#lease.current()?.worker, onMail })
+    this.holdings = new Holdings({ postgres, clock, logger, hint: deps.hint, onMail })
+  }
+
+  /** Sagas in memory. */
+  get held(): number {
+    return this.#instances.size
+  }
+
+  /** Why the worker does nothing at the moment, if that is so. */
+  get failing(): string | undefined {
+    return this.#lease.current() ? this.#failing : 'it has no lease'
+  }
+
+  async start(): Promise<void> {
+    await this.#lease.start()
+    this.#ears = this.#deps.postgres.listen(mailChannel, (id) => this.#heard([id]))
+    this.look()
+  }
+
+  /** Ends calls that are on their way, and gives all sagas free: others, or the next start, go on with them. */
+  async stop(): Promise<void> {
+    this.#stopped = true
+    clearTimeout(this.#timer)
+    await this.#ears?.stop()
+    await this.#looking
+    await this.#lease.stop()
+  }
+
+  now(): number {
+    return this.#lease.now()
+  }
+
+  /**
+   * Makes a saga, durable when this resolves, and runs it here; when the worker has its hands full, whoever is free first.
+   * @throws AppError OVERLOADED or UNAVAILABLE: nothing is known to be made, and the same request can be sent again
+   */
+  async begin(request: SagaRequest): Promise<Committed & { readonly id: string }> {
+    const term = this.#term()
+    const held = this.#instances.size < this.#deps.capacity && !this.#stopped
+    const id = request.id ?? this.chance.id()
+    const saga = newSaga(this, term, id, request, this.now())
+    if (held) this.#instances.set(id, saga.instance)
+    const committed = await saga.instance.begin(saga.start, held, saga.first)
+    if (committed.kind === 'kept' && !held) this.look()
+    return { ...committed, id: committed.kind === 'exists' ? committed.sagaId : id }
+  }
+
+  commit(transition: Transition & { readonly tenant: string }): Promise<Committed> {
+    return this.#group.commit(transition)
+  }
+
+  observe(saga: Instance, turn: Turn): void {
+    this.#deps.onTurn(saga, turn)
+  }
+
+  readMail(ids: readonly string[]): void {
+    this.#read(ids).catch((error: unknown) => {
+      this.#deps.logger.warn('mail of sagas cannot be read; trying again', { error: messageOf(error) })
+    })
+  }
+
+  startChild(saga: Instance, child: Extract<Act, { kind: 'child' }>): void {
+    void this.holdings.persist(saga, async () => {
+      const plan = await this.#deps.plans.newest(saga.tenant, child.saga).catch((error: unknown) => {
+        if (codeOf(error) === 'NOT_FOUND') return undefined
+        throw error
+      })
+      if (!plan) {
+        const d = `the saga ${child.saga} is not published, or retired`
+        return saga.push((turn) =>
+          turn.add({ e: 'failed', s: child.step, t: turn.t, fx: 'none', c: 'NO_SUCH_SAGA', d }),
+        )
+      }
+      const from = {
+        parent: saga.id,
+        step: child.step,
+        ...(saga.state.origin.trace && { trace: saga.state.origin.trace }),
+      }
+      await this.begin({ id: child.childId, tenant: saga.tenant, plan, input: child.input, from })
+      saga.push()
+    })
+  }
+
+  forget(saga: Instance): void {
+    if (this.#instances.get(saga.id) === saga) this.#instances.delete(saga.id)
+    if (!this.#full || this.#instances.size > this.#deps.capacity * 0.9) return
+    this.#full = false
+    this.look()
+  }
+
+  abandon(saga: Instance, error: unknown): void {
+    this.#deps.logger.error('a saga went wrong; it is tried again later', {
+      saga: saga.id,
+      code: codeOf(error),
+      error: messageOf(error),
+    })
+    this.forget(saga)
+    giveBack(this.#deps.postgres, saga.id, saga.fence, restMs).catch((failure: unknown) => {
+      this.#deps.logger.warn('a saga cannot be given free', { saga: saga.id, error: messageOf(failure) })
+    })
+  }
+
+  /** Looks for work now; again when the next is known to be due, and once a second in any case. */
+  look(): void {
+    if (this.#stopped) return
+    if (this.#looking) {
+      this.#again = true
+      return
+    }
+    clearTimeout(this.#timer)
+    this.#again = false
+    this.#looking = this.#look()
+      .then(
+        (next) => {
+          this.#failing = undefined
+          return next
+        },
+        (error: unknown) => {
+          this.#failing = messageOf(error)
+          this.#deps.logger.warn('looking for sagas failed', { error: this.#failing })
+          return lookMs
+        },
+      )
+      .then((next) => {
+        this.#looking = undefined
+        if (this.#stopped) return
+        if (this.#again) return this.look()
+        this.#timer = setTimeout(() => this.look(), next)
+      })
+  }
+
+  /** @returns ms until the next look */
+  async #look(): Promise<number> {
+    const { postgres, logger, clock, capacity } = this.#deps
+    const term = this.#lease.current()
+    if (!term) return lookMs
+    const freed = await freeExpired(postgres)
+    if (freed > 0) logger.warn('a worker is gone; its sagas go on', { sagas: freed })
+    const room = Math.min(maxClaim, capacity - this.#instances.size)
+    this.#full = room <= 0
+    const claimed = room > 0 ? await claimDue(postgres, term.worker, room) : []
+    if (claimed.length > 0) await this.#adopt(term, claimed)
+    await this.#read(await sagasWithMail(postgres, term.worker))
+    if (clock.monotonic() - this.#lastLocks > 5 * lookMs) {
+      this.#lastLocks = clock.monotonic()
+      this.#heard(await callWaiters(postgres))
+    }
+    if (claimed.length === maxClaim) return 0
+    const due = await nextDueIn(postgres)
+    return due === undefined ? lookMs : Math.max(5, Math.min(lookMs, due))
+  }
+
+  async #adopt(term: Term, claimed: readonly Claimed[]): Promise<void> {
+    for (const row of claimed) {
+      try {
+        const plan = await this.#deps.plans.of(row.tenant, row.name, row.version)
+        const state = foldEntries(decodeEntries(row.journal))
+        const { id, tenant, fence, seq } = row
+        const saga = new Instance(this, { id, tenant, plan, state, fence, signal: term.signal, seq, mailSeen: 0 })
+        this.#instances.set(id, saga)
+        saga.push((turn) => {
+          loseCalls(turn)
+          repeatActs(turn)
+        })
+      } catch (error) {
+        this.#deps.logger.error('a saga cannot be taken over', { saga: row.id, error: messageOf(error) })
+        await giveBack(this.#deps.postgres, row.id, row.fence, restMs)
+      }
+    }
+    await this.#read(claimed.filter(({ mail }) => mail > 0).map(({ id }) => id))
+  }
+
+  async #read(ids: readonly string[]): Promise<void> {
+    const mine = ids.filter((id) => this.#instances.has(id))
+    if (mine.length === 0) return
+    for (const { sagaId, seen, letters } of await readMail(this.#deps.postgres, mine)) {
+      this.#instances.get(sagaId)?.deliver(seen, letters)
+    }
+  }
+
+  #heard(ids: readonly string[]): void {
+    const mine = ids.filter((id) => this.#instances.has(id))
+    if (mine.length > 0) this.readMail(mine)
+    // Those without an owner are due now.
+    if (mine.length < ids.length || ids.length === 0) this.look()
+  }
+
+  #term(): Term {
+    const term = this.#lease.current()
+    if (!term) {
+      throw new AppError('UNAVAILABLE', 'Sagas cannot be run at the moment: Postgres does not answer', {
+        retryAfterMs: 1_000,
+      })
+    }
+    return term
+  }
+}

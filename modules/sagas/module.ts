@@ -1,0 +1,91 @@
+import type { IngestAppend } from '@splitstream/ingest/contract'
+import type { Breakers, Clock, Logger, LogReader, Metrics, Module, Postgres, Random } from '@splitstream/kernel'
+import { definitionRoutes } from './adapters/definition-routes.ts'
+import { Definitions } from './adapters/definitions.ts'
+import { createParticipants } from './adapters/participants/participants.ts'
+import { ensurePartitions } from './adapters/partitions.ts'
+import { SagaRows } from './adapters/saga-rows.ts'
+import { startRoute } from './adapters/start-route.ts'
+import type { SagaDeps } from './app/deps.ts'
+import { Ends } from './app/ends.ts'
+import { type LockHint, noLockHint } from './app/lock-hint.ts'
+import { Plans } from './app/plans.ts'
+import { SagaWorker } from './app/worker.ts'
+
+export type { LockHint } from './app/lock-hint.ts'
+
+export interface SagasDeps {
+  readonly log: LogReader
+  readonly postgres: Postgres
+  readonly ingest: IngestAppend
+  /** Redis in front of locks; they work without. */
+  readonly hint: LockHint | undefined
+  readonly breakers: Breakers
+  /** What requests to participants are signed with. */
+  readonly signingSecret: (tenant: string) => Uint8Array
+  readonly clock: Clock
+  readonly random: Random
+  readonly logger: Logger
+  readonly metrics: Metrics
+  /** This process, for operators. */
+  readonly name: string
+  readonly limits: {
+    /** Sagas in memory at once. */
+    readonly capacity: number
+    /** For how long sagas that have ended are kept, ms. */
+    readonly retainMs: number
+    readonly maxAnswerBytes: number
+    /** Participants that may be reached though their address is private or their URL is http. */
+    readonly allowPrivate: readonly string[]
+  }
+  /** Of Splitstream. */
+  readonly version: string
+}
+
+/** The sagas module: definitions, and the worker that runs what they say. It owns the schema `sagas`. */
+export function createSagasModule(deps: SagasDeps): Module<object> {
+  const { clock, metrics, postgres } = deps
+  const ended = metrics.counter('splitstream_sagas_ended_total', 'Sagas by how they ended', ['status'])
+  const started = metrics.counter('splitstream_sagas_started_total', 'Sagas started')
+  const definitions = new Definitions(postgres)
+  const plans = new Plans(definitions, () => clock.monotonic())
+  const ends = new Ends()
+  const { capacity, maxAnswerBytes, allowPrivate } = deps.limits
+  const participants = createParticipants({
+    ...deps,
+    secret: deps.signingSecret,
+    egress: { allow: allowPrivate },
+    limits: { maxAnswerBytes },
+  })
+  const worker = new SagaWorker({
+    ...deps,
+    participants,
+    hint: deps.hint ?? noLockHint,
+    plans,
+    capacity,
+    onTurn: ({ id, state }, { entries }) => {
+      for (const { e } of entries) if (e === 'start') started.add(1)
+      const last = entries.at(-1)?.e
+      if (last === 'end' || last === 'halt') ended.add(1, { status: state.status })
+      ends.tell(id, state.status)
+    },
+  })
+  metrics.gauge('splitstream_sagas_held', 'Sagas in memory', () => worker.held)
+  const saga: SagaDeps = { worker, plans, definitions, rows: new SagaRows(postgres), ends, clock, answering: new Set() }
+  return {
+    ports: {},
+    routes: [startRoute(saga), ...definitionRoutes(saga)],
+    start: async () => {
+      await ensurePartitions(postgres, clock.now())
+      await worker.start()
+    },
+    stop: async () => {
+      await worker.stop()
+      await participants.close()
+    },
+    health: () => {
+      const reason = worker.failing
+      return reason === undefined ? { state: 'ok' } : { state: 'degraded', reason: `sagas wait: ${reason}` }
+    },
+  }
+}
