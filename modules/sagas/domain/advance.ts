@@ -10,10 +10,18 @@ import type { Turn } from './turn.ts'
  * once they are committed. Ends with the saga waiting (for calls, an instant, an event), ended, or in need of attention.
  */
 export function advance(turn: Turn): void {
+  const { state } = turn
+  goOn(turn)
+  if (state.status === 'completed' || state.status === 'compensated') turn.wakeAt = undefined
+}
+
+function goOn(turn: Turn): void {
   const { plan, state } = turn
   // Each round either adds an entry that ends a step, or is the last one.
   for (;;) {
-    if (state.status === 'compensating') return compensate(turn)
+    if (state.status === 'completed' || state.status === 'compensated') return
+    // Also in need of attention: the undos of other steps go on.
+    if (state.turned) return compensate(turn)
     if (state.status !== 'running') return
     const failed = failedStep(turn)
     if (failed) {
@@ -51,9 +59,12 @@ function walkStep(turn: Turn, step: Step): Progress {
     case 'calling':
       return 'pending'
     case 'retrying':
-      if (now.due > turn.t) turn.wake(now.due)
-      else tryAgain(turn, step.id, now)
-      return turn.state.status === 'running' ? 'pending' : 'failed'
+      if (now.due > turn.t) {
+        turn.wake(now.due)
+        return 'pending'
+      }
+      tryAgain(turn, step, now)
+      return turn.state.status === 'running' ? walkStep(turn, step) : 'failed'
     case 'waiting':
       return 'choice' in step ? walkBranch(turn, step, now) : waitOn(turn, step, now)
   }

@@ -1,3 +1,4 @@
+import { parseInstant } from '@splitstream/storage/contract'
 import type { ChildStep, ChoiceStep, EmitStep, LockStep, Step, WaitForStep, WaitStep } from './definition.ts'
 import { durationMs } from './duration.ts'
 import { ExpressionError } from './expression.ts'
@@ -19,12 +20,13 @@ export function begin(turn: Turn, step: Step): void {
   if ('child' in step) return child(turn, step)
 }
 
-/** Another attempt of a call that is due. */
-export function tryAgain(turn: Turn, id: string, step: StepState): void {
+/** Another attempt of a step that is due: of a call, or, as an operator asked for it, of any. */
+export function tryAgain(turn: Turn, step: Step, now: StepState): void {
+  const { id } = step
   const call = turn.plan.steps.get(id)?.call
-  if (!call) throw new RangeError(`step ${id} has no call to try again`)
-  const next = nextOf(call, step, turn.t)
-  if (next === 'send' || next === 'look') return go(turn, id, step.attempts + 1, next === 'look')
+  if (!call) return begin(turn, step)
+  const next = nextOf(call, now, turn.t)
+  if (next === 'send' || next === 'look') return go(turn, id, now.attempts + 1, next === 'look')
   const d = `it may have taken effect, and ${next.why}: find out, then resolve, skip, retry or cancel`
   turn.add({ e: 'halt', s: id, t: turn.t, c: 'RECONCILE', d })
 }
@@ -56,10 +58,10 @@ function wait(turn: Turn, { id, wait }: WaitStep): void {
   if ('for' in wait) return turn.add({ e: 'wait', s: id, t: turn.t, u: turn.t + durationMs(wait.for) })
   const until = turn.evaluate(id, () => {
     const text = turn.plan.steps.get(id)!.values.get('until')!(turn.scope())
-    const at = typeof text === 'string' ? Date.parse(text) : Number.NaN
-    if (Number.isNaN(at))
-      throw new ExpressionError(`wait.until gave ${JSON.stringify(text)}, which is no RFC 3339 instant`)
-    return at - turn.state.at
+    const micros = typeof text === 'string' ? parseInstant(text) : undefined
+    if (micros === undefined)
+      throw new ExpressionError(`wait.until gave ${excerpt(text)}, which is no RFC 3339 instant`)
+    return Math.ceil(micros / 1000) - turn.state.at
   })
   if (until) turn.add({ e: 'wait', s: id, t: turn.t, u: until.value })
 }
@@ -111,9 +113,9 @@ function childOf(turn: Turn, { id, child }: ChildStep, childId: string): Act | u
  * far. Doing them twice is doing them once.
  */
 export function repeatActs(turn: Turn): void {
-  if (turn.state.turned) return
   for (const [id, { status, childId }] of turn.state.steps) {
-    if (status !== 'waiting') continue
+    // Once the saga is being undone only a child matters: it has to be there to be undone.
+    if (status !== 'waiting' || (turn.state.turned && childId === undefined)) continue
     const step = turn.plan.steps.get(id)?.step
     if (!step) continue
     const act =
@@ -138,5 +140,7 @@ function choose(turn: Turn, { id }: ChoiceStep): void {
 function textOf(value: Json, what: string): string {
   if (typeof value === 'string' && value !== '') return value
   if (typeof value === 'number') return String(value)
-  throw new ExpressionError(`${what} gave ${JSON.stringify(value)}; a text is expected`)
+  throw new ExpressionError(`${what} gave ${excerpt(value)}; a text is expected`)
 }
+
+const excerpt = (value: Json): string => JSON.stringify(value).slice(0, 100)

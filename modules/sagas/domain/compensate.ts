@@ -5,40 +5,42 @@ import type { Turn } from './turn.ts'
 /**
  * Undoes what was done, the step that was begun last first. One undo is tried for the first time only when the one before
  * it was tried: so they begin in order. One that fails waits for its next attempt and keeps nobody: the undos of other
- * steps go on, except those that say that they come `after` it.
+ * steps go on, except those that say that they come `after` it. A stuck one needs attention from then on, whatever goes on.
  */
 export function compensate(turn: Turn): void {
   const { state, t } = turn
   // A call that is on its way may still take effect: its end, or its timeout, says what is owed.
   for (const step of state.steps.values()) if (step.status === 'calling') return
   const owed = [...state.steps].filter(([id, step]) => isOwed(turn, id, step)).reverse()
-  let open = false
   let beginning = false
-  for (const [id, { undo }] of owed) {
-    if (undo?.status === 'done' || undo?.status === 'stuck') continue
-    if (!undo && isBlocked(turn, id)) continue
-    open = true
+  for (const [id, step] of owed) {
+    const { undo, childId } = step
+    if (undo?.status === 'done' || undo?.status === 'stuck' || (!undo && isBlocked(turn, id))) continue
     if (undo?.status === 'calling') {
-      if (undo.attempts === 1) beginning = true
+      // A child is told, and then goes on by itself for as long as it takes.
+      if (undo.attempts === 1 && childId === undefined) beginning = true
     } else if (undo && undo.due > t) turn.wake(undo.due)
     else if (undo) {
       if (!undoStep(turn, id, undo.attempts + 1)) return compensate(turn)
     } else if (!beginning) {
-      beginning = true
-      undoStep(turn, id, 1)
+      const from = overAt(turn, id, step)
+      if (from > t) turn.wake(from)
+      else undoStep(turn, id, 1)
+      beginning = from > t || childId === undefined
     }
   }
-  if (open) return
-  const stuck = owed.find(([, { undo }]) => undo?.status !== 'done')
-  if (!stuck) turn.add({ e: 'end', t, as: 'compensated' })
-  else
-    turn.add({
-      e: 'halt',
-      s: stuck[0],
-      t,
-      c: 'UNDO_STUCK',
-      d: stuck[1].undo?.problem?.detail ?? 'its undo waits for a stuck one',
-    })
+  const stuck = owed.find(([, { undo }]) => undo?.status === 'stuck')
+  if (stuck && !state.halted) {
+    const [s, { undo }] = stuck
+    turn.add({ e: 'halt', s, t, c: 'UNDO_STUCK', d: undo?.problem?.detail ?? '' })
+  }
+  if (owed.every(([, { undo }]) => undo?.status === 'done')) turn.add({ e: 'end', t, as: 'compensated' })
+}
+
+/** When a call that nobody heard of is over, t: it may arrive until then, and its undo must not come first. */
+function overAt(turn: Turn, id: string, { status, problem, lastAt }: StepState): number {
+  const silent = status !== 'done' && (problem?.code === 'LOST' || problem?.code === 'NO_ANSWER')
+  return silent ? lastAt + turn.plan.steps.get(id)!.call!.timeoutMs : 0
 }
 
 /** Owed from the intent on, unless it is certain that nothing happened. */
@@ -46,7 +48,8 @@ export function isOwed(turn: Turn, id: string, step: StepState): boolean {
   const planned = turn.plan.steps.get(id)
   if (!planned) return false
   if ('child' in planned.step) {
-    return planned.step.compensate !== false && step.childId !== undefined && step.status !== 'failed'
+    const compensated = step.status === 'failed' && step.effect === 'none'
+    return planned.step.compensate !== false && step.childId !== undefined && !compensated
   }
   return planned.undo !== undefined && step.effect !== 'none'
 }

@@ -12,7 +12,7 @@ export type Next = 'send' | 'look' | { readonly why: string }
 export function nextOf(call: PlannedCall, tries: Tries, t: number): Next {
   if (tries.effect === 'none') return 'send'
   const forgotten = tries.keyAt >= 0 && t + call.timeoutMs > tries.keyAt + call.keyWindowMs
-  const repeated = call.settings.replaysErrors === true && tries.problem?.code.startsWith('HTTP_5') === true
+  const repeated = call.settings.replaysErrors === true && tries.erred
   if (!forgotten && !repeated) return 'send'
   if (call.lookup) return 'look'
   return { why: forgotten ? 'its participant may have forgotten the key' : 'its participant repeats the error' }

@@ -36,11 +36,11 @@ export type Verdict =
     }
 
 /**
- * Statuses, after RFC 9110 and the Idempotency-Key draft: 2xx is done. 409 (the first request with this key still runs), 425
- * and 429 did nothing: again. 408 and 5xx may have done something: again, with the same key. Any other is a refusal, but
- * 422 after an attempt of unknown effect, which may speak of the key and not of the business: that is for a person.
+ * Statuses, after RFC 9110 and the Idempotency-Key draft: 2xx is done. 425 and 429 did nothing: again. 408, 409 (a request with
+ * this key still runs) and 5xx may have done something, or will: again, with the same key. Any other is a refusal of this
+ * request; what attempts before it did, it does not say.
  */
-export function judge(outcome: Exclude<Outcome, { kind: 'postponed' }>, before: Effect): Verdict {
+export function judge(outcome: Exclude<Outcome, { kind: 'postponed' }>): Verdict {
   if (outcome.kind === 'unknown') {
     return { is: 'again', effect: 'unknown', code: 'NO_ANSWER', detail: outcome.why, afterMs: 0 }
   }
@@ -53,9 +53,9 @@ export function judge(outcome: Exclude<Outcome, { kind: 'postponed' }>, before: 
   const code = `HTTP_${status}`
   const detail = detailOf(status, outcome.body)
   const afterMs = retryAfterMs(outcome.headers['retry-after'])
-  if (status === 409 || status === 425 || status === 429) return { is: 'again', effect: 'none', code, detail, afterMs }
-  if (status === 408 || status >= 500) return { is: 'again', effect: 'unknown', code, detail, afterMs }
-  if (status === 422 && before === 'unknown') return { is: 'again', effect: 'unknown', code, detail, afterMs }
+  if (status === 425 || status === 429) return { is: 'again', effect: 'none', code, detail, afterMs }
+  if (status === 408 || status === 409 || status >= 500)
+    return { is: 'again', effect: 'unknown', code, detail, afterMs }
   return { is: 'refused', code, detail }
 }
 

@@ -7,11 +7,12 @@ export function passedPivot(plan: Plan, state: SagaState): boolean {
   return false
 }
 
-/** False as well while nobody knows whether the pivot is done. */
-export function canTurn(plan: Plan, state: SagaState): boolean {
+/** False as well while nobody knows whether the pivot is done. `without`: a pivot that is known to have had no effect. */
+export function canTurn(plan: Plan, state: SagaState, without?: string): boolean {
   for (const [id, step] of state.steps) {
     if (!plan.steps.get(id)?.pivot) continue
-    if (step.status === 'done' || step.status === 'calling' || step.effect !== 'none') return false
+    if (step.status === 'done' || step.status === 'calling') return false
+    if (step.effect !== 'none' && id !== without) return false
   }
   return true
 }

@@ -43,19 +43,25 @@ export function retryOf(policy: RetryPolicy | undefined, base: Retry): Retry {
   }
 }
 
+/** How the attempts went so far: `firstAt` and `t` (now) in ms since the saga's start. */
+export interface Past {
+  readonly attempts: number
+  readonly firstAt: number
+  readonly t: number
+}
+
+/** When the next attempt is due, not before `leastMs` from now; undefined when the budget does not allow it. */
+export function nextDue(retry: Retry, past: Past, fraction: number, leastMs = 0): number | undefined {
+  if (past.attempts >= retry.attempts) return undefined
+  const due = past.t + Math.max(leastMs, backoffMs(retry, past.attempts, fraction))
+  return due - past.firstAt > retry.withinMs ? undefined : due
+}
+
 /**
- * When the attempt after `attempts` of them is due, or undefined when there is none: t and `firstAt` in ms since the saga's
- * start. `fraction` is random in [0, 1): with jitter 0.5 the wait is between half and all of what the backoff says.
+ * The wait after so many attempts, ms. `fraction` is random in [0, 1): with jitter 0.5 the wait is between half and all of what
+ * the exponential says.
  */
-export function nextDue(
-  retry: Retry,
-  attempts: number,
-  firstAt: number,
-  t: number,
-  fraction: number,
-): number | undefined {
-  if (attempts >= retry.attempts) return undefined
-  const backoff = Math.min(retry.maxMs, retry.initialMs * retry.factor ** (attempts - 1))
-  const due = t + Math.round(backoff * (1 - retry.jitter * fraction))
-  return due - firstAt > retry.withinMs ? undefined : due
+export function backoffMs({ initialMs, factor, maxMs, jitter }: Retry, attempts: number, fraction: number): number {
+  const grown = initialMs * Math.min(factor ** (attempts - 1), Number.MAX_VALUE)
+  return Math.round(Math.min(maxMs, grown) * (1 - jitter * fraction))
 }

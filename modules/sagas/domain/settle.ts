@@ -2,7 +2,7 @@ import type { Scope } from './expression.ts'
 import { judge, type Outcome, type Verdict } from './outcome.ts'
 import { passedPivot } from './pivot.ts'
 import type { PlannedCall, PlannedStep } from './plan.ts'
-import { afterPivotRetry, nextDue, type Retry } from './retry.ts'
+import { afterPivotRetry, backoffMs, nextDue, type Retry } from './retry.ts'
 import type { Tries } from './state.ts'
 import type { Turn } from './turn.ts'
 
@@ -13,7 +13,7 @@ export function settleCall(turn: Turn, id: string, look: boolean, outcome: Ended
   const step = turn.state.steps.get(id)
   const planned = turn.plan.steps.get(id)
   if (step?.status !== 'calling' || !planned?.call) return
-  const verdict = look ? judgeLookup(outcome) : judge(outcome, step.effect)
+  const verdict = look ? judgeLookup(outcome) : judge(outcome)
   if (verdict.is === 'done') return finish(turn, id, planned, outcome)
   if (verdict.is === 'gone') return turn.add({ e: 'retry', ...anew(turn, id, step) })
   const problem = { s: id, t: turn.t, c: verdict.code, d: verdict.detail }
@@ -29,7 +29,7 @@ export function settleUndo(turn: Turn, id: string, look: boolean, outcome: Ended
   const undo = turn.state.steps.get(id)?.undo
   const planned = turn.plan.steps.get(id)?.undo
   if (undo?.status !== 'calling' || !planned) return
-  const verdict = look ? judgeLookup(outcome) : judge(outcome, undo.effect)
+  const verdict = look ? judgeLookup(outcome) : judge(outcome)
   if (verdict.is === 'done') return turn.add({ e: 'undone', s: id, t: turn.t })
   if (verdict.is === 'gone') return turn.add({ e: 'undo-retry', ...anew(turn, id, undo) })
   const problem = { s: id, t: turn.t, c: verdict.code, d: verdict.detail }
@@ -58,27 +58,39 @@ export function postpone(turn: Turn, id: string, undo: boolean, afterMs: number,
 /** The call could not be made, as its expressions cannot be evaluated. They never will. */
 export function failCall(turn: Turn, id: string, undo: boolean, detail: string): void {
   const step = turn.state.steps.get(id)
-  if (!step) return
   const problem = { t: turn.t, c: 'EXPRESSION', d: detail }
-  if (undo) turn.add({ e: 'stuck', s: id, ...problem })
-  else turn.add({ e: 'failed', s: id, fx: step.effect, ...problem })
+  if (undo) {
+    if (step?.undo?.status === 'calling') turn.add({ e: 'stuck', s: id, ...problem })
+  } else if (step?.status === 'calling') turn.add({ e: 'failed', s: id, fx: step.effect, ...problem })
 }
 
 /** Calls that a worker had on their way when it lost the saga: nobody will hear how they ended. */
 export function loseCalls(turn: Turn): void {
   for (const [id, step] of turn.state.steps) {
-    const lost = {
-      t: turn.t,
-      due: turn.t,
-      fx: 'unknown',
-      c: 'LOST',
-      d: 'the worker that made the call is gone',
-    } as const
-    if (step.status === 'calling') turn.add({ e: 'retry', s: id, n: step.attempts, ...lost })
+    const { call, undo } = turn.plan.steps.get(id) ?? {}
+    const lost = { s: id, t: turn.t, c: 'LOST', d: 'the worker that made the call is gone' }
+    if (step.status === 'calling' && call) {
+      const due = dueAfterLoss(turn, retryFor(turn, call), step)
+      if (due === undefined) turn.add({ e: 'failed', fx: 'unknown', ...lost })
+      else turn.add({ e: 'retry', n: step.attempts, due, fx: 'unknown', ...lost })
+    }
     if (step.undo?.status !== 'calling') continue
-    if (step.childId === undefined) turn.add({ e: 'undo-retry', s: id, n: step.undo.attempts, ...lost })
-    else turn.act({ kind: 'undo-child', step: id, childId: step.childId })
+    if (step.childId !== undefined) turn.act({ kind: 'undo-child', step: id, childId: step.childId })
+    else if (undo) {
+      const due = dueAfterLoss(turn, undo.retry, step.undo)
+      if (due === undefined) turn.add({ e: 'stuck', ...lost })
+      else turn.add({ e: 'undo-retry', n: step.undo.attempts, due, fx: 'unknown', ...lost })
+    }
   }
+}
+
+/** So many attempts may be lost before it counts that the definition allows fewer: it is not the participant that failed. */
+const lossesForgiven = 3
+
+/** At once, for nothing is known to be wrong; after a second loss in a row it may be this very call that brings workers down. */
+function dueAfterLoss(turn: Turn, retry: Retry, { attempts, problem }: Tries): number | undefined {
+  if (attempts >= Math.max(retry.attempts, 1 + lossesForgiven)) return undefined
+  return problem?.code === 'LOST' ? turn.t + backoffMs(retry, attempts, turn.chance.fraction()) : turn.t
 }
 
 function finish(turn: Turn, id: string, { output }: PlannedStep, outcome: Ended): void {
@@ -96,7 +108,7 @@ function finish(turn: Turn, id: string, { output }: PlannedStep, outcome: Ended)
 
 function judgeLookup(outcome: Ended): Verdict | { readonly is: 'gone' } {
   if (outcome.kind === 'answered' && outcome.status === 404) return { is: 'gone' }
-  const verdict = judge(outcome, 'unknown')
+  const verdict = judge(outcome)
   // A lookup that is refused says nothing about what it asks for.
   if (verdict.is !== 'refused') return verdict
   return { is: 'again', effect: 'unknown', code: verdict.code, detail: `lookup: ${verdict.detail}`, afterMs: 0 }
@@ -114,6 +126,5 @@ function retryFor(turn: Turn, call: PlannedCall): Retry {
 }
 
 function dueOf(turn: Turn, retry: Retry, { attempts, firstAt }: Tries, afterMs: number): number | undefined {
-  const due = nextDue(retry, attempts, firstAt, turn.t, turn.chance.fraction())
-  return due === undefined ? undefined : Math.max(due, turn.t + afterMs)
+  return nextDue(retry, { attempts, firstAt, t: turn.t }, turn.chance.fraction(), afterMs)
 }

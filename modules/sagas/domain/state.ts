@@ -26,12 +26,16 @@ export interface Problem {
 export interface Tries {
   /** Of the present budget; an operator's retry begins a new one. */
   attempts: number
-  /** First attempt of the present budget, t. */
+  /** First attempt of the present budget, t; later by the time for which its participant was not being called. */
   firstAt: number
+  /** Latest attempt, t. */
+  lastAt: number
   /** First attempt that may have shown the present idempotency key to the participant, t; below 0 before it. */
   keyAt: number
   /** Generation of the idempotency key, from 1. */
   key: number
+  /** The present key was answered with a 5xx, which some participants repeat. */
+  erred: boolean
   /** Whether any attempt may have taken effect. What is done has. */
   effect: Effect
   due: number
@@ -107,12 +111,14 @@ export function applyEntry(state: SagaState, entry: Entry): void {
     case 'end':
       state.status = entry.as
       state.output = entry.o ?? null
+      state.halted = undefined
       return
     case 'by':
       if (entry.no === undefined) applyAction(state, entry)
       return
     default:
       applyToStep(stepOf(state, entry.s), entry)
+      if (entry.e === 'undone' && state.halted?.step === entry.s) goOn(state)
   }
 }
 
@@ -138,7 +144,7 @@ function applyToStep(step: StepState, entry: StepEntry): void {
     case 'failed':
       step.status = 'failed'
       step.effect = entry.fx
-      step.problem = problemOf(entry)
+      failWith(step, entry)
       return
     case 'wait':
       step.status = 'waiting'
@@ -171,7 +177,7 @@ function applyToUndo(undo: UndoState, entry: Extract<Entry, { e: 'undo' | 'undo-
       return
     case 'stuck':
       undo.status = 'stuck'
-      undo.problem = problemOf(entry)
+      failWith(undo, entry)
   }
 }
 
@@ -179,47 +185,67 @@ function applyToUndo(undo: UndoState, entry: Extract<Entry, { e: 'undo' | 'undo-
 function leave(tries: Tries, t: number): void {
   if (tries.attempts === 0) tries.firstAt = t
   tries.attempts++
+  tries.lastAt = t
   if (tries.keyAt < 0) tries.keyAt = t
 }
 
 /** An attempt has ended without a result. */
 function comeBack(tries: Tries, entry: Extract<Entry, { e: 'retry' | 'undo-retry' }>): void {
   tries.due = entry.due
-  tries.problem = problemOf(entry)
-  if (entry.free) tries.attempts--
+  failWith(tries, entry)
+  if (entry.free) {
+    tries.attempts--
+    tries.firstAt += entry.due - entry.t
+  }
   if (entry.fx === 'unknown') tries.effect = 'unknown'
-  if (entry.k !== undefined) Object.assign(tries, { key: entry.k, effect: 'none' })
+  if (entry.k !== undefined) Object.assign(tries, { key: entry.k, erred: false, effect: 'none' })
   // Nobody can know a key that certainly was not seen.
   if (tries.effect === 'none') tries.keyAt = -1
 }
 
 /** What an operator's action changes; whether it is allowed was decided before (act.ts). */
 function applyAction(state: SagaState, { a: action, s: id, o: output = null, k, t }: By): void {
-  state.halted = undefined
-  state.status = state.turned ? 'compensating' : 'running'
+  goOn(state)
   const step = id === undefined ? undefined : state.steps.get(id)
   if (!step) return
+  if (action === 'cancel') {
+    // The operator knows that the pivot took no effect.
+    Object.assign(step, { status: 'failed', effect: 'none' })
+    return
+  }
   const tries = state.turned ? step.undo : step
   if (!tries) return
-  tries.problem = undefined
   if (action === 'retry') {
-    Object.assign(tries, { status: 'retrying', attempts: 0, due: t, key: k ?? tries.key, keyAt: -1 })
+    Object.assign(tries, { status: 'retrying', attempts: 0, due: t })
+    if (k !== undefined) Object.assign(tries, { key: k, keyAt: -1, erred: false })
     return
   }
   tries.status = 'done'
+  tries.problem = undefined
   if (tries !== step) return
   step.output = output
   // Skipped: there is nothing to undo. Resolved: it took effect, as the operator says.
   step.effect = action === 'resolve' ? 'unknown' : 'none'
 }
 
-const problemOf = ({ c, d }: { readonly c: string; readonly d: string }): Problem => ({ code: c, detail: d })
+/** What kept the saga from going on is out of the way. */
+function goOn(state: SagaState): void {
+  state.halted = undefined
+  state.status = state.turned ? 'compensating' : 'running'
+}
+
+function failWith(tries: Tries, { c, d }: { readonly c: string; readonly d: string }): void {
+  tries.problem = { code: c, detail: d }
+  if (c.startsWith('HTTP_5')) tries.erred = true
+}
 
 const noTries = (): Tries => ({
   attempts: 0,
   firstAt: 0,
+  lastAt: 0,
   keyAt: -1,
   key: 1,
+  erred: false,
   effect: 'none',
   due: 0,
   problem: undefined,
