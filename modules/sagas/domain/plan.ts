@@ -42,9 +42,10 @@ export interface PlannedCall {
   readonly settings: Participant
   readonly method: NonNullable<ParticipantRequest['method']>
   readonly url: (scope: Scope) => string
-  readonly headers: readonly (readonly [name: string, value: (scope: Scope) => string])[]
+  readonly headers: PlannedHeaders
   readonly body: ((scope: Scope) => Json) | undefined
   readonly lookup: ((scope: Scope) => string) | undefined
+  readonly lookupHeaders: PlannedHeaders
   readonly retry: Retry
   /** The definition says how to retry; else more patience is due once the pivot is behind us. */
   readonly ownRetry: boolean
@@ -52,6 +53,9 @@ export interface PlannedCall {
   /** For how long the participant knows a key. */
   readonly keyWindowMs: number
 }
+
+/** Names in lower case; of two with the same name the later one counts. */
+export type PlannedHeaders = readonly (readonly [name: string, value: (scope: Scope) => string])[]
 
 /** @throws ExpressionError when an expression does not compile; a definition that was published does */
 export function planSaga(name: string, version: number, definition: SagaDefinition): Plan {
@@ -117,17 +121,21 @@ function planCall(name: string, definition: SagaDefinition, request: Participant
   const base = settings.url.replace(/\/$/, '')
   const path = compilePath(request.path)
   const lookup = settings.lookup && compilePath(settings.lookup.path)
+  const shared = planHeaders(settings.headers)
   return {
     participant: `${name}/${request.participant}`,
     settings,
     method: request.method ?? 'POST',
     url: (scope: Scope) => base + path(scope),
-    headers: Object.entries({ ...settings.headers, ...request.headers }).map(
-      ([header, value]) => [header, compileHeader(value)] as const,
-    ),
+    headers: [...shared, ...planHeaders(request.headers)],
     body: request.body === undefined ? undefined : compileTemplate(request.body),
     lookup: lookup && ((scope: Scope) => base + lookup(scope)),
+    lookupHeaders: shared,
     timeoutMs: durationMs(timeout ?? settings.timeout ?? '10s'),
     keyWindowMs: durationMs(settings.keyWindow ?? '24h'),
   }
+}
+
+function planHeaders(headers: Readonly<Record<string, string>> = {}): PlannedHeaders {
+  return Object.entries(headers).map(([name, value]) => [name.toLowerCase(), compileHeader(value)] as const)
 }
