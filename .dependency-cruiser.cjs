@@ -84,6 +84,13 @@ module.exports = {
       from: { path: '^(src|modules)/', pathNot: '\\.(test|fixture)\\.ts$' },
       to: { path: ['^test/', '\\.(test|fixture)\\.ts$'] },
     },
+    {
+      name: 'participant-kit-stands-alone',
+      comment: 'Users copy it into services of their own: nothing but Node.',
+      severity: 'error',
+      from: { path: '^modules/sagas/kit/participant/', pathNot: '\\.(test|fixture)\\.ts$' },
+      to: { pathNot: '^modules/sagas/kit/participant/', dependencyTypesNot: ['core'] },
+    },
     only(
       'express-in-its-place',
       ['express'],
@@ -97,7 +104,7 @@ module.exports = {
     only(
       'sqlite-in-its-place',
       ['node:sqlite', 'sqlite'],
-      ['^src/transports/log/', '^modules/sagas/kit/demo/'],
+      ['^src/transports/log/', '^modules/sagas/kit/(demo/|.*\\.fixture\\.ts$)'],
       'Only the local log keeps files of its own, and the stubs of the saga demo.',
     ),
     only('breaker-in-its-place', ['opossum'], ['^src/resilience/'], 'Behind the kernel’s Breaker.'),

@@ -55,6 +55,9 @@ const planted: [string, string, string][] = [
   ['src/remote-p38.ts', "import './registry.ts'", 'placement-in-two-files'],
   ['modules/ingest/app/p39.ts', "import '../../../src/transports/kafka/log.ts'", 'modules-know-only-the-kernel'],
   ['src/kernel/p40.ts', "export type { Kafka } from 'kafkajs'", 'kernel-stands-alone'],
+  ['modules/sagas/kit/participant/k1.ts', "import 'zod'", 'participant-kit-stands-alone'],
+  ['modules/sagas/kit/participant/k2.ts', "import 'express'", 'express-in-its-place'],
+  ['modules/sagas/kit/conformance/k3.ts', "import 'node:sqlite'", 'sqlite-in-its-place'],
 ]
 /** The other half of the planted circle. */
 const helper = ['modules/query/domain/p22.ts', "import { b } from './p21.ts'; export const a = b"] as const

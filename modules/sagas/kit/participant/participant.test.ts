@@ -103,6 +103,15 @@ describe('a participant', () => {
     expect(await send()).toMatchObject({ status: 201 })
   })
 
+  it.each([{ status: 0 }, { status: 700 }, { status: 200, headers: { 'x-a': 'a\nb' } }, { status: 200, body: 1n }])(
+    'keeps nothing of an answer that cannot be sent, %#',
+    async (reply) => {
+      await listen(kit().handle({ do: vi.fn(echo).mockReturnValueOnce(reply) }))
+      expect(await send()).toMatchObject({ status: 500 })
+      expect(await send()).toMatchObject({ status: 201 })
+    },
+  )
+
   it.each([
     'idempotency-key',
     'splitstream-saga',

@@ -1,3 +1,4 @@
+import { validateHeaderName, validateHeaderValue } from 'node:http'
 import { passBarrier, type Reply, type Sql, type StepCall } from './barrier.ts'
 import { BadRequest, headerOf, type Incoming, readBytes, readStepCall } from './request.ts'
 import { signingKey, wrongSignature } from './signature.ts'
@@ -62,6 +63,7 @@ export function participant<Tx>(options: ParticipantOptions<Tx>): {
     const fault = faults && headerOf(request, 'splitstream-fault') === 'after-effect'
     const run = (handler: Handler<Tx>) => async (tx: Tx, _: StepCall, done?: Reply) => {
       const reply = (await handler(tx, { ...call, done, traceparent })) ?? { status: 204 }
+      check(reply)
       if (fault) throw new Error('Splitstream-Fault: after-effect')
       return reply
     }
@@ -83,6 +85,16 @@ export function participant<Tx>(options: ParticipantOptions<Tx>): {
 }
 
 const cannotUndo = (): Reply => new BadRequest(405, 'NO_UNDO', 'This step cannot be undone').reply
+
+/** What cannot be sent must not be saved. @throws RangeError or TypeError */
+function check({ status, headers = {} }: Reply): void {
+  if (!Number.isInteger(status) || status < 200 || status > 599)
+    throw new RangeError(`${status} is no status to answer with`)
+  for (const [name, value] of Object.entries(headers)) {
+    validateHeaderName(name)
+    validateHeaderValue(name, value)
+  }
+}
 
 function send({ status, headers = {}, body }: Reply, response: Outgoing): void {
   response.statusCode = status
