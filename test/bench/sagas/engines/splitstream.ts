@@ -23,7 +23,7 @@ export const splitstream: Engine = {
   label: 'Splitstream',
   start: async (participant) => {
     const postgres = await startBenchPostgres()
-    const env = { POSTGRES_URL: postgres.url, LOG_LEVEL: 'warn' }
+    const env = { POSTGRES_URL: postgres.url, LOG_LEVEL: 'warn', SAGA_ALLOW_PRIVATE: '127.0.0.1' }
     const { thing: server, stop } = await started(startServer({ env }), (running) => running.stop())
     const headers = { authorization: `Bearer ${server.adminKey}` }
     const answer = await fetch(`${server.url}/v1/saga-definitions/order`, {
