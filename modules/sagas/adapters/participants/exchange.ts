@@ -1,0 +1,143 @@
+import type { IncomingHttpHeaders } from 'node:http'
+import type { Verdict } from '@splitstream/kernel'
+import type { Dispatcher } from 'undici'
+import type { Outcome } from '../../app/participants.ts'
+import { type Body, readBody } from './answer.ts'
+import { Unsendable } from './unsendable.ts'
+
+/** How it ended, and what that says about the participant. */
+export interface Ended {
+  readonly outcome: Outcome
+  readonly verdict: Verdict
+}
+
+export interface ExchangeOptions {
+  readonly dispatcher: Dispatcher
+  readonly request: Dispatcher.DispatchOptions
+  /** For everything: connection, headers and body, ms. */
+  readonly timeoutMs: number
+  readonly maxAnswerBytes: number
+  readonly signal: AbortSignal
+}
+
+/*
+ * One request on one connection. What ends it, and what is known then:
+ *
+ *   waiting   no connection, or none in time: refused, for nothing was sent
+ *   started   the connection breaks, the time is over, the answer is not HTTP: unknown
+ *   answering the same: answered, with a body that is unusable; the status is known
+ *   any       aborted: refused or unknown
+ *
+ * `started` begins before the first byte is written. What ends before that is kept from starting later.
+ */
+export function exchange(options: ExchangeOptions): Promise<Ended> {
+  return new Promise((resolve) => new Exchange(options, resolve))
+}
+
+class Exchange implements Dispatcher.DispatchHandler {
+  readonly #options: ExchangeOptions
+  readonly #resolve: (ended: Ended) => void
+  readonly #timer: NodeJS.Timeout
+  #controller: Dispatcher.DispatchController | undefined
+  #status = 0
+  #headers: Readonly<Record<string, string>> = {}
+  readonly #chunks: Buffer[] = []
+  #length = 0
+  #over = false
+
+  constructor(options: ExchangeOptions, resolve: (ended: Ended) => void) {
+    this.#options = options
+    this.#resolve = resolve
+    this.#timer = setTimeout(this.#late, options.timeoutMs)
+    options.signal.addEventListener('abort', this.#aborted)
+    if (options.signal.aborted) this.#aborted()
+    else options.dispatcher.dispatch(options.request, this)
+  }
+
+  onRequestStart(controller: Dispatcher.DispatchController): void {
+    // Over, or about to be sent a second time: neither may reach the participant.
+    if (this.#over || this.#controller) controller.abort(new Error('not to be sent'))
+    else this.#controller = controller
+  }
+
+  onResponseStart(_: Dispatcher.DispatchController, status: number, headers: IncomingHttpHeaders): void {
+    if (status < 200) return
+    this.#status = status
+    this.#headers = plain(headers)
+    if (Number(headers['content-length'] ?? 0) > this.#options.maxAnswerBytes) this.#tooLarge()
+  }
+
+  onResponseData(_: Dispatcher.DispatchController, chunk: Buffer): void {
+    this.#length += chunk.length
+    if (this.#length > this.#options.maxAnswerBytes) this.#tooLarge()
+    else this.#chunks.push(chunk)
+  }
+
+  onResponseEnd(): void {
+    const [first] = this.#chunks
+    const bytes = first && this.#chunks.length === 1 ? first : Buffer.concat(this.#chunks, this.#length)
+    this.#answered(readBody(this.#headers, bytes))
+  }
+
+  onResponseError(_: Dispatcher.DispatchController | null, error: Error): void {
+    if (error instanceof Unsendable) return this.#end({ kind: 'refused', permanent: true, why: error.message }, 'none')
+    const code = 'code' in error ? String(error.code) : ''
+    if (malformed.has(code)) return this.#end({ kind: 'refused', permanent: true, why: error.message }, 'none')
+    this.#end(
+      this.#known('syscall' in error || error.message === '' ? code : error.message),
+      ours.has(code) ? 'none' : 'bad',
+    )
+  }
+
+  readonly #late = (): void => this.#cut(`${this.#options.timeoutMs} ms are over`, 'bad')
+
+  readonly #aborted = (): void => this.#cut('aborted', 'none')
+
+  #tooLarge(): void {
+    this.#answered({ unusable: `the body is larger than ${this.#options.maxAnswerBytes} bytes` })
+    this.#controller?.abort(new Error('too large'))
+  }
+
+  #cut(why: string, verdict: Verdict): void {
+    this.#end(this.#known(why), verdict)
+    this.#controller?.abort(new Error(why))
+  }
+
+  #known(why: string): Outcome {
+    const { request, signal } = this.#options
+    if (!this.#controller)
+      return { kind: 'refused', permanent: false, why: `no connection to ${request.origin}: ${why}` }
+    if (this.#status === 0 || signal.aborted) return { kind: 'unknown', why: `no answer: ${why}` }
+    return this.#answer({ unusable: `the body is not complete: ${why}` })
+  }
+
+  #answered(body: Body): void {
+    this.#end(this.#answer(body), this.#status >= 500 ? 'bad' : 'good')
+  }
+
+  #answer(body: Body): Outcome {
+    return { kind: 'answered', status: this.#status, headers: this.#headers, ...body }
+  }
+
+  #end(outcome: Outcome, verdict: Verdict): void {
+    if (this.#over) return
+    this.#over = true
+    clearTimeout(this.#timer)
+    this.#options.signal.removeEventListener('abort', this.#aborted)
+    this.#resolve({ outcome, verdict })
+  }
+}
+
+/** Undici refuses to write such a request. */
+const malformed = new Set(['UND_ERR_INVALID_ARG', 'UND_ERR_NOT_SUPPORTED'])
+/** It was we who ended it, or there are too many hosts. */
+const ours = new Set(['UND_ERR_DESTROYED', 'UND_ERR_CLOSED', 'UND_ERR_MAX_ORIGINS_REACHED'])
+
+function plain(headers: IncomingHttpHeaders): Readonly<Record<string, string>> {
+  for (const name in headers) {
+    if (typeof headers[name] === 'string') continue
+    const all = Object.entries(headers)
+    return Object.fromEntries(all.map(([key, value]) => [key, Array.isArray(value) ? value.join(', ') : (value ?? '')]))
+  }
+  return headers as Record<string, string>
+}

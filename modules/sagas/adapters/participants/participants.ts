@@ -1,0 +1,117 @@
+import { AppError, type Breakers, type Clock, type Judge, type Logger, type Metrics } from '@splitstream/kernel'
+import { Agent, Pool } from 'undici'
+import type { Outcome, Outgoing, Participants } from '../../app/participants.ts'
+import { guardedConnector } from './connector.ts'
+import { createEgress, type EgressOptions } from './egress.ts'
+import { type Ended, exchange } from './exchange.ts'
+import { type Lookup, shareLookups, systemLookup } from './lookup.ts'
+import { callMetrics } from './metrics.ts'
+import { toDispatch } from './request.ts'
+import { Unsendable } from './unsendable.ts'
+
+export interface ParticipantsDeps {
+  readonly clock: Clock
+  readonly logger: Logger
+  readonly metrics: Metrics
+  readonly breakers: Breakers
+  /** What a tenant's requests are signed with. Give the same array each time, or each request costs 20 µs more. */
+  readonly secret: (tenant: string) => Uint8Array
+  readonly egress: EgressOptions
+  /** Of Splitstream, for User-Agent. */
+  readonly version: string
+  readonly limits?: Partial<ParticipantLimits>
+  /** The system's resolver when not given. */
+  readonly lookup?: Lookup
+}
+
+export interface ParticipantLimits {
+  /** Of one body. */
+  readonly maxAnswerBytes: number
+  /** ms; a request may give up earlier. */
+  readonly connectTimeoutMs: number
+  /** Connections to one host and port. Requests beyond wait within their time. */
+  readonly maxConnections: number
+  /** A busy connection is closed after so many: a name that leads elsewhere now is followed. */
+  readonly requestsPerConnection: number
+  /** Hosts and ports that connections are open to. */
+  readonly maxOrigins: number
+  /** Requests to one participant in one direction, when its definition does not say. */
+  readonly maxConcurrent: number
+}
+
+const defaults: ParticipantLimits = {
+  maxAnswerBytes: 1 << 20,
+  connectTimeoutMs: 10_000,
+  maxConnections: 256,
+  requestsPerConnection: 10_000,
+  maxOrigins: 1_000,
+  maxConcurrent: 64,
+}
+
+const judge: Judge<Ended> = { value: ({ verdict }) => verdict, error: () => 'bad' }
+
+/** @throws AppError CONFIG_INVALID when an entry of the allow-list is not legal */
+export function createParticipants(deps: ParticipantsDeps): Participants {
+  const { clock, breakers } = deps
+  const limits = { ...defaults, ...deps.limits }
+  const agent = connections(deps, limits)
+  const userAgent = `splitstream/${deps.version}`
+  const record = callMetrics(deps.metrics)
+
+  const send = async (request: Outgoing, signal: AbortSignal): Promise<Outcome> => {
+    try {
+      const timestamp = Math.floor(clock.now() / 1_000)
+      const dispatch = toDispatch(request, { secret: deps.secret(request.tenant), timestamp, userAgent })
+      const breaker = breakers.get(nameOf(request), request.settings.maxConcurrent ?? limits.maxConcurrent)
+      const { timeoutMs } = request
+      const { maxAnswerBytes } = limits
+      const work = () => exchange({ dispatcher: agent, request: dispatch, timeoutMs, maxAnswerBytes, signal })
+      return (await breaker.run(work, judge, signal)).outcome
+    } catch (error) {
+      return notSent(error)
+    }
+  }
+
+  return {
+    call: async (request, signal) => {
+      const from = clock.monotonic()
+      const outcome = await send(request, signal)
+      record(request.undo, outcome, clock.monotonic() - from)
+      return outcome
+    },
+    blocked: (tenant, participant, undo) => breakers.find(nameOf({ tenant, participant, undo }))?.blocked(),
+    close: async () => {
+      agent.destroy().catch(() => {})
+    },
+  }
+}
+
+const nameOf = ({ tenant, participant, undo }: Pick<Outgoing, 'tenant' | 'participant' | 'undo'>): string =>
+  `${tenant} ${participant} ${undo ? 'undo' : 'forward'}`
+
+/** One pool for each origin that is in use; the agent drops those without connections. */
+function connections({ egress: options, lookup = systemLookup, logger }: ParticipantsDeps, limits: ParticipantLimits) {
+  const egress = createEgress(options)
+  const connector = { egress, lookup: shareLookups(lookup), timeoutMs: limits.connectTimeoutMs, logger }
+  return new Agent({
+    maxOrigins: limits.maxOrigins,
+    factory: (origin) =>
+      new Pool(origin, {
+        connections: limits.maxConnections,
+        maxRequestsPerClient: limits.requestsPerConnection,
+        connect: guardedConnector(new URL(origin), connector),
+      }),
+  })
+}
+
+/** What kept a request from being sent, as an outcome. Anything else is a bug, and is thrown. */
+function notSent(error: unknown): Outcome {
+  if (error instanceof Unsendable) return { kind: 'refused', permanent: true, why: error.message }
+  if (error instanceof AppError) {
+    const { code, message: why, retryAfterMs } = error
+    if (code === 'CANCELLED') return { kind: 'refused', permanent: false, why }
+    if (code === 'UNAVAILABLE' || code === 'OVERLOADED')
+      return { kind: 'postponed', afterMs: retryAfterMs ?? 1_000, why }
+  }
+  throw error
+}
