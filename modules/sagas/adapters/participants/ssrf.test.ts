@@ -134,7 +134,7 @@ describe('an address', () => {
       logger: silentLogger,
     })
     const target = { hostname: '127.0.0.1', host: '127.0.0.1', protocol: 'http:', port: String(server.port) }
-    const error = await new Promise((resolve) => void connect(target, resolve))
+    const error = await new Promise((resolve) => connect(target, (...[failed]) => resolve(failed)))
     expect(String(error)).toContain('SAGA_ALLOW_PRIVATE')
     await delay(20)
     expect(server.requests).toEqual([])
