@@ -79,6 +79,13 @@ module.exports = {
       to: { path: ['^src/(?!kernel/)', '^modules/', 'node_modules/'] },
     },
     {
+      name: 'kit-is-for-users',
+      comment: 'A kit is imported by what users write, from its package; the product runs without it.',
+      severity: 'error',
+      from: { path: '^(src|modules)/', pathNot: ['^modules/[^/]+/kit/', '\\.test\\.ts$'] },
+      to: { path: '^modules/[^/]+/kit/' },
+    },
+    {
       name: 'no-test-code-in-the-product',
       severity: 'error',
       from: { path: '^(src|modules)/', pathNot: '\\.(test|fixture)\\.ts$' },

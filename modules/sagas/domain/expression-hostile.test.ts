@@ -132,7 +132,7 @@ describe('whatever is written and given', () => {
         expect(run({ input: before })).toEqual(result)
         expect(input).toEqual(before)
         if ('value' in result)
-          expect(JSON.parse(JSON.stringify(result.value))).toEqual(withoutNegativeZero(result.value))
+          expect(JSON.parse(JSON.stringify(result.value))).toEqual(withoutNegativeZero(result.value as Json))
       }),
       { numRuns: 2_000 },
     )

@@ -1,18 +1,22 @@
+/** Keys that no member of an input or output can have. */
+export const source: unique symbol = Symbol('source')
+declare const gives: unique symbol
+
 /**
  * An expression of a definition. In a template literal and in JSON it is `${ … }`, so it can stand wherever a definition takes
  * an expression: as a whole value, or within text (`/orders/${input.id}`). `T` is what it gives, for the compiler alone.
  */
 export class Expression<T = unknown> {
   /** In the Common Expression Language. */
-  readonly source: string
-  declare readonly gives: T
+  readonly [source]: string
+  declare readonly [gives]: T
 
-  constructor(source: string) {
-    this.source = source
+  constructor(text: string) {
+    this[source] = text
   }
 
   toString(): string {
-    return `\${${this.source}}`
+    return `\${${this[source]}}`
   }
 
   toJSON(): string {
