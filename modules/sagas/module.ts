@@ -10,7 +10,9 @@ import type { SagaDeps } from './app/deps.ts'
 import { Ends } from './app/ends.ts'
 import { type LockHint, noLockHint } from './app/lock-hint.ts'
 import { Plans } from './app/plans.ts'
+import { problemOf } from './app/to-transition.ts'
 import { SagaWorker } from './app/worker.ts'
+import { resultOf } from './domain/scope.ts'
 
 export type { LockHint } from './app/lock-hint.ts'
 
@@ -63,11 +65,14 @@ export function createSagasModule(deps: SagasDeps): Module<object> {
     hint: deps.hint ?? noLockHint,
     plans,
     capacity,
-    onTurn: ({ id, state }, { entries }) => {
-      for (const { e } of entries) if (e === 'start') started.add(1)
+    onTurn: ({ id, state, plan }, { entries, t }) => {
+      if (entries[0]?.e === 'start') started.add(1)
       const last = entries.at(-1)?.e
-      if (last === 'end' || last === 'halt') ended.add(1, { status: state.status })
-      ends.tell(id, state.status)
+      if (last !== 'end' && last !== 'halt') return
+      const { status } = state
+      ended.add(1, { status })
+      const output = () => (status === 'completed' ? resultOf(plan, state) : null)
+      ends.tell(id, () => ({ status, problem: problemOf(state), output: output(), at: state.at + t }))
     },
   })
   metrics.gauge('splitstream_sagas_held', 'Sagas in memory', () => worker.held)

@@ -1,4 +1,4 @@
-import { randomBytes } from 'node:crypto'
+import { randomBytes, randomFillSync } from 'node:crypto'
 import { setTimeout as delay } from 'node:timers/promises'
 
 /** Time, injected everywhere so that tests and the simulator own it. */
@@ -26,4 +26,18 @@ export interface Random {
   fraction(): number
 }
 
-export const systemRandom: Random = { bytes: (n) => randomBytes(n), fraction: () => Math.random() }
+/** Random bytes are drawn in one go for many callers: each draw is a call into the kernel. No byte is handed out twice. */
+const pool = Buffer.alloc(4_096)
+let used = pool.length
+
+function pooledBytes(n: number): Uint8Array {
+  if (n > pool.length) return randomBytes(n)
+  if (used + n > pool.length) {
+    randomFillSync(pool)
+    used = 0
+  }
+  used += n
+  return Uint8Array.prototype.slice.call(pool, used - n, used)
+}
+
+export const systemRandom: Random = { bytes: pooledBytes, fraction: () => Math.random() }

@@ -53,12 +53,12 @@ CREATE TABLE sagas (
   problem text,
   -- Newest line first (domain/entry.ts).
   journal text NOT NULL,
-  PRIMARY KEY (id)
+  -- One index for a saga and for the list of a tenant's sagas. An id alone is unique too.
+  PRIMARY KEY (tenant, id)
 ) PARTITION BY RANGE (id);
 
 CREATE INDEX sagas_owned ON sagas (owner) WHERE owner IS NOT NULL;
 CREATE INDEX sagas_due ON sagas (due_at) WHERE due_at IS NOT NULL;
-CREATE INDEX sagas_by_tenant ON sagas (tenant, id);
 CREATE INDEX sagas_with_problem ON sagas (tenant, id) WHERE problem IS NOT NULL;
 
 -- What starts at most one saga: an Idempotency-Key, an event that triggers. The key is a hash of what it is about.
@@ -71,6 +71,7 @@ CREATE TABLE starts (
 -- transition that takes them in.
 CREATE TABLE mail (
   id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+  tenant text NOT NULL,
   saga_id uuid NOT NULL,
   -- JSON. Text, as jsonb refuses some of it.
   body text NOT NULL

@@ -4,12 +4,15 @@ import { isStart, type Start, type Transition } from '../app/transition.ts'
 /**
  * All transitions of a group commit in one statement: a round trip and a sync for dozens of sagas. Starts whose key made a
  * saga before make nothing; transitions of sagas that have another owner by now change nothing. What was written comes back.
+ * Two processes that start with the same key at the same instant: one is refused by the unique key (CONFLICT), and finds the
+ * other's saga when it tries again. ON CONFLICT would do without, and log 48 bytes more for each row.
  */
 const sql = `
 WITH once AS (
   INSERT INTO starts (key, saga_id)
-  SELECT n.key, n.id FROM unnest($2::bytea[], $3::uuid[]) AS n (key, id) WHERE n.key IS NOT NULL
-  ON CONFLICT (key) DO NOTHING RETURNING saga_id
+  SELECT n.key, n.id FROM unnest($2::bytea[], $3::uuid[]) AS n (key, id)
+  WHERE n.key IS NOT NULL AND NOT EXISTS (SELECT FROM starts s WHERE s.key = n.key)
+  RETURNING saga_id
 ), started AS (
   INSERT INTO sagas (id, version, tenant, name, fence, owner, due_at, ended_at, status, seq, problem, journal)
   SELECT n.id, n.version, n.tenant, n.name, n.fence, CASE WHEN n.held THEN $1::integer END,
@@ -17,17 +20,19 @@ WITH once AS (
   FROM unnest($2::bytea[], $3::uuid[], $4::integer[], $5::text[], $6::text[], $7::bigint[], $8::boolean[], $9::float8[],
     $10::boolean[], $11::text[], $12::text[], $13::text[])
     AS n (key, id, version, tenant, name, fence, held, due, ended, status, problem, lines)
-  WHERE n.key IS NULL OR n.id IN (SELECT saga_id FROM once)
-  ON CONFLICT (id) DO NOTHING RETURNING id, mail
+  WHERE (n.key IS NULL OR n.id IN (SELECT saga_id FROM once))
+    AND NOT EXISTS (SELECT FROM sagas s WHERE s.tenant = n.tenant AND s.id = n.id)
+  RETURNING id, mail
 ), moved AS (
   UPDATE sagas s SET
     owner = CASE WHEN n.held THEN s.owner END,
     due_at = CASE WHEN n.held THEN NULL WHEN s.mail > n.seen THEN clock_timestamp() ELSE to_timestamp(n.due / 1000) END,
     ended_at = CASE WHEN n.ended THEN clock_timestamp() END,
     status = n.status, seq = s.seq + 1, problem = n.problem, journal = n.lines || s.journal
-  FROM unnest($14::uuid[], $15::bigint[], $16::integer[], $17::boolean[], $18::float8[], $19::boolean[], $20::text[],
-    $21::text[], $22::text[], $23::integer[]) AS n (id, fence, seq, held, due, ended, status, problem, lines, seen)
-  WHERE s.id = n.id AND s.fence = n.fence AND s.seq = n.seq AND s.owner = $1::integer
+  FROM unnest($14::text[], $15::uuid[], $16::bigint[], $17::integer[], $18::boolean[], $19::float8[], $20::boolean[],
+    $21::text[], $22::text[], $23::text[], $24::integer[])
+    AS n (tenant, id, fence, seq, held, due, ended, status, problem, lines, seen)
+  WHERE s.tenant = n.tenant AND s.id = n.id AND s.fence = n.fence AND s.seq = n.seq AND s.owner = $1::integer
   RETURNING s.id, s.mail
 )
 SELECT id, mail FROM started UNION ALL SELECT id, mail FROM moved`
@@ -64,6 +69,7 @@ function startColumns(starts: readonly Start[]): unknown[] {
 
 function moveColumns(moves: readonly Transition[]): unknown[] {
   return [
+    moves.map(({ tenant }) => tenant),
     moves.map(({ id }) => id),
     moves.map(({ fence }) => fence),
     moves.map(({ seq }) => seq),

@@ -47,13 +47,13 @@ export async function releaseHoldings(tx: PostgresTx, ids: readonly string[]): P
 }
 
 async function nextInLine(tx: PostgresTx, free: readonly LockKey[]): Promise<Letter[]> {
-  const rows = await tx.query<{ saga_id: string; step: string }>(
-    `SELECT DISTINCT ON (w.tenant, w.key) w.saga_id, w.step
+  const rows = await tx.query<{ tenant: string; saga_id: string; step: string }>(
+    `SELECT DISTINCT ON (w.tenant, w.key) w.tenant, w.saga_id, w.step
      FROM lock_waiters w JOIN unnest($1::text[], $2::text[]) AS f (tenant, key) USING (tenant, key)
      ORDER BY w.tenant, w.key, w.id`,
     [free.map(({ tenant }) => tenant), free.map(({ key }) => key)],
   )
-  return rows.map(({ saga_id, step }) => ({ to: saga_id, body: lockMessage(step) }))
+  return rows.map(({ tenant, saga_id, step }) => ({ tenant, to: saga_id, body: lockMessage(step) }))
 }
 
 /**

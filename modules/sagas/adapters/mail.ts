@@ -2,6 +2,7 @@ import type { Postgres, PostgresTx } from '@splitstream/kernel'
 
 /** A message to a saga, as text of JSON (app/message.ts). */
 export interface Letter {
+  readonly tenant: string
   readonly to: string
   readonly body: string
 }
@@ -15,15 +16,23 @@ export const mailChannel = 'splitstream_sagas_mail'
  * @returns the sagas that got one and have an owner
  */
 export async function sendMail(tx: PostgresTx, letters: readonly Letter[]): Promise<string[]> {
+  const tenants = letters.map(({ tenant }) => tenant)
   const ids = letters.map(({ to }) => to)
   const bodies = letters.map(({ body }) => body)
-  await tx.query('INSERT INTO mail (saga_id, body) SELECT * FROM unnest($1::uuid[], $2::text[])', [ids, bodies])
+  await tx.query('INSERT INTO mail (tenant, saga_id, body) SELECT * FROM unnest($1::text[], $2::uuid[], $3::text[])', [
+    tenants,
+    ids,
+    bodies,
+  ])
   // In the order of the ids, so that two that send to the same sagas do not wait for each other.
   const rows = await tx.query<{ id: string; owned: boolean }>(
-    `WITH target AS MATERIALIZED (SELECT id FROM sagas WHERE id = ANY($1::uuid[]) ORDER BY id FOR UPDATE)
+    `WITH target AS MATERIALIZED (
+       SELECT s.tenant, s.id FROM sagas s
+       JOIN (SELECT DISTINCT * FROM unnest($1::text[], $2::uuid[]) AS l (tenant, id)) l USING (tenant, id)
+       ORDER BY s.id FOR UPDATE OF s)
      UPDATE sagas s SET mail = s.mail + 1, due_at = CASE WHEN s.owner IS NULL THEN clock_timestamp() ELSE s.due_at END
-     FROM target WHERE s.id = target.id RETURNING s.id, s.owner IS NOT NULL AS owned`,
-    [ids],
+     FROM target t WHERE s.tenant = t.tenant AND s.id = t.id RETURNING s.id, s.owner IS NOT NULL AS owned`,
+    [tenants, ids],
   )
   return rows.filter(({ owned }) => owned).map(({ id }) => id)
 }
@@ -42,11 +51,15 @@ export interface Mailbox {
 }
 
 /** What was sent to these sagas and not taken in, oldest first. */
-export async function readMail(postgres: PostgresTx, ids: readonly string[]): Promise<Mailbox[]> {
+export async function readMail(
+  postgres: PostgresTx,
+  sagas: readonly { readonly tenant: string; readonly id: string }[],
+): Promise<Mailbox[]> {
   const rows = await postgres.query<{ saga: string; seen: number; id: string | null; body: string | null }>(
-    `SELECT s.id AS saga, s.mail AS seen, m.id, m.body FROM sagas s LEFT JOIN mail m ON m.saga_id = s.id
-     WHERE s.id = ANY($1::uuid[]) ORDER BY m.id`,
-    [ids],
+    `SELECT s.id AS saga, s.mail AS seen, m.id, m.body
+     FROM sagas s JOIN unnest($1::text[], $2::uuid[]) AS w (tenant, id) USING (tenant, id)
+     LEFT JOIN mail m ON m.saga_id = s.id ORDER BY m.id`,
+    [sagas.map(({ tenant }) => tenant), sagas.map(({ id }) => id)],
   )
   return [...Map.groupBy(rows, ({ saga }) => saga)].map(([sagaId, mine]) => ({
     sagaId,
@@ -58,7 +71,8 @@ export async function readMail(postgres: PostgresTx, ids: readonly string[]): Pr
 /** Sagas of this worker with mail that it may not have heard of. */
 export async function sagasWithMail(postgres: Postgres, owner: number): Promise<string[]> {
   const rows = await postgres.query<{ id: string }>(
-    'SELECT DISTINCT s.id FROM mail m JOIN sagas s ON s.id = m.saga_id WHERE s.owner = $1 LIMIT 1000',
+    `SELECT DISTINCT s.id FROM mail m JOIN sagas s ON s.tenant = m.tenant AND s.id = m.saga_id
+     WHERE s.owner = $1 LIMIT 1000`,
     [owner],
   )
   return rows.map(({ id }) => id)

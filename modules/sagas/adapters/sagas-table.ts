@@ -20,10 +20,11 @@ export interface Claimed {
 export async function claimDue(postgres: Postgres, owner: number, limit: number): Promise<Claimed[]> {
   return await postgres.query<Claimed>(
     `WITH due AS MATERIALIZED (
-       SELECT id FROM sagas WHERE due_at <= clock_timestamp() AND owner IS NULL
+       SELECT tenant, id FROM sagas WHERE due_at <= clock_timestamp() AND owner IS NULL
        ORDER BY due_at LIMIT $2 FOR UPDATE SKIP LOCKED
      ), fence AS MATERIALIZED (SELECT nextval('fences') AS n)
-     UPDATE sagas s SET owner = $1, fence = fence.n, due_at = NULL FROM due, fence WHERE s.id = due.id
+     UPDATE sagas s SET owner = $1, fence = fence.n, due_at = NULL FROM due, fence
+     WHERE s.tenant = due.tenant AND s.id = due.id
      RETURNING s.id, s.tenant, s.name, s.version, s.fence, s.seq, s.mail, s.journal`,
     [owner, limit],
     'sagas claim',
@@ -50,8 +51,8 @@ export async function settleDoubt(
   group: readonly Transition[],
 ): Promise<{ written: Map<string, number>; lost: Set<string> }> {
   const rows = await postgres.query<{ id: string; owner: number | null; fence: string; seq: number; mail: number }>(
-    'SELECT id, owner, fence, seq, mail FROM sagas WHERE id = ANY($1::uuid[])',
-    [group.map(({ id }) => id)],
+    `SELECT id, owner, fence, seq, mail FROM sagas JOIN unnest($1::text[], $2::uuid[]) AS g (tenant, id) USING (tenant, id)`,
+    [group.map(({ tenant }) => tenant), group.map(({ id }) => id)],
   )
   const byId = new Map(rows.map((row) => [row.id, row]))
   const written = new Map<string, number>()
@@ -75,9 +76,14 @@ export async function startedBy(postgres: Postgres, key: Uint8Array): Promise<st
 }
 
 /** Gives a saga free that went wrong; it is due after `ms`. Nothing happens when it has another owner by now. */
-export async function giveBack(postgres: Postgres, id: string, fence: string, ms: number): Promise<void> {
+export async function giveBack(
+  postgres: Postgres,
+  { tenant, id, fence }: { readonly tenant: string; readonly id: string; readonly fence: string },
+  ms: number,
+): Promise<void> {
   await postgres.query(
-    `UPDATE sagas SET owner = NULL, due_at = clock_timestamp() + $3::float8 * interval '1 ms' WHERE id = $1 AND fence = $2`,
-    [id, fence, ms],
+    `UPDATE sagas SET owner = NULL, due_at = clock_timestamp() + $4::float8 * interval '1 ms'
+     WHERE tenant = $1 AND id = $2 AND fence = $3`,
+    [tenant, id, fence, ms],
   )
 }

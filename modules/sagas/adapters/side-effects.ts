@@ -12,10 +12,7 @@ export function hasSideEffects({ outbox, mailTaken, end }: Transition): boolean 
  * What transitions write besides the sagas' own rows; in the same transaction, and only for those that were kept.
  * @returns whom messages were sent to
  */
-export async function writeSideEffects(
-  tx: PostgresTx,
-  kept: readonly (Transition & { tenant: string })[],
-): Promise<string[]> {
+export async function writeSideEffects(tx: PostgresTx, kept: readonly Transition[]): Promise<string[]> {
   const outbox = kept.flatMap(({ tenant, outbox }) => outbox.map((event) => ({ tenant, event })))
   if (outbox.length > 0) {
     await tx.query('INSERT INTO outbox (tenant, event) SELECT * FROM unnest($1::text[], $2::text[])', [
@@ -25,8 +22,8 @@ export async function writeSideEffects(
   }
   const taken = kept.flatMap(({ mailTaken }) => mailTaken)
   if (taken.length > 0) await tx.query('DELETE FROM mail WHERE id = ANY($1::bigint[])', [taken])
-  const letters: Letter[] = kept.flatMap(({ end }) =>
-    end?.parent ? [{ to: end.parent.id, body: JSON.stringify(end.parent.message) }] : [],
+  const letters: Letter[] = kept.flatMap(({ tenant, end }) =>
+    end?.parent ? [{ tenant, to: end.parent.id, body: JSON.stringify(end.parent.message) }] : [],
   )
   const done = kept.filter(({ end }) => end?.holdings).map(({ id }) => id)
   if (done.length > 0) letters.push(...(await releaseHoldings(tx, done)))

@@ -1,29 +1,40 @@
+import type { Json } from '../domain/json.ts'
 import type { SagaStatus } from '../domain/state.ts'
 
-type Listener = (status: SagaStatus) => void
+/** How a saga stands that goes no further by itself. */
+export interface End {
+  readonly status: SagaStatus
+  readonly problem: string | null
+  /** Of a saga that is completed. */
+  readonly output: Json
+  /** ms since the epoch, by the database's clock. */
+  readonly at: number
+}
+
+type Listener = (end: End) => void
 
 /** Those who wait for the end of a saga, or for the moment in which it needs attention. */
 export class Ends {
   readonly #waiting = new Map<string, Set<Listener>>()
 
-  /** A turn of the saga was committed. */
-  tell(id: string, status: SagaStatus): void {
-    if (status === 'running' || status === 'compensating') return
+  /** The saga has come to its end, or needs attention; `end` is asked for only when somebody waits. */
+  tell(id: string, end: () => End): void {
     const listeners = this.#waiting.get(id)
     if (!listeners) return
     this.#waiting.delete(id)
-    for (const listener of listeners) listener(status)
+    const known = end()
+    for (const listener of listeners) listener(known)
   }
 
   /**
    * Resolves at the end of a saga that runs in this process, or after `ms`, or when the signal is aborted. Listen before the
    * saga is made: it may end sooner than its start is answered.
    */
-  listen(id: string): { ended(ms: number, signal: AbortSignal): Promise<SagaStatus | undefined>; cancel(): void } {
-    let status: SagaStatus | undefined
+  listen(id: string): { ended(ms: number, signal: AbortSignal): Promise<End | undefined>; cancel(): void } {
+    let known: End | undefined
     let wake = (): void => undefined
     const listener: Listener = (end) => {
-      status = end
+      known = end
       wake()
     }
     const listeners = this.#waiting.get(id) ?? new Set()
@@ -41,12 +52,12 @@ export class Ends {
             clearTimeout(timer)
             signal.removeEventListener('abort', done)
             cancel()
-            resolve(status)
+            resolve(known)
           }
           const timer = setTimeout(done, ms)
           signal.addEventListener('abort', done, { once: true })
           wake = done
-          if (status !== undefined || signal.aborted) done()
+          if (known !== undefined || signal.aborted) done()
         }),
     }
   }

@@ -12,7 +12,7 @@ export interface Engine {
   /** The database's clock, ms since the epoch. */
   now(): number
   /** Durable, or refused. @throws AppError when Postgres refuses what the transition says */
-  commit(transition: Transition & { readonly tenant: string }): Promise<Committed>
+  commit(transition: Transition): Promise<Committed>
   /** Makes the child saga of a step, if it is not there yet. */
   startChild(saga: Instance, child: Extract<Act, { kind: 'child' }>): void
   /** A turn was committed. */

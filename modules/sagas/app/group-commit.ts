@@ -19,7 +19,8 @@ export interface GroupCommitDeps {
 }
 
 interface Waiting {
-  readonly transition: Transition & { readonly tenant: string }
+  readonly transition: Transition
+  again?: boolean
   resolve(committed: Committed): void
   reject(error: unknown): void
 }
@@ -41,7 +42,7 @@ export class GroupCommit {
   }
 
   /** Resolves when the transition is durable, or refused. @throws AppError when Postgres refuses what it says for good */
-  commit(transition: Transition & { readonly tenant: string }): Promise<Committed> {
+  commit(transition: Transition): Promise<Committed> {
     return new Promise((resolve, reject) => {
       this.#waiting.push({ transition, resolve, reject })
       this.#running ??= this.#run()
@@ -125,7 +126,12 @@ export class GroupCommit {
 
   /** One bad transition must not fail the others: each is tried for itself. */
   async #isolate(group: Waiting[], error: unknown): Promise<void> {
-    if (group.length === 1) return group[0]!.reject(error)
+    const [first] = group
+    if (group.length === 1 && first) {
+      // Another process has just used the same key: trying again finds its saga.
+      if (codeOf(error) !== 'CONFLICT' || first.again) return first.reject(error)
+      first.again = true
+    }
     for (const one of group) await this.#write([one])
   }
 }

@@ -68,7 +68,7 @@ export class Holdings {
   /** Sends a message that its receiver takes in once, if it is the same message. */
   send(saga: Instance, to: string, message: Message): void {
     void this.persist(saga, async () => {
-      await this.deliver([{ to, message }])
+      await this.deliver([{ tenant: saga.tenant, to, message }])
       saga.push()
     })
   }
@@ -77,15 +77,17 @@ export class Holdings {
     const { parent } = saga.state.origin
     if (parent === undefined) return
     // The saga has ended, and may be gone from memory before this is done: then the parent asks again.
-    this.deliver([{ to: parent, message: childMessage(saga.id, saga.plan, saga.state) as unknown as Message }]).catch(
-      (error: unknown) => this.#deps.logger.warn('a parent saga was not told', { error: messageOf(error) }),
-    )
+    this.deliver([
+      { tenant: saga.tenant, to: parent, message: childMessage(saga.id, saga.plan, saga.state) as unknown as Message },
+    ]).catch((error: unknown) => this.#deps.logger.warn('a parent saga was not told', { error: messageOf(error) }))
   }
 
   /** Sends messages, in one transaction. @throws AppError UNAVAILABLE */
-  async deliver(letters: readonly { readonly to: string; readonly message: Message }[]): Promise<void> {
+  async deliver(
+    letters: readonly { readonly tenant: string; readonly to: string; readonly message: Message }[],
+  ): Promise<void> {
     const { postgres, onMail } = this.#deps
-    const bodies = letters.map(({ to, message }) => ({ to, body: JSON.stringify(message) }))
+    const bodies = letters.map(({ tenant, to, message }) => ({ tenant, to, body: JSON.stringify(message) }))
     const owned = await postgres.tx((tx) => sendMail(tx, bodies))
     onMail(owned)
     tellOwners(postgres, owned).catch(() => undefined)

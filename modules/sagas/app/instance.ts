@@ -95,7 +95,7 @@ export class Instance {
     if (held) advance(turn)
     const wish = transitionOf(this, turn, this.#seq, 0, [])
     const transition = held ? wish : { ...wish, release: { dueAt: this.state.at } }
-    const committed = await this.engine.commit({ ...transition, ...start, tenant: this.tenant })
+    const committed = await this.engine.commit({ ...transition, ...start })
     if (committed.kind !== 'kept' || transition.release) this.#leave()
     this.#after(turn, committed)
     this.#running = false
@@ -128,7 +128,7 @@ export class Instance {
       perform(this, turn.acts)
       return this.#sleep(turn)
     }
-    const committed = await this.engine.commit({ ...transition, tenant: this.tenant })
+    const committed = await this.engine.commit(transition)
     if (committed.kind !== 'kept' || transition.release) this.#leave()
     this.#after(turn, committed)
   }

@@ -1,7 +1,7 @@
 import { ExpressionError } from '../domain/expression.ts'
+import { buildRequest } from '../domain/request.ts'
 import { failCall, postpone, settleCall, settleUndo } from '../domain/settle.ts'
 import type { Act } from '../domain/turn.ts'
-import { buildRequest } from './build-request.ts'
 import type { Instance } from './instance.ts'
 
 /** A postponement up to this long is waited for in memory, ms; a longer one is written down. */

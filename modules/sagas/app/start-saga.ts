@@ -6,7 +6,7 @@ import type { Json } from '../domain/json.ts'
 import type { Plan } from '../domain/plan.ts'
 import { foldEntries } from '../domain/state.ts'
 import type { SagaDeps } from './deps.ts'
-import { freshSummary, outputOf, type SagaSummary, summaryOf } from './views.ts'
+import { endedSummary, freshSummary, outputOf, type SagaSummary, summaryOf } from './views.ts'
 
 export interface StartInput {
   readonly name: string
@@ -69,8 +69,10 @@ async function start(
     if (begun.kind === 'exists') return await replay(deps, begun.id, input, until, call)
     const left = until - clock.monotonic()
     if (left <= 0) return { saga: freshSummary(id, plan), output: null, replayed: false }
-    await end.ended(left, call.signal)
-    return { ...(await look(deps, tenant, id)), replayed: false }
+    const ended = await end.ended(left, call.signal)
+    // Not here, or not yet: it may run in another process.
+    if (!ended) return { ...(await look(deps, tenant, id)), replayed: false }
+    return { saga: endedSummary(id, plan, ended), output: ended.output, replayed: false }
   } finally {
     end.cancel()
   }

@@ -10,6 +10,7 @@ import type { SagaEnd, Transition } from './transition.ts'
 const parkMs = 10_000
 
 interface Saga {
+  readonly tenant: string
   readonly id: string
   readonly plan: Plan
   readonly state: SagaState
@@ -18,7 +19,7 @@ interface Saga {
 
 /** What a turn writes. The saga is given free in the same commit when nothing is left to do for it here and now. */
 export function transitionOf(
-  { id, plan, state, fence }: Saga,
+  { tenant, id, plan, state, fence }: Saga,
   turn: Turn,
   seq: number,
   mailSeen: number,
@@ -26,6 +27,7 @@ export function transitionOf(
 ): Transition {
   const ended = state.status === 'completed' || state.status === 'compensated'
   return {
+    tenant,
     id,
     fence,
     seq,
@@ -50,7 +52,7 @@ function releaseOf(state: SagaState, { acts, wakeAt, t }: Turn): Transition['rel
 }
 
 /** What keeps the saga from going on: shown in lists as soon as an undo fails, or a step has failed several times. */
-function problemOf(state: SagaState): string | null {
+export function problemOf(state: SagaState): string | null {
   if (state.halted) return `${state.halted.step ?? 'saga'}: ${state.halted.code}: ${state.halted.detail}`
   if (state.status === 'completed' || state.status === 'compensated') return null
   for (const [id, { undo }] of state.steps) {

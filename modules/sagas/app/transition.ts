@@ -3,6 +3,7 @@ import type { SagaStatus } from '../domain/state.ts'
 
 /** What one turn of a saga writes, all of it or nothing. */
 export interface Transition {
+  readonly tenant: string
   readonly id: string
   /** Fencing number of the worker that owns the saga: with another one in the row the transition is refused. */
   readonly fence: string
@@ -34,7 +35,6 @@ export interface SagaEnd {
 
 /** The first transition of a saga, which makes it. */
 export interface Start extends Transition {
-  readonly tenant: string
   readonly name: string
   readonly version: number
   /** Of two starts with the same key the second makes nothing: an Idempotency-Key or an event, hashed. */

@@ -4,6 +4,7 @@ import type { Json } from '../domain/json.ts'
 import type { Plan } from '../domain/plan.ts'
 import { resultOf } from '../domain/scope.ts'
 import { foldEntries, type SagaState, type SagaStatus } from '../domain/state.ts'
+import type { End } from './ends.ts'
 
 /** A saga in a list, and in the answer to its start. */
 export interface SagaSummary {
@@ -27,6 +28,12 @@ export function summaryOf(row: SagaRow): SagaSummary {
 export function freshSummary(id: string, { name, version }: Plan): SagaSummary {
   const startedAt = new Date(startOf(id)).toISOString()
   return { id, name, version, status: 'running', startedAt, endedAt: null, problem: null }
+}
+
+/** Of a saga whose end was just seen. */
+export function endedSummary(id: string, plan: Plan, { status, problem, at }: End): SagaSummary {
+  const endedAt = status === 'needs_attention' ? null : new Date(at).toISOString()
+  return { ...freshSummary(id, plan), status, problem, endedAt }
 }
 
 /** What a saga came to: its output when it is completed. */

@@ -129,7 +129,7 @@ export class SagaWorker implements Engine {
     return { ...committed, id: committed.kind === 'exists' ? committed.sagaId : id }
   }
 
-  commit(transition: Transition & { readonly tenant: string }): Promise<Committed> {
+  commit(transition: Transition): Promise<Committed> {
     return this.#group.commit(transition)
   }
 
@@ -179,7 +179,7 @@ export class SagaWorker implements Engine {
       error: messageOf(error),
     })
     this.forget(saga)
-    giveBack(this.#deps.postgres, saga.id, saga.fence, restMs).catch((failure: unknown) => {
+    giveBack(this.#deps.postgres, saga, restMs).catch((failure: unknown) => {
       this.#deps.logger.warn('a saga cannot be given free', { saga: saga.id, error: messageOf(failure) })
     })
   }
@@ -248,14 +248,14 @@ export class SagaWorker implements Engine {
         })
       } catch (error) {
         this.#deps.logger.error('a saga cannot be taken over', { saga: row.id, error: messageOf(error) })
-        await giveBack(this.#deps.postgres, row.id, row.fence, restMs)
+        await giveBack(this.#deps.postgres, row, restMs)
       }
     }
     await this.#read(claimed.filter(({ mail }) => mail > 0).map(({ id }) => id))
   }
 
   async #read(ids: readonly string[]): Promise<void> {
-    const mine = ids.filter((id) => this.#instances.has(id))
+    const mine = ids.flatMap((id) => this.#instances.get(id) ?? [])
     if (mine.length === 0) return
     for (const { sagaId, seen, letters } of await readMail(this.#deps.postgres, mine)) {
       this.#instances.get(sagaId)?.deliver(seen, letters)
