@@ -9,6 +9,8 @@ export interface Engine {
   readonly participants: Participants
   readonly holdings: Holdings
   readonly chance: Chance
+  /** Nothing is begun any more; what is on its way is taken in. */
+  readonly stopping: boolean
   /** The database's clock, ms since the epoch. */
   now(): number
   /** Durable, or refused. @throws AppError when Postgres refuses what the transition says */

@@ -67,19 +67,15 @@ export class Holdings {
 
   /** Sends a message that its receiver takes in once, if it is the same message. */
   send(saga: Instance, to: string, message: Message): void {
-    void this.persist(saga, async () => {
-      await this.deliver([{ tenant: saga.tenant, to, message }])
-      saga.push()
-    })
+    void this.persist(saga, () => this.deliver([{ tenant: saga.tenant, to, message }]))
   }
 
   tellParent(saga: Instance): void {
     const { parent } = saga.state.origin
     if (parent === undefined) return
-    // The saga has ended, and may be gone from memory before this is done: then the parent asks again.
-    this.deliver([
-      { tenant: saga.tenant, to: parent, message: childMessage(saga.id, saga.plan, saga.state) as unknown as Message },
-    ]).catch((error: unknown) => this.#deps.logger.warn('a parent saga was not told', { error: messageOf(error) }))
+    void this.persist(saga, async () => {
+      await this.deliver([{ tenant: saga.tenant, to: parent, message: childMessage(saga.id, saga.plan, saga.state) }])
+    })
   }
 
   /** Sends messages, in one transaction. @throws AppError UNAVAILABLE */
@@ -95,13 +91,17 @@ export class Holdings {
 
   /** Tries until it is done or the saga is somebody else's. */
   async persist(saga: Instance, work: () => Promise<void>): Promise<void> {
+    saga.pending++
     for (let pause = 50; !saga.gone; pause = Math.min(pause * 2, 2_000)) {
       try {
-        return await work()
+        await work()
+        break
       } catch (error) {
         this.#deps.logger.warn('a saga cannot get what it asks for; trying again', { error: messageOf(error) })
         await this.#deps.clock.sleep(pause)
       }
     }
+    saga.pending--
+    saga.push()
   }
 }

@@ -36,6 +36,8 @@ export class Instance {
   readonly state: SagaState
   readonly fence: string
   readonly signal: AbortSignal
+  /** Requests for locks, events and the like that are on their way: until they are done the saga is not given free. */
+  pending = 0
   #seq: number
   #mailSeen: number
   #mailTaken: string[] = []
@@ -95,8 +97,11 @@ export class Instance {
     if (held) advance(turn)
     const wish = transitionOf(this, turn, this.#seq, 0, [])
     const transition = held ? wish : { ...wish, release: { dueAt: this.state.at } }
-    const committed = await this.engine.commit({ ...transition, ...start })
-    if (committed.kind !== 'kept' || transition.release) this.#leave()
+    const committed = await this.engine.commit({ ...transition, ...start }).catch((error: unknown) => {
+      this.leave()
+      throw error
+    })
+    if (committed.kind !== 'kept' || transition.release) this.leave()
     this.#after(turn, committed)
     this.#running = false
     if (this.#work.length > 0) void this.#run()
@@ -110,12 +115,12 @@ export class Instance {
       while (this.#work.length > 0 && !this.gone) {
         const turn = this.#turn()
         for (const work of this.#work.splice(0)) work(turn)
-        advance(turn)
+        // A worker that stops takes in what comes, and begins nothing.
+        if (!this.engine.stopping) advance(turn)
         await this.#commit(turn)
       }
     } catch (error) {
       this.engine.abandon(this, error)
-      this.#leave()
     }
     this.#running = false
   }
@@ -129,7 +134,7 @@ export class Instance {
       return this.#sleep(turn)
     }
     const committed = await this.engine.commit(transition)
-    if (committed.kind !== 'kept' || transition.release) this.#leave()
+    if (committed.kind !== 'kept' || transition.release) this.leave()
     this.#after(turn, committed)
   }
 
@@ -154,7 +159,8 @@ export class Instance {
     return new Turn(this.id, this.plan, state, Math.round(engine.now() - state.at), engine.chance)
   }
 
-  #leave(): void {
+  /** The saga is not this worker's any more. */
+  leave(): void {
     this.#gone = true
     clearTimeout(this.#timer)
     this.engine.forget(this)

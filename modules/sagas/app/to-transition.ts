@@ -1,9 +1,9 @@
 import { encodeEntries } from '../domain/entry.ts'
-import type { Json } from '../domain/json.ts'
 import type { Plan } from '../domain/plan.ts'
 import { resultOf } from '../domain/scope.ts'
 import type { SagaState } from '../domain/state.ts'
 import type { EmittedEvent, Turn } from '../domain/turn.ts'
+import type { Message } from './message.ts'
 import type { SagaEnd, Transition } from './transition.ts'
 
 /** A saga that has nothing to do for longer than this is given free, ms. */
@@ -15,16 +15,19 @@ interface Saga {
   readonly plan: Plan
   readonly state: SagaState
   readonly fence: string
+  readonly pending: number
+  readonly engine: { readonly stopping: boolean }
 }
 
 /** What a turn writes. The saga is given free in the same commit when nothing is left to do for it here and now. */
 export function transitionOf(
-  { tenant, id, plan, state, fence }: Saga,
+  saga: Saga,
   turn: Turn,
   seq: number,
   mailSeen: number,
   mailTaken: readonly string[],
 ): Transition {
+  const { tenant, id, plan, state, fence } = saga
   const ended = state.status === 'completed' || state.status === 'compensated'
   return {
     tenant,
@@ -34,7 +37,7 @@ export function transitionOf(
     lines: encodeEntries(turn.entries),
     status: state.status,
     problem: problemOf(state),
-    release: releaseOf(state, turn),
+    release: releaseOf(saga, turn),
     mailSeen,
     mailTaken,
     outbox: turn.acts.flatMap((act) => (act.kind === 'emit' ? [eventOf(id, act.step, act.event)] : [])),
@@ -42,11 +45,13 @@ export function transitionOf(
   }
 }
 
-function releaseOf(state: SagaState, { acts, wakeAt, t }: Turn): Transition['release'] {
-  if (acts.some(({ kind }) => kind !== 'emit')) return undefined
+function releaseOf({ state, pending, engine }: Saga, { acts, wakeAt, t }: Turn): Transition['release'] {
+  if (pending > 0 || acts.some(({ kind }) => kind !== 'emit')) return undefined
   for (const { status, undo } of state.steps.values()) {
     if (status === 'calling' || undo?.status === 'calling') return undefined
   }
+  if (state.status !== 'running' && state.status !== 'compensating') return { dueAt: null }
+  if (engine.stopping) return { dueAt: state.at + t }
   if (wakeAt === undefined) return { dueAt: null }
   return wakeAt - t > parkMs ? { dueAt: state.at + wakeAt } : undefined
 }
@@ -75,7 +80,7 @@ function endOf(id: string, plan: Plan, state: SagaState): SagaEnd | undefined {
 }
 
 /** What a parent is told about the end of its child. */
-export function childMessage(id: string, plan: Plan, state: SagaState): Json {
+export function childMessage(id: string, plan: Plan, state: SagaState): Message {
   const output = state.status === 'completed' ? resultOf(plan, state) : null
   return { kind: 'child', step: state.origin.step ?? '', childId: id, as: state.status, output }
 }

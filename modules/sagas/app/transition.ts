@@ -1,5 +1,5 @@
-import type { Json } from '../domain/json.ts'
 import type { SagaStatus } from '../domain/state.ts'
+import type { Message } from './message.ts'
 
 /** What one turn of a saga writes, all of it or nothing. */
 export interface Transition {
@@ -30,7 +30,7 @@ export interface SagaEnd {
   /** It may hold locks or wait for events: what is left of these is given up. */
   readonly holdings: boolean
   /** To whom the end is told. */
-  readonly parent: { readonly id: string; readonly message: Json } | undefined
+  readonly parent: { readonly id: string; readonly message: Message } | undefined
 }
 
 /** The first transition of a saga, which makes it. */

@@ -30,8 +30,12 @@ import type { Committed, Transition } from './transition.ts'
 
 /** The worker looks for what it was not told of at least this often, ms. */
 const lookMs = 1_000
+/** And not more often than this for what others are about to claim, ms. */
+const minLookMs = 20
 /** Sagas claimed at once; after an outage thousands may be due. */
 const maxClaim = 200
+/** How long a worker that stops waits for answers, ms. */
+const drainMs = 8_000
 /** How long an abandoned saga rests, ms. */
 const restMs = 60_000
 
@@ -79,7 +83,7 @@ export class SagaWorker implements Engine {
     const { postgres, clock, logger, name } = deps
     this.participants = deps.participants
     this.chance = { fraction: () => deps.random.fraction(), id: () => uuidv7(deps.random, this.now()) }
-    this.#lease = new Lease({ postgres, clock, logger, name, onTerm: () => this.look() })
+    this.#lease = new Lease({ postgres, clock, logger, name, onTerm: (term) => this.#begun(term) })
     const onMail = (ids: readonly string[]) => this.#heard(ids)
     this.#group = new GroupCommit({ postgres, clock, logger, owner: () => this.#lease.current()?.worker, onMail })
     this.holdings = new Holdings({ postgres, clock, logger, hint: deps.hint, onMail })
@@ -101,12 +105,22 @@ export class SagaWorker implements Engine {
     this.look()
   }
 
-  /** Ends calls that are on their way, and gives all sagas free: others, or the next start, go on with them. */
+  get stopping(): boolean {
+    return this.#stopped
+  }
+
+  /**
+   * Waits a while for the calls that are on their way, cuts the rest, and gives all sagas free: others, or the next start, go
+   * on with them.
+   */
   async stop(): Promise<void> {
     this.#stopped = true
     clearTimeout(this.#timer)
     await this.#ears?.stop()
     await this.#looking
+    for (const saga of this.#instances.values()) saga.push()
+    const until = this.#deps.clock.monotonic() + drainMs
+    while (this.#instances.size > 0 && this.#deps.clock.monotonic() < until) await this.#deps.clock.sleep(20)
     await this.#lease.stop()
   }
 
@@ -178,7 +192,7 @@ export class SagaWorker implements Engine {
       code: codeOf(error),
       error: messageOf(error),
     })
-    this.forget(saga)
+    saga.leave()
     giveBack(this.#deps.postgres, saga, restMs).catch((failure: unknown) => {
       this.#deps.logger.warn('a saga cannot be given free', { saga: saga.id, error: messageOf(failure) })
     })
@@ -229,9 +243,18 @@ export class SagaWorker implements Engine {
       this.#lastLocks = clock.monotonic()
       this.#heard(await callWaiters(postgres))
     }
+    if (this.#full) return lookMs
     if (claimed.length === maxClaim) return 0
     const due = await nextDueIn(postgres)
-    return due === undefined ? lookMs : Math.max(5, Math.min(lookMs, due))
+    return due === undefined ? lookMs : Math.max(minLookMs, Math.min(lookMs, due))
+  }
+
+  /** A new lease: whatever was held under the one before is somebody else's, or will be claimed again. */
+  #begun(term: Term): void {
+    term.signal.addEventListener('abort', () => {
+      for (const saga of this.#instances.values()) if (saga.signal === term.signal) saga.leave()
+    })
+    this.look()
   }
 
   async #adopt(term: Term, claimed: readonly Claimed[]): Promise<void> {
