@@ -25,6 +25,20 @@ const portLink = () => link(parsePortLink, portLinkForms)
 export const settings = z.object({
   HOST: z.string().min(1).default('127.0.0.1').describe('Address to listen on. Only loopback until told otherwise.'),
   PORT: z.coerce.number().int().min(0).max(65_535).default(8080).describe('Port of the HTTP API; 0 picks a free one.'),
+  SHARE_PORT: z
+    .stringbool({ truthy: ['true'], falsy: ['false'], case: 'sensitive' })
+    .prefault('false')
+    .describe(
+      'true: another process with true may listen on the same port, and takes over what this one no more accepts. Not on macOS and Windows.',
+    ),
+  DRAIN_SECONDS: z.coerce
+    .number()
+    .min(0)
+    .max(3_600)
+    .default(0)
+    .describe(
+      'For how long a process that is asked to stop serves on, while it is not ready and ends each connection with its next answer: the time for balancers and clients to go elsewhere.',
+    ),
   DATA_DIR: z
     .string()
     .min(1)

@@ -11,7 +11,13 @@ export interface OpenLog extends EventLog {
   /** Bytes that are not durable yet. */
   readonly pendingBytes: number
   /** Events appended and not stored yet; absent when only the cluster knows. */
-  readonly lagEvents?: number
+  readonly lagEvents?: number | undefined
+  /** All that was appended is in the log itself: nothing is on its way, or in a spool. */
+  readonly settled: boolean
+  /** How much a group has not taken yet, in events or records. 0: nothing. @throws AppError UNAVAILABLE when nobody can say */
+  lag(group: string): Promise<number>
+  /** An earlier local log was moved into this one: it holds nothing any more. */
+  readonly movedFrom?: 'local'
   health(): Health
 }
 
@@ -52,6 +58,13 @@ export async function openLog(
       get lagEvents() {
         return log.stats().lag.storage ?? 0
       },
+      get settled() {
+        return log.stats().pendingBytes === 0
+      },
+      lag: async (group) => {
+        const { lag, partitions } = log.stats()
+        return lag[group] ?? partitions.reduce((sum, { start, end }) => sum + end - start, 0)
+      },
     }
   }
   const log = await openKafkaLog({
@@ -70,8 +83,9 @@ export async function openLog(
     logger,
   })
   await lifecycle.start({ name: 'event log', start: async () => undefined, stop: () => log.stop() })
-  if (appends && (await exists(join(local.dir, 'log.db')))) await moveRest(local, log, 'storage', clock, logger)
-  return log
+  if (!appends || !(await exists(join(local.dir, 'log.db')))) return log
+  await moveRest(local, log, 'storage', clock, logger)
+  return Object.assign(log, { movedFrom: 'local' as const })
 }
 
 const exists = (path: string): Promise<boolean> =>

@@ -1,5 +1,6 @@
 import { createHmac, randomBytes } from 'node:crypto'
 import { chmod, mkdir } from 'node:fs/promises'
+import { hostname } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import {
@@ -20,12 +21,14 @@ import { connectPostgres } from './engines/postgres/driver.ts'
 import { startEmbeddedPostgres } from './engines/postgres/embedded.ts'
 import { migratePostgres, moduleUrl } from './engines/postgres/migrate.ts'
 import { connectRedis, type RedisNodes } from './engines/redis/driver.ts'
-import { type OpenLog, openLog } from './event-log.ts'
+import { type LogNeed, type OpenLog, openLog } from './event-log.ts'
+import { LogHandover } from './log-handover.ts'
+import { LogTurns } from './log-turns.ts'
 import type { Topology } from './topology.ts'
 
 /** What this process's modules stand on, started: as much of it as they need. */
 export interface Platform {
-  readonly log: OpenLog | undefined
+  readonly log: LogHandover | undefined
   readonly clickhouse: ClickHouse | undefined
   /** A connection with the role and schema of one module. */
   postgres(schema: string): Postgres
@@ -63,6 +66,7 @@ export async function startPlatform(
     openPostgres(config, logger, lifecycle),
     topology.engines.has('clickhouse') ? openClickHouse(config, clock, logger, lifecycle) : Promise.resolve(undefined),
   )
+  const turns = log && (await takeTurn(log, postgres.connect('ingest'), { config, need, clock, logger, lifecycle }))
   const keys = new KeyStore(postgres.connect('edge'), clock, logger)
   const freshAdminKey = await keys.bootstrap(config.ADMIN_KEY)
   await lifecycle.start({ name: 'API keys', start: () => keys.start(), stop: () => keys.stop() })
@@ -70,7 +74,7 @@ export async function startPlatform(
   const secrets = postgres.connect('edge')
   const signing = await sharedSecret(secrets, 'saga-signing', randomBytes(32))
   return {
-    log,
+    log: turns,
     clickhouse,
     postgres: postgres.connect,
     keys,
@@ -79,10 +83,31 @@ export async function startPlatform(
     redis,
     freshAdminKey,
     health: (): Record<string, Health> => ({
-      ...(log && { log: log.health() }),
+      ...(turns && { log: turns.health() }),
       ...(redis && { redis: redis.health() }),
     }),
   }
+}
+
+/** Enters the log in the list of those that are used, which this process leaves at its stop. */
+async function takeTurn(
+  log: OpenLog,
+  postgres: Postgres,
+  o: { config: Config; need: LogNeed; clock: Clock; logger: Logger; lifecycle: Lifecycle },
+): Promise<LogHandover> {
+  const { config, need, clock, logger, lifecycle } = o
+  const name = `${hostname()}:${config.DATA_DIR} ${config.MODULES.join(',')} :${config.PORT}`
+  const turns = new LogTurns(postgres, need.link.kind, name)
+  const handover = new LogHandover({ log, turns, writes: need.appends, clock, logger })
+  await lifecycle.start({
+    name: 'turn of the log',
+    start: async () => {
+      if (log.movedFrom !== undefined) await turns.giveUp(log.movedFrom)
+      await handover.enter()
+    },
+    stop: () => handover.leave(),
+  })
+  return handover
 }
 
 /** One for each tenant, derived from the installation's. */

@@ -7,6 +7,7 @@ import { keyRoutes } from './edge/keys/key-routes.ts'
 import { opsRoutes } from './edge/ops-routes.ts'
 import { isOperator } from './edge/serve.ts'
 import type { OpenLog } from './event-log.ts'
+import { logRoutes } from './log-routes.ts'
 import { startPlatform } from './platform.ts'
 import { RemotePorts, registrations } from './remote.ts'
 import { createLogger } from './telemetry/logger.ts'
@@ -49,10 +50,12 @@ export async function startProcess(config: Config): Promise<Running> {
     const edge = createEdge({
       host: config.HOST,
       port: config.PORT,
+      sharePort: config.SHARE_PORT,
       routes: [
         ...bound.modules.flatMap(({ module }) => module.routes),
         ...keyRoutes(platform.keys, isOperator),
         ...opsRoutes({ health, started: () => started, metricsText: () => metrics.text() }),
+        ...(platform.log ? logRoutes(platform.log.turns) : []),
         topologyRoute(topology, () => remote.view()),
       ],
       ...(ports && { internal: ports.handler }),
@@ -64,6 +67,7 @@ export async function startProcess(config: Config): Promise<Running> {
       inFlight,
       budgetMs: 30_000,
     })
+    await lifecycle.start({ name: 'rest of the log', start: async () => {}, stop: async () => platform.log?.finish() })
     let url = ''
     await lifecycle.start({
       name: 'HTTP',
@@ -71,6 +75,7 @@ export async function startProcess(config: Config): Promise<Running> {
         url = (await edge.start()).url
       },
       stop: async () => {
+        await edge.drain(config.DRAIN_SECONDS * 1000)
         await Promise.all([ports?.stop(), edge.stop()])
       },
     })

@@ -127,6 +127,7 @@ async function* lines(count: number, fail: string | undefined): AsyncGenerator<U
 export interface TestEdge {
   readonly url: string
   readonly port: number
+  drain(ms: number): Promise<void>
   stop(drainMs?: number): Promise<void>
 }
 
@@ -144,7 +145,8 @@ export async function startEdge(options: Partial<EdgeOptions> = {}): Promise<Tes
     limits: { maxBodyBytes: 1 << 20, ...options.limits },
   })
   const { url } = await edge.start()
-  return { url, port: Number(new URL(url).port), stop: (drainMs = 500) => edge.stop(drainMs) }
+  const { port } = new URL(url)
+  return { url, port: Number(port), drain: (ms) => edge.drain(ms), stop: (drainMs = 500) => edge.stop(drainMs) }
 }
 
 export interface Answer {

@@ -8,7 +8,7 @@ import { Connections, endAfter } from './connections.ts'
 import { Exchange } from './exchange.ts'
 import { HttpMetrics } from './http-metrics.ts'
 import { type EdgeLimits, limitsOf } from './limits.ts'
-import { close, listen } from './listen.ts'
+import { close, connectionsOf, listen, stopListening } from './listen.ts'
 import { opsRoutes } from './ops-routes.ts'
 import { checkRaw, splitTarget } from './raw-checks.ts'
 import { parserError, refuseSocket } from './refuse-socket.ts'
@@ -22,6 +22,8 @@ export interface EdgeOptions {
   readonly host: string
   /** 0 picks a free one. */
   readonly port: number
+  /** Another process may listen on the same port. */
+  readonly sharePort?: boolean
   readonly routes: readonly Route[]
   readonly keys: Authenticator
   readonly clock: Clock
@@ -48,6 +50,11 @@ export interface EdgeOptions {
 export interface Edge {
   /** @throws AppError CONFIG_INVALID when the address cannot be listened on */
   start(): Promise<{ url: string }>
+  /**
+   * Serves on for `ms`, and ends every connection with its next answer, so that clients go elsewhere. A shared port is left at
+   * once, and then this ends as soon as there is no connection any more.
+   */
+  drain(ms: number): Promise<void>
   /** Takes no new connections, lets running requests end within `drainMs` (10,000), then cuts them. */
   stop(drainMs?: number): Promise<void>
 }
@@ -73,7 +80,15 @@ export function createEdge(o: EdgeOptions): Edge {
   return {
     start: () => {
       watch.start()
-      return listen(server, o.host, o.port)
+      return listen(server, { host: o.host, port: o.port, shared: o.sharePort })
+    },
+    drain: async (ms) => {
+      if (ms <= 0) return
+      front.stopping = true
+      if (o.sharePort) stopListening(server)
+      for (const end = o.clock.monotonic() + ms; o.clock.monotonic() < end; await o.clock.sleep(50)) {
+        if (!server.listening && (await connectionsOf(server)) === 0) return
+      }
     },
     stop: async (drainMs = 10_000) => {
       front.stopping = true

@@ -13,6 +13,8 @@ function publicPaths(): string[] {
     ...globSync('modules/*/adapters/http-routes.ts', { cwd: root }),
     'src/edge/keys/key-routes.ts',
     'src/edge/ops-routes.ts',
+    'src/log-routes.ts',
+    'src/topology.ts',
   ]
   const paths = files.flatMap((file) => {
     const found = [...readFileSync(`${root}${file}`, 'utf8').matchAll(/\bpath: '(\/[^']*)'/g)].map((match) => match[1]!)

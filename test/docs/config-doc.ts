@@ -50,6 +50,7 @@ function legal(name: string, given: Setting, taken: Setting): string {
   if (list) return `${code(given.default)}, or names between commas: ${list.map(code).join(', ')}`
   if (given.enum) return given.enum.map(code).join(', ')
   if (given.format === 'uri') return 'a URL'
+  if (taken.type === 'boolean') return '`true`, `false`'
   if (given.type === 'integer' || given.type === 'number') {
     const kind = given.type === 'integer' ? 'whole number' : 'number'
     return `${kind}, ${amount(name, given.minimum)} to ${amount(name, given.maximum)}`

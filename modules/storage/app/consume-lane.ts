@@ -6,10 +6,11 @@ import {
   type LogRecord,
   messageOf,
   type Postgres,
+  partitionsPerLog,
   systemCall,
 } from '@splitstream/kernel'
 import type { EventsTable } from '../adapters/events-table.ts'
-import { claimProgress, type DeadLetter, type Progress, type Range } from '../adapters/progress.ts'
+import { claimProgress, type DeadLetter, type Progress, type Range, readProgress } from '../adapters/progress.ts'
 import { cutBlock } from '../domain/block.ts'
 import type { SeenIndex } from '../domain/seen-index.ts'
 import type { Confirmed } from './confirmed.ts'
@@ -47,13 +48,13 @@ export async function consumeLane(lane: Lane, deps: LaneDeps): Promise<void> {
     const { coverage, index, table, clock, limits } = deps
     const progress = await claimProgress(deps.postgres, lane.partition)
     await checkSameLog(lane, progress)
-    await coverage.extend(
-      index,
-      table,
-      lane.partition,
-      progress.next,
-      systemCall(clock, limits.insertBudgetMs, lane.signal),
-    )
+    // What was stored of another log before it was our turn counts too, and waiters want to know.
+    const call = systemCall(clock, limits.insertBudgetMs, lane.signal)
+    for (const { partition, next } of await storedOfOtherLogs(lane.partition, deps.postgres)) {
+      deps.confirmed.advance(partition, next)
+      await coverage.extend(index, table, partition, next, call)
+    }
+    await coverage.extend(index, table, lane.partition, progress.next, call)
     for (const range of progress.pending) await replayRange(lane, progress, range, deps)
     let next = Math.max(progress.next, ...progress.pending.map((range) => range.last + 1))
     next = await skipTrimmed(lane, next, deps.logger)
@@ -98,6 +99,11 @@ async function store(
   const target = { partition: lane.partition, table: deps.table, progress, deadLetter: deps.onDeadLetter }
   await storeRange(target, range, rows, block.damaged.map(damagedLetter), call)
   deps.onProgress(lane.partition, { stored: rows.length, dropped: block.rows.length - rows.length })
+}
+
+async function storedOfOtherLogs(partition: number, postgres: Postgres) {
+  const logOf = (one: number): number => Math.floor(one / partitionsPerLog)
+  return (await readProgress(postgres)).filter((one) => logOf(one.partition) !== logOf(partition))
 }
 
 /** @throws AppError CONFLICT when the log ends before what was stored from it: its new events would never be read. */

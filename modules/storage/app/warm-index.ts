@@ -41,6 +41,7 @@ export async function warmIndex(table: EventsTable, maxKeys: number, clock: Cloc
  */
 export class Coverage {
   readonly #known: Map<number, number>
+  readonly #extending = new Map<number, Promise<void>>()
 
   /** @param known the offset below which everything was stored, by partition, when the index was about to be filled */
   constructor(known: ReadonlyMap<number, number>) {
@@ -52,8 +53,18 @@ export class Coverage {
     this.#known.set(partition, next)
   }
 
-  /** Brings the index up to what is stored of the partition below `next`. */
+  /** Brings the index up to what is stored of the partition below `next`. Lanes that ask for the same one take turns. */
   async extend(index: SeenIndex, table: EventsTable, partition: number, next: number, call: Call): Promise<void> {
+    const before = this.#extending.get(partition)
+    const extended = (before ?? Promise.resolve()).then(() => this.#extend(index, table, partition, next, call))
+    this.#extending.set(
+      partition,
+      extended.catch(() => undefined),
+    )
+    await extended
+  }
+
+  async #extend(index: SeenIndex, table: EventsTable, partition: number, next: number, call: Call): Promise<void> {
     const from = this.#known.get(partition) ?? 0
     if (next > from) {
       const expected = await table.countBetween(partition, from, next, call)

@@ -4,6 +4,7 @@ import { openLocalLog } from '../log/local-log.ts'
 import { Asker, adminClient } from './asker.ts'
 import { type Compression, kafkaClient } from './client.ts'
 import { KafkaGroup } from './consumer.ts'
+import { lagOf } from './lag.ts'
 import { prepareTopic, type TopicOptions } from './topic.ts'
 import { KafkaWriter } from './writer.ts'
 
@@ -28,6 +29,10 @@ export interface KafkaLogOptions extends TopicOptions {
 export interface KafkaLog extends EventLog {
   /** Bytes that wait for an acknowledgement. */
   readonly pendingBytes: number
+  /** Nothing waits for an acknowledgement, and the spool is empty. */
+  readonly settled: boolean
+  /** Records that a group has not committed yet, of all partitions. @throws AppError UNAVAILABLE */
+  lag(group: string): Promise<number>
   health(): Health
   stop(): Promise<void>
 }
@@ -103,6 +108,10 @@ export async function openKafkaLog(o: KafkaLogOptions): Promise<KafkaLog> {
     get pendingBytes() {
       return writer?.pendingBytes ?? 0
     },
+    get settled() {
+      return writer?.settled ?? true
+    },
+    lag: (group) => lagOf(asker, topic, `${o.groupPrefix}-${group}`),
     append: async (entries, call) => {
       if (!writer) throw new AppError('INTERNAL', 'This process only reads the log')
       return writer.append(entries, call)

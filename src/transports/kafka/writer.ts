@@ -57,6 +57,10 @@ export class KafkaWriter {
     return this.#pendingBytes
   }
 
+  get settled(): boolean {
+    return this.#pending === 0 && !this.#writers.some((writer) => writer.spooling)
+  }
+
   async start(): Promise<void> {
     this.#draining = await this.#o.spool.consume('kafka', (lane) => this.#writers[lane.partition]!.drain(lane))
   }

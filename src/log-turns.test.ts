@@ -1,0 +1,199 @@
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import type { Postgres } from '@splitstream/kernel'
+import { afterAll, beforeAll, beforeEach, expect, it } from 'vitest'
+import { connectPostgres } from './engines/postgres/driver.ts'
+import { type EmbeddedPostgres, startEmbeddedPostgres } from './engines/postgres/embedded.ts'
+import { migratePostgres, moduleUrl } from './engines/postgres/migrate.ts'
+import { type LogName, LogTurns } from './log-turns.ts'
+
+let folder: string
+let server: EmbeddedPostgres
+let postgres: Postgres & { close(): Promise<void> }
+
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'splitstream-turns-'))
+  server = await startEmbeddedPostgres({ dataDir: folder })
+  await migratePostgres(server, fileURLToPath(new URL('../migrations/postgres/', import.meta.url)))
+  postgres = connectPostgres({ url: moduleUrl(server.url, 'ingest'), applicationName: 'test' })
+})
+afterAll(async () => {
+  await postgres.close()
+  await server.stop()
+  await rm(folder, { recursive: true, force: true })
+})
+beforeEach(() => postgres.query('TRUNCATE log_turns, log_users'))
+
+const group = 'storage'
+const [empty, full] = [async () => true, async () => false]
+
+/** A process that uses a log. */
+async function started(log: LogName, name: string, o: { writes: boolean; consumes: boolean }): Promise<LogTurns> {
+  const turns = new LogTurns(postgres, log, name)
+  await turns.enter(o.writes)
+  if (o.consumes) await turns.join(group)
+  return turns
+}
+
+const whole = { writes: true, consumes: true }
+const [writer, consumer] = [
+  { writes: true, consumes: false },
+  { writes: false, consumes: true },
+]
+
+async function stop(turns: LogTurns, isEmpty = empty): Promise<void> {
+  await turns.endWriting()
+  await turns.leave([group], isEmpty)
+}
+
+it('lists what there is', async () => {
+  const store = await started('kafka', 'store', consumer)
+  await store.begin(group)
+  await started('kafka', 'front', writer)
+  expect(await store.list()).toEqual({
+    turns: [{ log: 'kafka', consumer: group, turn: expect.any(Number), state: 'open' }],
+    users: [
+      { log: 'kafka', name: 'front', writes: true, consumers: [], seenAt: expect.any(Date) },
+      { log: 'kafka', name: 'store', writes: false, consumers: [group], seenAt: expect.any(Date) },
+    ],
+  })
+})
+
+it('one log alone: it is always its turn, whatever happened', async () => {
+  const first = await started('local', 'a', whole)
+  expect(await first.begin(group)).toBeUndefined()
+  expect(await first.isFollowed()).toBe(false)
+  await stop(first, full)
+  expect(await (await started('local', 'a', whole)).begin(group)).toBeUndefined()
+  // Killed.
+  expect(await (await started('local', 'renamed', whole)).begin(group)).toBeUndefined()
+})
+
+it('to another log and back: each waits until the other is left with nothing in it', async () => {
+  const all = await started('local', 'all', whole)
+  expect(await all.begin(group)).toBeUndefined()
+  const store = await started('kafka', 'store', consumer)
+  const front = await started('kafka', 'front', writer)
+  expect(await all.isFollowed()).toBe(false)
+  expect(await store.begin(group)).toContain('it is used by all')
+  await all.endWriting()
+  expect(await all.isFollowed()).toBe(true)
+  expect(await store.begin(group)).toContain('it is used by all')
+  await all.leave([group], empty)
+  expect(await store.begin(group)).toBeUndefined()
+
+  const again = await started('local', 'all', whole)
+  expect(await again.begin(group)).toContain('front')
+  await front.endWriting()
+  await front.leave([], empty)
+  expect(await store.isFollowed()).toBe(true)
+  expect(await again.begin(group)).toContain('store')
+  await store.leave([group], empty)
+  expect(await again.begin(group)).toBeUndefined()
+})
+
+it('a log that was left with something in it is waited for, until that was taken or moved', async () => {
+  const all = await started('local', 'all', whole)
+  await all.begin(group)
+  const store = await started('kafka', 'store', consumer)
+  await started('kafka', 'front', writer)
+  await stop(all, full)
+  expect(await store.begin(group)).toContain('left with something in it')
+  await stop(await started('local', 'all', whole))
+  expect(await store.begin(group)).toBeUndefined()
+
+  await stop(await started('local', 'all', whole), full)
+  const other = await started('kafka', 'other', whole)
+  await other.giveUp('local')
+  expect(await other.begin(group)).toBeUndefined()
+})
+
+it('a process that dies is waited for, until it comes back and leaves, or is forgotten', async () => {
+  await started('local', 'all', whole)
+  const store = await started('kafka', 'store', consumer)
+  const front = await started('kafka', 'front', writer)
+  expect(await store.begin(group)).toContain('all')
+  await stop(await started('local', 'all', whole))
+  expect(await store.begin(group)).toBeUndefined()
+
+  const again = await started('local', 'all', whole)
+  await stop(store)
+  expect(await again.begin(group)).toContain('front')
+  expect(await front.forgetUser('kafka', 'front')).toBe(true)
+  expect(await front.forgetUser('kafka', 'front')).toBe(false)
+  await stop(await started('kafka', 'store', consumer))
+  expect(await again.begin(group)).toBeUndefined()
+})
+
+it('a writer whose spool is not empty stays a user', async () => {
+  const front = await started('kafka', 'front', writer)
+  const store = await started('kafka', 'store', consumer)
+  expect(await store.begin(group)).toBeUndefined()
+  await front.leave([], empty)
+  await stop(store)
+  const all = await started('local', 'all', whole)
+  expect(await all.begin(group)).toContain('front')
+})
+
+it('several consumers: the last one leaves the log empty', async () => {
+  const front = await started('kafka', 'front', writer)
+  const stores = [await started('kafka', 'store 1', consumer), await started('kafka', 'store 2', consumer)]
+  const all = await started('local', 'all', whole)
+  await stop(front)
+  await stop(stores[0]!)
+  expect(await all.begin(group)).toContain('store 2')
+  await stop(stores[1]!)
+  expect(await all.begin(group)).toBeUndefined()
+})
+
+it('a log that was tried, and not begun with, is in nobody’s way', async () => {
+  const all = await started('local', 'all', whole)
+  await all.begin(group)
+  const store = await started('kafka', 'store', consumer)
+  expect(await store.begin(group)).toBeDefined()
+  await stop(all)
+  expect(await store.begin(group)).toContain('nobody appends')
+  const again = await started('local', 'all', whole)
+  expect(await again.begin(group)).toBeUndefined()
+  await stop(store)
+  expect(await again.begin(group)).toBeUndefined()
+})
+
+it('groups are for themselves: one that is new is not held up', async () => {
+  const all = await started('local', 'all', whole)
+  await all.begin(group)
+  const sagas = new LogTurns(postgres, 'kafka', 'sagas')
+  await sagas.enter(false)
+  await sagas.join('sagas')
+  expect(await sagas.begin('sagas')).toBeUndefined()
+})
+
+it('who begins to append while the last one leaves is not overlooked', async () => {
+  const store = await started('kafka', 'store', consumer)
+  await store.begin(group)
+  const all = await started('local', 'all', whole)
+  const front = new LogTurns(postgres, 'kafka', 'front')
+  let entered: Promise<void> | undefined
+  await store.leave([group], async () => {
+    entered = front.enter(true)
+    await new Promise((resolve) => setTimeout(resolve, 50))
+    return true
+  })
+  await entered
+  // It came in time to find the log empty, and is in its old place.
+  expect(await all.begin(group)).toContain('front')
+})
+
+it('a process that was not seen for a week is forgotten', async () => {
+  await started('kafka', 'front', writer)
+  const store = await started('kafka', 'store', consumer)
+  await store.begin(group)
+  await store.beSeen()
+  await postgres.query(`UPDATE log_users SET seen_at = now() - interval '8 days' WHERE name = 'front'`)
+  const all = await started('local', 'all', whole)
+  expect(await all.begin(group)).toContain('used by store')
+  await stop(store)
+  expect(await all.begin(group)).toBeUndefined()
+})
