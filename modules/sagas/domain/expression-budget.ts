@@ -14,19 +14,27 @@ export const newRoom = (): Room => ({ bytes: 256 * 1024, work: 400_000 })
 /** The room of the evaluation that runs. Evaluations are synchronous and never nest. */
 let current = newRoom()
 
+/** Once for all: after it was thrown, a loop that swallows errors may throw it again for each of its items. */
+const exhausted = new ExpressionError(
+  'The expression takes too much work; let it loop over less, or compare and join shorter values',
+)
+
 export function within<T>(room: Room, evaluate: () => T): T {
   current = room
-  return evaluate()
+  // `exists` and `||` go on after an error. Without a stack trace, which nobody sees, one costs a tenth.
+  const limit = Error.stackTraceLimit
+  Error.stackTraceLimit = 0
+  try {
+    return evaluate()
+  } finally {
+    Error.stackTraceLimit = limit
+  }
 }
 
 /** @throws ExpressionError when that is more work than is left; the same on every machine, as no clock is involved */
 export function spend(work: number): void {
   current.work -= work
-  if (!(current.work >= 0)) {
-    throw new ExpressionError(
-      'The expression takes too much work; let it loop over less, or compare and join shorter values',
-    )
-  }
+  if (!(current.work >= 0)) throw exhausted
 }
 
 /** Work of taking a value in hand: its own length, not that of what it holds. */

@@ -62,6 +62,12 @@ describe('an expression', () => {
     ['1 in input.map', false],
     ['timestamp(input.at) == timestamp("2026-01-01T01:00:00+01:00")', true],
     ['duration("60s") == duration("1m")', true],
+    ['duration("-1h30m") + duration("1.5s")', '-5398.5s'],
+    [
+      '[duration("0s"), duration("20ns"), duration("-0.5s"), duration("100h")]',
+      ['0s', '0.00000002s', '-0.5s', '360000s'],
+    ],
+    ['duration("-1.5s") == duration("0s") - duration("1.5s")', true],
     ['type(input.text) == string', true],
     // what may be missing
     ['has(input.n)', true],
@@ -120,6 +126,7 @@ describe('an expression', () => {
     ['b"abc"', /JSON has neither/],
     ['1u', /JSON has neither/],
     ['uint(1)', /no function uint/],
+    ['9223372036854775808', /64 bits/],
     ['input.text.matches("(a+)+$")', /Regular expressions are not offered/],
     ['timestamp(input.at).getHours("Europe/Berlin")', /UTC/],
     ['timestamp(input.at).getDayOfYear()', /no function .getDayOfYear/],
@@ -161,7 +168,8 @@ describe('an expression', () => {
     ['timestamp("2026-01-01T00:00:00.00")', /offset from UTC/],
     ['timestamp("yesterday, or so it seemsZ")', /ISO 8601/],
     ['timestamp(input.at) + duration("9999999999h")', /too far away/],
-    ['duration("soon")', /duration/],
+    ['duration("soon")', /such as 1h30m/],
+    ['duration("1h ")', /such as 1h30m/],
     ['bool("maybe")', /maybe/],
   ])('fails when it is evaluated: %s', (text, why) => {
     const compiled = compileValue(text)

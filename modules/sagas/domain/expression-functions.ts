@@ -3,6 +3,7 @@ import { spend, workOf } from './expression-budget.ts'
 import { equals, isIn } from './expression-equality.ts'
 import { ExpressionError } from './expression-error.ts'
 import { checkMemberName } from './expression-guard.ts'
+import { excerpt } from './expression-template.ts'
 
 /** What expression-guard.ts writes into expressions. Users cannot call these: their own text never sees this environment. */
 const guards: Readonly<Record<string, (...values: never[]) => unknown>> = {
@@ -35,7 +36,11 @@ const guards: Readonly<Record<string, (...values: never[]) => unknown>> = {
     if (/[Zz]$|[+-]\d\d:\d\d$/.test(value.slice(-6))) return short(value, 64)
     throw new ExpressionError('An instant needs its offset from UTC, such as 2026-11-26T08:00:00Z')
   },
-  '_span(dyn): dyn': (value: unknown) => (typeof value === 'string' ? short(value, 64) : value),
+  '_span(dyn): dyn': (value: unknown) => {
+    if (typeof value !== 'string' || /^[+-]?(?:\d{1,12}(?:\.\d{1,9})?(?:h|m|s|ms|us|µs|ns)){1,6}$/.test(value))
+      return value
+    throw new ExpressionError(`A duration is numbers with units, such as 1h30m or 1.5s, not ${excerpt(value, 40)}`)
+  },
 }
 
 /** JSON numbers are doubles; where a position is expected, a whole one is an integer. */

@@ -48,6 +48,9 @@ function literal(node: ASTNode): string {
   if (node.args !== null && typeof node.args === 'object') {
     throw new ExpressionError('Bytes and unsigned integers are not offered: JSON has neither')
   }
+  if (typeof node.args === 'bigint' && BigInt.asIntN(64, node.args) !== node.args) {
+    throw new ExpressionError('An integer has 64 bits at most')
+  }
   return node.input.slice(node.start, node.end)
 }
 
@@ -106,7 +109,14 @@ function call(name: string, args: readonly ASTNode[], inner: Print): string {
   return `${name}(${args.map((arg) => `${guard}(${inner(arg)})`).join(', ')})`
 }
 
-const loops = ['all', 'exists', 'exists_one', 'map', 'filter']
+/** What a turn costs besides what is done in it. The first two swallow errors, and errors are dear. */
+const loops: Readonly<Record<string, number>> = Object.assign(Object.create(null), {
+  all: 16,
+  exists: 16,
+  exists_one: 0,
+  map: 0,
+  filter: 0,
+})
 const searches = ['startsWith', 'endsWith', 'contains', 'indexOf', 'lastIndexOf', 'split']
 const positional = ['substring']
 const plain = ['size', 'lowerAscii', 'upperAscii', 'trim']
@@ -126,7 +136,7 @@ const ofTimes = [
 function method(name: string, receiver: ASTNode, args: readonly ASTNode[], inner: Print): string {
   const on = inner(receiver)
   const list = (guard: string) => args.map((arg) => `${guard}(${inner(arg)})`).join(', ')
-  if (loops.includes(name)) return `_loop(${on}, ${sizeOf(args)}).${name}(${args.map(inner).join(', ')})`
+  if (name in loops) return `_loop(${on}, ${sizeOf(args) + loops[name]!}).${name}(${args.map(inner).join(', ')})`
   if (searches.includes(name)) return `_text(${on}).${name}(${list('_short')})`
   if (positional.includes(name)) return `_weigh(${on}).${name}(${list('_index')})`
   if (plain.includes(name)) return `_weigh(${on}).${name}(${list('_weigh')})`

@@ -52,6 +52,13 @@ describe('hostile expressions end soon, with an error that says why', () => {
     ['searching again and again', 'input.many.exists(x, input.big.lastIndexOf(input.pattern) > 0)'],
     ['comparing large texts again and again', 'input.many.exists(x, input.big < input.big)'],
     ['a duration of many digits', 'duration(input.duration)'],
+    ['a loop that swallows an error each time', 'input.many.exists(x, x.nope || x.nopf)'],
+    ['swallowing the end of the budget', 'input.many.exists(x, [1, 2, 3, 4].all(y, input.many.exists(z, z < 0)))'],
+    [
+      'durations of many digits, again and again',
+      `input.many.exists(x, duration("${'1'.repeat(64)}") == duration("1s"))`,
+    ],
+    ['a product of large integers', `input.many.exists(x, ${'9'.repeat(1_000)} * 9 == 1)`],
     ['a deep value', 'input.deep'],
     ['comparing deep values', '[input.deep] == [[input.deep]]'],
     ['a chain of operators', Array(400).fill('1').join(' + ')],
@@ -67,6 +74,12 @@ describe('hostile expressions end soon, with an error that says why', () => {
     const start = performance.now()
     expect(() => compileValue(text)(scope)).toThrow(ExpressionError)
     expect(performance.now() - start).toBeLessThan(1_000)
+  })
+
+  it('and leave errors elsewhere their stack traces', () => {
+    const limit = Error.stackTraceLimit
+    expect(() => compileValue('input.nope')({ input: {} })).toThrow(ExpressionError)
+    expect(Error.stackTraceLimit).toBe(limit)
   })
 
   it('one budget holds for all expressions of a template', () => {

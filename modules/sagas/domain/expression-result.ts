@@ -36,7 +36,7 @@ function objectToJson(value: object, room: Room): Json {
   const prototype: unknown = Object.getPrototypeOf(value)
   if (prototype === Object.prototype || prototype === null) return mapToJson(value as Record<string, unknown>, room)
   if (value instanceof Date) return instantToJson(value)
-  if (value instanceof Duration) return String(value)
+  if (value instanceof Duration) return durationToJson(value)
   if (value instanceof Optional) throw new ExpressionError('The result may be missing; write .orValue(…) after it')
   throw new ExpressionError('The result is a type or a namespace, not a value')
 }
@@ -44,6 +44,11 @@ function objectToJson(value: object, room: Room): Json {
 function instantToJson(instant: Date): string {
   if (Number.isNaN(instant.getTime())) throw new ExpressionError('The result is an instant that is too far away')
   return instant.toISOString()
+}
+
+/** As protobuf writes it in JSON: `5400s`, `-0.5s`. */
+function durationToJson(duration: Duration): string {
+  return `${(duration.valueOf() / 1_000).toFixed(9).replace(/\.?0+$/, '')}s`
 }
 
 function listToJson(list: readonly unknown[], room: Room): Json {
