@@ -82,7 +82,7 @@ module.exports = {
       name: 'kit-is-for-users',
       comment: 'A kit is imported by what users write, from its package; the product runs without it.',
       severity: 'error',
-      from: { path: '^(src|modules)/', pathNot: ['^modules/[^/]+/kit/', '\\.test\\.ts$'] },
+      from: { path: '^(src|modules)/', pathNot: ['^modules/[^/]+/kit/', '\\.(test|fixture)\\.ts$'] },
       to: { path: '^modules/[^/]+/kit/' },
     },
     {
