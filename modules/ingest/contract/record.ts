@@ -105,25 +105,31 @@ export interface EventRow {
   data: string
 }
 
+/** Writes into `text` where the string column that begins at `from` has its text. @throws RangeError beyond `end` */
+export function readString(bytes: Uint8Array, from: number, end: number, text: { start: number; end: number }): void {
+  let p = from
+  let length = 0
+  for (let shift = 0; ; shift += 7) {
+    if (p >= end || shift > 28) throw new RangeError('an event record has a string without an end')
+    const byte = bytes[p++]!
+    length += (byte & 0x7f) * 2 ** shift
+    if (byte < 0x80) break
+  }
+  if (p + length > end) throw new RangeError('a string of an event record is longer than its row')
+  text.start = p
+  text.end = p + length
+}
+
 const utf8 = new TextDecoder('utf-8')
 
 /** Decodes row `index` of a record. @throws RangeError when a string reaches beyond the row. */
 export function decodeRow(record: RecordView, index: number): EventRow {
   const start = record.starts[index]!
   const end = record.starts[index + 1]!
-  let p = start + at.strings
+  const text = { start: 0, end: start + at.strings }
   const string = (): string => {
-    let length = 0
-    for (let shift = 0; ; shift += 7) {
-      if (p >= end || shift > 28) throw new RangeError('an event record has a string without an end')
-      const byte = record.bytes[p++]!
-      length += (byte & 0x7f) * 2 ** shift
-      if (byte < 0x80) break
-    }
-    if (p + length > end) throw new RangeError('a string of an event record is longer than its row')
-    const text = utf8.decode(record.bytes.subarray(p, p + length))
-    p += length
-    return text
+    readString(record.bytes, text.end, end, text)
+    return utf8.decode(record.bytes.subarray(text.start, text.end))
   }
   return {
     key: record.view.getBigUint64(start + at.key, true),

@@ -1,9 +1,8 @@
-import { decodeRow } from '@splitstream/ingest/contract'
+import { cloudEventText, decodeRow } from '@splitstream/ingest/contract'
 import { type Call, ClickHouseError, type LogRecord } from '@splitstream/kernel'
 import type { EventsTable } from '../adapters/events-table.ts'
 import type { DeadLetter, Progress, Range } from '../adapters/progress.ts'
 import { type BlockRow, bodyOf } from '../domain/block.ts'
-import { cloudEventText } from '../domain/cloud-event.ts'
 
 /** Engine errors that a row of the block causes, not the state of the engine: the block is split until the row is alone. */
 const dataErrors = new Set([

@@ -1,5 +1,5 @@
+import { formatTime } from '@splitstream/ingest/contract'
 import type { AggregateInput } from '../../contract/index.ts'
-import { formatTime } from '../../domain/cloud-event.ts'
 import type { Bindings } from './bindings.ts'
 
 export type Interval = NonNullable<AggregateInput['interval']>

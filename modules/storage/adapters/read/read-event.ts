@@ -1,6 +1,5 @@
-import { dataKind } from '@splitstream/ingest/contract'
+import { dataKind, formatTime } from '@splitstream/ingest/contract'
 import type { CloudEvent, ListPlace } from '../../contract/index.ts'
-import { formatTime } from '../../domain/cloud-event.ts'
 
 /** A row of a listing as the engine gives it. */
 export interface ListedRow {

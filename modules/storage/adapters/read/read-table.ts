@@ -1,5 +1,5 @@
+import { formatTime } from '@splitstream/ingest/contract'
 import type { AggregateInput, Column } from '../../contract/index.ts'
-import { formatTime } from '../../domain/cloud-event.ts'
 import { bucketStart } from './buckets.ts'
 import type { OutputColumn } from './compile-aggregate.ts'
 

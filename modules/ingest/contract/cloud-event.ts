@@ -1,4 +1,4 @@
-import { dataKind, type EventRow } from '@splitstream/ingest/contract'
+import { dataKind, type EventRow } from './record.ts'
 
 /** RFC 3339, UTC; a fraction of 0, 3 or 6 digits, as needed. `micros`: microseconds since the Unix epoch. */
 export function formatTime(micros: number): string {
