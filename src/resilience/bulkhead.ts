@@ -25,8 +25,10 @@ export class Bulkhead {
   #queue: Waiting[] = []
   #waiting = 0
   #timer: NodeJS.Timeout | undefined
-  /** Of the calls of late, ms: each new one counts for a sixteenth. */
-  #meanMs = 0
+  /** Of the calls of late, ms: each new one counts for a sixteenth. Before there was one, a guess. */
+  #meanMs = 100
+  /** When the last one that was refused was told to come again; monotonic, ms. */
+  #lastTurn = 0
 
   /** @param now monotonic, ms */
   constructor(limit: number, limits: QueueLimits, now: () => number) {
@@ -91,11 +93,6 @@ export class Bulkhead {
     }
   }
 
-  /** When a place should be free for one more, ms from now: those before it leave one after another. */
-  afterMs(): number {
-    return Math.min(10_000, Math.max(10, Math.ceil((this.#meanMs * (this.#waiting + 1)) / this.limit)))
-  }
-
   /** All wait equally long, so the first of the queue is the first to give up, and one timer is enough. */
   readonly #expire = (): void => {
     const now = this.#now()
@@ -118,8 +115,19 @@ export class Bulkhead {
   }
 
   #overloaded(): AppError {
-    return new AppError('OVERLOADED', `${this.limit} calls run at once already`, { retryAfterMs: this.afterMs() })
+    return new AppError('OVERLOADED', `${this.limit} calls run at once already`, { retryAfterMs: this.#afterMs() })
+  }
+
+  /** After those who wait and those who were refused before, as calls end: else all would come again at once. */
+  #afterMs(): number {
+    const now = this.#now()
+    const eachMs = this.#meanMs / this.limit
+    const turn = Math.max(this.#lastTurn, now + eachMs * this.#waiting) + eachMs
+    this.#lastTurn = Math.min(turn, now + maxAfterMs)
+    return Math.max(minAfterMs, Math.ceil(this.#lastTurn - now))
   }
 }
+
+const [minAfterMs, maxAfterMs] = [10, 10_000]
 
 const left = (): AppError => new AppError('CANCELLED', 'The caller left before its turn')

@@ -48,7 +48,7 @@ class Exchange implements Dispatcher.DispatchHandler {
   constructor(options: ExchangeOptions, resolve: (ended: Ended) => void) {
     this.#options = options
     this.#resolve = resolve
-    this.#timer = setTimeout(this.#late, options.timeoutMs)
+    this.#timer = setTimeout(this.#late, Math.min(options.timeoutMs, maxTimerMs))
     options.signal.addEventListener('abort', this.#aborted)
     if (options.signal.aborted) this.#aborted()
     else options.dispatcher.dispatch(options.request, this)
@@ -94,7 +94,9 @@ class Exchange implements Dispatcher.DispatchHandler {
   readonly #aborted = (): void => this.#cut('aborted', 'none')
 
   #tooLarge(): void {
-    this.#answered({ unusable: `the body is larger than ${this.#options.maxAnswerBytes} bytes` })
+    this.#answered({
+      unusable: `the body is larger than ${this.#options.maxAnswerBytes} bytes (SAGA_MAX_ANSWER_BYTES)`,
+    })
     this.#controller?.abort(new Error('too large'))
   }
 
@@ -128,6 +130,8 @@ class Exchange implements Dispatcher.DispatchHandler {
   }
 }
 
+/** A timer for longer than 24 days would fire at once. */
+const maxTimerMs = 2 ** 31 - 1
 /** Undici refuses to write such a request. */
 const malformed = new Set(['UND_ERR_INVALID_ARG', 'UND_ERR_NOT_SUPPORTED'])
 /** It was we who ended it, or there are too many hosts. */

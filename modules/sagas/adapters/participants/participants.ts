@@ -59,13 +59,15 @@ export function createParticipants(deps: ParticipantsDeps): Participants {
   const record = callMetrics(deps.metrics)
 
   const send = async (request: Outgoing, signal: AbortSignal): Promise<Outcome> => {
-    try {
+    const { tenant, timeoutMs } = request
+    const { maxAnswerBytes } = limits
+    const work = () => {
       const timestamp = Math.floor(clock.now() / 1_000)
-      const dispatch = toDispatch(request, { secret: deps.secret(request.tenant), timestamp, userAgent })
+      const dispatch = toDispatch(request, { secret: deps.secret(tenant), timestamp, userAgent })
+      return exchange({ dispatcher: agent, request: dispatch, timeoutMs, maxAnswerBytes, signal })
+    }
+    try {
       const breaker = breakers.get(nameOf(request), request.settings.maxConcurrent ?? limits.maxConcurrent)
-      const { timeoutMs } = request
-      const { maxAnswerBytes } = limits
-      const work = () => exchange({ dispatcher: agent, request: dispatch, timeoutMs, maxAnswerBytes, signal })
       return (await breaker.run(work, judge, signal)).outcome
     } catch (error) {
       return notSent(error)
