@@ -2,8 +2,10 @@ import type { IngestAppend } from '@splitstream/ingest/contract'
 import type { Breakers, Clock, Logger, LogReader, Metrics, Module, Postgres, Random } from '@splitstream/kernel'
 import { definitionRoutes } from './adapters/definition-routes.ts'
 import { Definitions } from './adapters/definitions.ts'
+import { orderRoutes } from './adapters/order-routes.ts'
 import { createParticipants } from './adapters/participants/participants.ts'
 import { ensurePartitions } from './adapters/partitions.ts'
+import { sagaRoutes } from './adapters/saga-routes.ts'
 import { SagaRows } from './adapters/saga-rows.ts'
 import { startRoute } from './adapters/start-route.ts'
 import type { SagaDeps } from './app/deps.ts'
@@ -76,10 +78,19 @@ export function createSagasModule(deps: SagasDeps): Module<object> {
     },
   })
   metrics.gauge('splitstream_sagas_held', 'Sagas in memory', () => worker.held)
-  const saga: SagaDeps = { worker, plans, definitions, rows: new SagaRows(postgres), ends, clock, answering: new Set() }
+  const saga: SagaDeps = {
+    worker,
+    plans,
+    definitions,
+    rows: new SagaRows(postgres),
+    postgres,
+    ends,
+    clock,
+    answering: new Set(),
+  }
   return {
     ports: {},
-    routes: [startRoute(saga), ...definitionRoutes(saga)],
+    routes: [startRoute(saga), ...sagaRoutes(saga), ...orderRoutes(saga), ...definitionRoutes(saga)],
     start: async () => {
       await ensurePartitions(postgres, clock.now())
       await worker.start()

@@ -18,6 +18,7 @@ export function mediaTypeOf(headers: IncomingHttpHeaders, route: Route): string 
     if (hasBody(headers)) throw new AppError('REQUEST_INVALID', 'This takes no body')
     return ''
   }
+  if (route.bodyOptional && !hasBody(headers)) return ''
   const any = accepts[0] === '*/*'
   const contentType =
     // An event in binary mode without data has no Content-Type.

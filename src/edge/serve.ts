@@ -61,7 +61,7 @@ export function createServe(deps: ServeDeps): Serve {
       if (mediaType !== '') {
         reading = readBody(request, response, bodyLimits(route), inFlight)
         body = await exchange.reading(reading, from + limits.bodyTimeoutMs)
-        if (body.length === 0 && !takesAnything(route)) throw new AppError('BODY_EMPTY', 'The body is empty')
+        if (body.length === 0 && !mayBeEmpty(route)) throw new AppError('BODY_EMPTY', 'The body is empty')
       }
       const deadline = clock.monotonic() + (route.budgetMs ?? limits.budgetMs)
       const call = callOf(headers, principal, deadline, exchange.abort)
@@ -86,7 +86,7 @@ export function createServe(deps: ServeDeps): Serve {
 
 const none: readonly string[] = []
 
-const takesAnything = (route: Route): boolean => route.accepts?.[0] === '*/*'
+const mayBeEmpty = (route: Route): boolean => route.bodyOptional === true || route.accepts?.[0] === '*/*'
 
 function bodyLimitsOf(limits: EdgeLimits): (route: Route) => BodyLimits {
   const common: BodyLimits = { maxBytes: limits.maxBodyBytes, maxCompressedBytes: limits.maxCompressedBytes }

@@ -38,6 +38,8 @@ export interface Route {
   readonly query?: readonly string[]
   /** Media types that the route takes; absent: the route takes no body. */
   readonly accepts?: readonly string[]
+  /** With `accepts`: a request without a body is fine, and has media type ''. */
+  readonly bodyOptional?: boolean
   /** Media types that it answers with; default application/json. */
   readonly produces?: readonly string[]
   /** Body limit, bytes after decompression; default: the edge's. */

@@ -1,18 +1,28 @@
 import type { Postgres } from '@splitstream/kernel'
 import type { SagaStatus } from '../domain/state.ts'
 
+/** What lists show. */
 export interface SagaRow {
   readonly id: string
-  readonly tenant: string
   readonly name: string
   readonly version: number
   readonly status: SagaStatus
-  /** Of the worker that runs it; null while nobody does. */
-  readonly worker: string | null
-  readonly due_at: Date | null
   readonly ended_at: Date | null
   readonly problem: string | null
+}
+
+/** With all that is known of it. */
+export interface WholeSagaRow extends SagaRow {
+  readonly tenant: string
   readonly journal: string
+  /** Of the worker that runs it; null while nobody does. */
+  readonly worker: string | null
+  /** Until when that worker's lease holds. */
+  readonly lease_until: Date | null
+  /** When a worker has to look at it, while it has none. */
+  readonly due_at: Date | null
+  /** The database's clock. */
+  readonly now: Date
 }
 
 export interface SagaFilter {
@@ -28,9 +38,16 @@ export interface SagaFilter {
   readonly limit: number
 }
 
-const columns =
-  's.id, s.tenant, s.name, s.version, s.status, w.name AS worker, s.due_at, s.ended_at, s.problem, s.journal'
-const table = 'sagas s LEFT JOIN workers w ON w.id = s.owner'
+export interface SagaPage {
+  readonly sagas: readonly SagaRow[]
+  /** What `before` of the next page is; undefined on the last one. */
+  readonly next: string | undefined
+}
+
+/** One request looks at so many sagas at most: a filter that few of them meet has pages that are not full. */
+const maxScanned = 20_000
+
+const summary = 'id, name, version, status, ended_at, problem'
 
 /** Sagas, for those who look at them. */
 export class SagaRows {
@@ -40,31 +57,53 @@ export class SagaRows {
     this.#postgres = postgres
   }
 
-  async get(tenant: string, id: string): Promise<SagaRow | undefined> {
-    const sql = `SELECT ${columns} FROM ${table} WHERE s.id = $1 AND s.tenant = $2`
-    return (await this.#postgres.query<SagaRow>(sql, [id, tenant], 'sagas get'))[0]
+  async get(tenant: string, id: string): Promise<WholeSagaRow | undefined> {
+    const sql = `SELECT s.id, s.tenant, s.name, s.version, s.status, s.ended_at, s.problem, s.journal, s.due_at,
+        w.name AS worker, w.expires_at AS lease_until, clock_timestamp() AS now
+      FROM sagas s LEFT JOIN workers w ON w.id = s.owner WHERE s.tenant = $1 AND s.id = $2`
+    return (await this.#postgres.query<WholeSagaRow>(sql, [tenant, id], 'sagas get'))[0]
+  }
+
+  /** Without the journals, by id. */
+  async heads(tenant: string, ids: readonly string[]): Promise<Map<string, SagaRow>> {
+    if (ids.length === 0) return new Map()
+    const sql = `SELECT ${summary} FROM sagas WHERE tenant = $1 AND id = ANY($2::uuid[])`
+    const rows = await this.#postgres.query<SagaRow>(sql, [tenant, ids])
+    return new Map(rows.map((row) => [row.id, row]))
   }
 
   /** Newest first. Ids sort by the start, so a time is an id. */
-  async list(tenant: string, filter: SagaFilter): Promise<SagaRow[]> {
-    return await this.#postgres.query<SagaRow>(
-      `SELECT ${columns} FROM ${table}
-       WHERE s.tenant = $1 AND ($2::text IS NULL OR s.name = $2) AND ($3::text IS NULL OR s.status = $3)
-         AND ($4::boolean IS NOT TRUE OR s.problem IS NOT NULL)
-         AND ($5::uuid IS NULL OR s.id >= $5) AND ($6::uuid IS NULL OR s.id < $6) AND ($7::uuid IS NULL OR s.id < $7)
-       ORDER BY s.id DESC LIMIT $8`,
-      [
-        tenant,
-        filter.name ?? null,
-        filter.status ?? null,
-        filter.problem ?? null,
-        filter.from === undefined ? null : leastId(filter.from),
-        filter.to === undefined ? null : leastId(filter.to),
-        filter.before ?? null,
-        filter.limit,
-      ],
+  async list(tenant: string, filter: SagaFilter): Promise<SagaPage> {
+    const { name, status, limit } = filter
+    // What needs attention has a problem, and there is an index of those.
+    const only = filter.problem === true || status === 'needs_attention' ? 'AND problem IS NOT NULL' : ''
+    const floor = name === undefined && status === undefined ? undefined : await this.#floor(tenant, filter, only)
+    const sagas = await this.#postgres.query<SagaRow>(
+      `SELECT ${summary} FROM sagas
+       WHERE tenant = $1 AND id >= $2::uuid AND id < $3::uuid ${only}
+         AND ($4::text IS NULL OR name = $4) AND ($5::text IS NULL OR status = $5)
+       ORDER BY id DESC LIMIT $6`,
+      [tenant, floor ?? lowest(filter), highest(filter), name ?? null, status ?? null, limit],
     )
+    return { sagas, next: sagas.length === limit ? sagas.at(-1)!.id : floor }
   }
+
+  /** The id down to which one request looks; undefined when that is all of them. */
+  async #floor(tenant: string, filter: SagaFilter, only: string): Promise<string | undefined> {
+    const rows = await this.#postgres.query<{ id: string }>(
+      `SELECT id FROM sagas WHERE tenant = $1 AND id >= $2::uuid AND id < $3::uuid ${only}
+       ORDER BY id DESC OFFSET ${maxScanned - 1} LIMIT 1`,
+      [tenant, lowest(filter), highest(filter)],
+    )
+    return rows[0]?.id
+  }
+}
+
+const lowest = ({ from = 0 }: SagaFilter): string => leastId(from)
+
+function highest({ to, before }: SagaFilter): string {
+  const end = to === undefined ? 'ffffffff-ffff-ffff-ffff-ffffffffffff' : leastId(to)
+  return before !== undefined && before < end ? before : end
 }
 
 /** The least UUIDv7 of an instant, ms since the epoch: ids sort by time, so a range of ids is a range of time. */

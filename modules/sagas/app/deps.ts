@@ -1,4 +1,4 @@
-import type { Clock } from '@splitstream/kernel'
+import type { Clock, Postgres } from '@splitstream/kernel'
 import type { Definitions } from '../adapters/definitions.ts'
 import type { SagaRows } from '../adapters/saga-rows.ts'
 import type { Ends } from './ends.ts'
@@ -11,6 +11,7 @@ export interface SagaDeps {
   readonly plans: Plans
   readonly definitions: Definitions
   readonly rows: SagaRows
+  readonly postgres: Postgres
   readonly ends: Ends
   readonly clock: Clock
   /** Idempotency keys of requests that are being answered here. */

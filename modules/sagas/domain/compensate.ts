@@ -38,7 +38,7 @@ export function compensate(turn: Turn): void {
 }
 
 /** When a call that nobody heard of is over, t: it may arrive until then, and its undo must not come first. */
-function overAt(turn: Turn, id: string, { status, problem, lastAt }: StepState): number {
+export function overAt(turn: Turn, id: string, { status, problem, lastAt }: StepState): number {
   const silent = status !== 'done' && (problem?.code === 'LOST' || problem?.code === 'NO_ANSWER')
   return silent ? lastAt + turn.plan.steps.get(id)!.call!.timeoutMs : 0
 }
@@ -54,7 +54,7 @@ export function isOwed(turn: Turn, id: string, step: StepState): boolean {
   return planned.undo !== undefined && step.effect !== 'none'
 }
 
-function isBlocked(turn: Turn, id: string): boolean {
+export function isBlocked(turn: Turn, id: string): boolean {
   const after = turn.plan.steps.get(id)?.undo?.after ?? []
   return after.some((other) => {
     const step = turn.state.steps.get(other)
