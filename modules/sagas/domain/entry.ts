@@ -30,6 +30,15 @@ export type Entry =
       readonly c: string
       readonly d: string
     }
+  /** Stands for `x` attempts that ended without a result, of the step or (`u`) of its undo: where they had come to (compact.ts). */
+  | {
+      readonly e: 'tries'
+      readonly s: string
+      readonly t: number
+      readonly u?: 1
+      readonly x: number
+      readonly to: Progress
+    }
   /** The step is done; `o` is its output. */
   | { readonly e: 'done'; readonly s: string; readonly t: number; readonly o?: Json }
   /** The step failed for good. `fx`: what is known of its effect. */
@@ -83,6 +92,20 @@ export type Entry =
 
 /** What a call may have done to the world: `none` certainly nothing, `unknown` perhaps. */
 export type Effect = 'none' | 'unknown'
+
+/** Attempts of one call, as the state has them: members as those of Tries there. */
+export interface Progress {
+  readonly n: number
+  readonly first: number
+  readonly last: number
+  readonly keyAt: number
+  readonly key: number
+  readonly erred: boolean
+  readonly fx: Effect
+  readonly due: number
+  readonly c: string
+  readonly d: string
+}
 
 export const actions = ['cancel', 'retry', 'skip', 'resolve'] as const
 export type Action = (typeof actions)[number]

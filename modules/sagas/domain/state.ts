@@ -1,4 +1,4 @@
-import type { Effect, Entry, Origin } from './entry.ts'
+import type { Effect, Entry, Origin, Progress } from './entry.ts'
 import type { Json } from './json.ts'
 
 /**
@@ -10,7 +10,8 @@ import type { Json } from './json.ts'
  *   compensating ──every undo that is owed is done────▶ compensated
  *
  * From both, `needs_attention` when it cannot go on by itself: an undo has spent its attempts, a step after the pivot was
- * refused, or nobody can know whether a call took effect. An operator's retry, skip, resolve or cancel leads back.
+ * refused, or nobody can know whether a call took effect. An operator's retry, skip, resolve or cancel leads back. Undos that
+ * are not stuck go on meanwhile; steps do not.
  *
  * A step that was begun is `calling` (its intent is committed), `retrying` (an attempt ended without a result, another is
  * due), `waiting`, `done` or `failed`. Its undo is owed from the intent on, until an answer says that nothing happened.
@@ -135,6 +136,10 @@ function applyToStep(step: StepState, entry: StepEntry): void {
       comeBack(step, entry)
       step.status = 'retrying'
       return
+    case 'tries':
+      if (entry.u) step.undo ??= { status: 'retrying', ...noTries() }
+      resume(entry.u ? step.undo! : step, entry.to)
+      return
     case 'done':
       step.status = 'done'
       step.effect = 'unknown'
@@ -201,6 +206,12 @@ function comeBack(tries: Tries, entry: Extract<Entry, { e: 'retry' | 'undo-retry
   if (entry.k !== undefined) Object.assign(tries, { key: entry.k, erred: false, effect: 'none' })
   // Nobody can know a key that certainly was not seen.
   if (tries.effect === 'none') tries.keyAt = -1
+}
+
+/** The other way round than in compact.ts. */
+function resume(tries: StepState | UndoState, { n, first, last, keyAt, key, erred, fx, due, c, d }: Progress): void {
+  const attempts = { attempts: n, firstAt: first, lastAt: last, keyAt, key, erred, effect: fx, due }
+  Object.assign(tries, { ...attempts, status: 'retrying', problem: { code: c, detail: d } })
 }
 
 /** What an operator's action changes; whether it is allowed was decided before (act.ts). */
