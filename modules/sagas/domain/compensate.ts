@@ -1,5 +1,5 @@
 import { nextOf } from './key.ts'
-import type { StepState } from './state.ts'
+import type { StepState, UndoState } from './state.ts'
 import type { Turn } from './turn.ts'
 
 /**
@@ -17,8 +17,7 @@ export function compensate(turn: Turn): void {
     const { undo, childId } = step
     if (undo?.status === 'done' || undo?.status === 'stuck' || (!undo && isBlocked(turn, id))) continue
     if (undo?.status === 'calling') {
-      // A child is told, and then goes on by itself for as long as it takes.
-      if (undo.attempts === 1 && childId === undefined) beginning = true
+      if (isFirst(turn, undo, childId)) beginning = true
     } else if (undo && undo.due > t) turn.wake(undo.due)
     else if (undo) {
       if (!undoStep(turn, id, undo.attempts + 1)) return compensate(turn)
@@ -26,7 +25,8 @@ export function compensate(turn: Turn): void {
       const from = overAt(turn, id, step)
       if (from > t) turn.wake(from)
       else undoStep(turn, id, 1)
-      beginning = from > t || childId === undefined
+      if (childId !== undefined) turn.wake(t + childHeadStartMs)
+      beginning = true
     }
   }
   const stuck = owed.find(([, { undo }]) => undo?.status === 'stuck')
@@ -35,6 +35,17 @@ export function compensate(turn: Turn): void {
     turn.add({ e: 'halt', s, t, c: 'UNDO_STUCK', d: undo?.problem?.detail ?? '' })
   }
   if (owed.every(([, { undo }]) => undo?.status === 'done')) turn.add({ e: 'end', t, as: 'compensated' })
+}
+
+/** For so long the other undos wait for that of a child; then they go on beside it, ms. */
+const childHeadStartMs = 5_000
+
+/** Whether the undo was never tried to its end: a call until it is answered, a child for some time. */
+function isFirst(turn: Turn, { attempts, lastAt }: UndoState, childId: string | undefined): boolean {
+  if (childId === undefined) return attempts === 1
+  const until = lastAt + childHeadStartMs
+  if (until > turn.t) turn.wake(until)
+  return until > turn.t
 }
 
 /** When a call that nobody heard of is over, t: it may arrive until then, and its undo must not come first. */

@@ -13,9 +13,9 @@ export function deliverEvent(turn: Turn, id: string, event: Json): void {
   if (value) turn.add({ e: 'done', s: id, t: turn.t, o: value.value })
 }
 
-/** The lock is the saga's, under a fencing number that protected writes may check. */
+/** The lock is the saga's, under a fencing number that protected writes may check. Too late once the saga is being undone. */
 export function grantLock(turn: Turn, id: string, fence: string): void {
-  if (turn.state.steps.get(id)?.status !== 'waiting') return
+  if (turn.state.steps.get(id)?.status !== 'waiting' || turn.state.turned) return
   turn.add({ e: 'done', s: id, t: turn.t, o: { fence } })
 }
 
