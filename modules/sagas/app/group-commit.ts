@@ -105,7 +105,7 @@ export class GroupCommit {
           if (sagaId === undefined) reject(new AppError('INTERNAL', 'A start was refused, and nothing was started'))
           else resolve(sagaId === transition.id ? { kind: 'kept', mail: 0 } : { kind: 'exists', sagaId })
         }, reject)
-      } else resolve(isStart(transition) ? { kind: 'kept', mail: 0 } : { kind: 'lost' })
+      } else resolve(isStart(transition) ? { kind: 'exists', sagaId: transition.id } : { kind: 'lost' })
     }
   }
 

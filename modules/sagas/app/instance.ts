@@ -1,3 +1,4 @@
+import type { Mailbox } from '../adapters/mail.ts'
 import { advance } from '../domain/advance.ts'
 import type { Plan } from '../domain/plan.ts'
 import type { SagaState } from '../domain/state.ts'
@@ -83,6 +84,14 @@ export class Instance {
         takeIn(turn, message)
       })
     }
+  }
+
+  /** The first turn of a saga that was taken over: with its mail, and what its last owner left undone. */
+  resume(mail: Mailbox | undefined, first: (turn: Turn) => void): void {
+    this.#running = true
+    if (mail) this.deliver(mail.seen, mail.letters)
+    this.push(first)
+    void this.#run()
   }
 
   /** The first turn, which makes the saga. */

@@ -134,6 +134,7 @@ export class SagaWorker implements Engine {
    */
   async begin(request: SagaRequest): Promise<Committed & { readonly id: string }> {
     const term = this.#term()
+    if (request.id && this.#instances.has(request.id)) return { kind: 'exists', sagaId: request.id, id: request.id }
     const held = this.#instances.size < this.#deps.capacity && !this.#stopped
     const id = request.id ?? this.chance.id()
     const saga = newSaga(this, term, id, request, this.now())
@@ -258,6 +259,9 @@ export class SagaWorker implements Engine {
   }
 
   async #adopt(term: Term, claimed: readonly Claimed[]): Promise<void> {
+    const withMail = claimed.filter(({ mail }) => mail > 0)
+    const mail = withMail.length > 0 ? await readMail(this.#deps.postgres, withMail) : []
+    const mailOf = new Map(mail.map((box) => [box.sagaId, box]))
     for (const row of claimed) {
       try {
         const plan = await this.#deps.plans.of(row.tenant, row.name, row.version)
@@ -265,7 +269,7 @@ export class SagaWorker implements Engine {
         const { id, tenant, fence, seq } = row
         const saga = new Instance(this, { id, tenant, plan, state, fence, signal: term.signal, seq, mailSeen: 0 })
         this.#instances.set(id, saga)
-        saga.push((turn) => {
+        saga.resume(mailOf.get(id), (turn) => {
           loseCalls(turn)
           repeatActs(turn)
         })
@@ -274,7 +278,6 @@ export class SagaWorker implements Engine {
         await giveBack(this.#deps.postgres, row, restMs)
       }
     }
-    await this.#read(claimed.filter(({ mail }) => mail > 0).map(({ id }) => id))
   }
 
   async #read(ids: readonly string[]): Promise<void> {

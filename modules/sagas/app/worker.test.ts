@@ -1,0 +1,279 @@
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
+import type { Json } from '../domain/json.ts'
+import { startDatabase, startParticipant, startWorker } from './worker.fixture.ts'
+
+let database: Awaited<ReturnType<typeof startDatabase>>
+let shop: Awaited<ReturnType<typeof startParticipant>>
+let one: Awaited<ReturnType<typeof startWorker>>
+const others: Awaited<ReturnType<typeof startWorker>>[] = []
+
+beforeAll(async () => {
+  ;[database, shop] = await Promise.all([startDatabase(), startParticipant()])
+})
+afterAll(async () => {
+  shop.stop()
+  await database.stop()
+})
+beforeEach(async () => {
+  shop.reset()
+  one = await startWorker(database.url, { name: 'one' })
+})
+afterEach(async () => {
+  await Promise.all([one, ...others.splice(0)].map((worker) => worker.stop().catch(() => undefined)))
+  await database.postgres.query('TRUNCATE sagas, starts, mail, locks, lock_waiters, waits, workers, outbox')
+})
+
+const another = async (name: string, capacity = 100) => {
+  const worker = await startWorker(database.url, { name, capacity })
+  others.push(worker)
+  return worker
+}
+
+const call = (path: string, more: object = {}) => ({ participant: 'shop', path, body: { at: path }, ...more })
+const define = (steps: readonly object[], more: object = {}) => ({
+  participants: { shop: { url: shop.url, timeout: '5s' } },
+  steps,
+  ...more,
+})
+const order = () =>
+  define([
+    { id: 'charge', call: call('/charge'), compensate: call('/refund') },
+    { id: 'reserve', call: call('/reserve'), compensate: call('/release') },
+    { id: 'ship', call: call('/ship') },
+  ])
+
+describe('a saga', () => {
+  it('calls its participants one after another and ends completed', async () => {
+    await one.publish('order', order())
+    const { id, kind } = await one.start('order', { n: 1 })
+    expect(kind).toBe('kept')
+    const row = await one.until(id, 'completed')
+    expect(shop.paths()).toEqual(['/charge', '/reserve', '/ship'])
+    expect(row.ended_at).not.toBeNull()
+    expect(row.worker).toBeNull()
+  })
+
+  it('is undone in reverse when a step is refused', async () => {
+    await one.publish('order', order())
+    shop.answer('/ship', () => ({ status: 404 }))
+    const { id } = await one.start('order', { n: 1 })
+    await one.until(id, 'compensated')
+    expect(shop.paths()).toEqual(['/charge', '/reserve', '/ship', '/release', '/refund'])
+    expect(new Set(shop.received.map(({ key }) => key)).size).toBe(5)
+  })
+
+  it('has its intent committed before its call leaves', async () => {
+    await one.publish('order', order())
+    const seen: string[] = []
+    shop.answer('/charge', async ({ key }) => {
+      const row = await one.look(key.split('.')[0]!)
+      seen.push(...row.entries.map(({ e }) => e))
+      return {}
+    })
+    const { id } = await one.start('order', { n: 1 })
+    await one.until(id, 'completed')
+    expect(seen).toEqual(['start', 'go'])
+  })
+
+  it('is started once for each key', async () => {
+    await one.publish('order', order())
+    const key = new Uint8Array(16).fill(7)
+    const two = await another('two')
+    const starts = await Promise.all([one, two, one, two, one].map((worker) => worker.start('order', { n: 1 }, key)))
+    expect(starts.filter(({ kind }) => kind === 'kept')).toHaveLength(1)
+    expect(new Set(starts.map(({ id }) => id)).size).toBe(1)
+    await one.until(starts[0]!.id, 'completed')
+    expect(shop.paths()).toEqual(['/charge', '/reserve', '/ship'])
+  })
+
+  it('shows a stuck undo at once, and does the others meanwhile', async () => {
+    await one.publish('order', order())
+    shop.answer('/ship', () => ({ status: 404 }))
+    shop.answer('/release', () => ({ status: 500 }))
+    const { id } = await one.start('order', { n: 1 })
+    await expect.poll(() => shop.paths().includes('/refund')).toBe(true)
+    const row = await one.look(id)
+    expect(row.status).toBe('compensating')
+    expect(row.problem).toMatch(/^undo of reserve: HTTP_500/)
+    shop.answer('/release', () => ({}))
+    await one.until(id, 'compensated')
+  })
+})
+
+describe('many at once', () => {
+  it('are committed in groups, each on its own', async () => {
+    await one.publish('order', order())
+    shop.answer('/ship', ({ body: _ }) => ({ status: shop.received.length % 7 === 0 ? 404 : 200 }))
+    const started = await Promise.all(Array.from({ length: 60 }, (_, n) => one.start('order', { n })))
+    const ends = await Promise.all(
+      started.map(async ({ id }) => {
+        for (;;) {
+          const { status } = await one.look(id)
+          if (status === 'completed' || status === 'compensated') return status
+          await new Promise((resolve) => setTimeout(resolve, 10))
+        }
+      }),
+    )
+    const charges = shop.paths().filter((path) => path === '/charge').length
+    const refunds = shop.paths().filter((path) => path === '/refund').length
+    expect(charges).toBe(60)
+    expect(refunds).toBe(ends.filter((end) => end === 'compensated').length)
+  })
+
+  it('wait in Postgres when the worker has its hands full', async () => {
+    const small = await another('small', 2)
+    await one.stop()
+    await small.publish('order', order())
+    const started = await Promise.all(Array.from({ length: 20 }, (_, n) => small.start('order', { n })))
+    expect(small.worker.held).toBeLessThanOrEqual(2)
+    for (const { id } of started) await small.until(id, 'completed')
+    expect(shop.paths()).toHaveLength(60)
+  })
+})
+
+describe('another worker', () => {
+  it('goes on with the sagas of one that was killed, under a greater fencing number and with the same keys', async () => {
+    await one.publish('order', order())
+    shop.answer('/reserve', () => ({ hang: true }))
+    const { id } = await one.start('order', { n: 1 })
+    await expect.poll(() => shop.paths()).toEqual(['/charge', '/reserve'])
+    await one.kill()
+    const two = await another('two')
+    shop.answer('/reserve', () => ({}))
+    await two.until(id, 'completed')
+    const [, first, second] = shop.received
+    expect(second?.path).toBe('/reserve')
+    expect(second?.key).toBe(first?.key)
+    expect(second!.fence).toBeGreaterThan(first!.fence)
+  })
+
+  it('takes over at once what a stopping one gives free', async () => {
+    await one.publish(
+      'pair',
+      define([
+        { id: 'nap', wait: { for: '500ms' } },
+        { id: 'ship', call: call('/ship') },
+      ]),
+    )
+    const { id } = await one.start('pair', null)
+    await one.stop()
+    const two = await another('two')
+    const from = performance.now()
+    await two.until(id, 'completed')
+    expect(performance.now() - from).toBeLessThan(2_500)
+  })
+
+  it('keeps what a zombie writes out', async () => {
+    await one.publish('order', order())
+    let answerFirst = (_: { status: number }): void => undefined
+    const first = new Promise<{ status: number }>((resolve) => {
+      answerFirst = resolve
+    })
+    shop.answer('/charge', () => (shop.received.length === 1 ? first : {}))
+    const { id } = await one.start('order', { n: 1 })
+    await expect.poll(() => shop.paths()).toEqual(['/charge'])
+    // What another worker does to the sagas of one that stands still.
+    await database.postgres.query(`UPDATE sagas SET owner = NULL, due_at = clock_timestamp() WHERE id = $1`, [id])
+    const two = await another('two')
+    await two.until(id, 'completed')
+    // The refusal that the first call gets now would undo the saga, if it were taken in.
+    answerFirst({ status: 404 })
+    await new Promise((resolve) => setTimeout(resolve, 200))
+    const row = await two.look(id)
+    expect(row.status).toBe('completed')
+    expect(row.entries.some(({ e }) => e === 'turn')).toBe(false)
+  })
+})
+
+describe('waiting', () => {
+  it('leaves memory for a long wait and comes back when it is due', async () => {
+    await one.publish(
+      'nap',
+      define([
+        { id: 'nap', wait: { for: '30s' } },
+        { id: 'ship', call: call('/ship') },
+      ]),
+    )
+    const { id } = await one.start('nap', null)
+    await expect.poll(() => one.worker.held).toBe(0)
+    const row = await one.look(id)
+    expect(row.due_at!.getTime() - Date.now()).toBeGreaterThan(25_000)
+    expect(shop.paths()).toEqual([])
+    await database.postgres.query(`UPDATE sagas SET due_at = clock_timestamp() WHERE id = $1`, [id])
+    await expect.poll(() => one.worker.held, { timeout: 3_000 }).toBe(0)
+    expect((await one.look(id)).status).toBe('running')
+  })
+
+  it('holds a lock until the end, one saga after another in the order in which they asked', async () => {
+    const steps = [
+      { id: 'mutex', lock: { key: 'k' } },
+      { id: 'ship', call: call('/ship', { body: '${steps.mutex.fence}' }) },
+    ]
+    await one.publish('locked', define(steps))
+    const two = await another('two')
+    let inside = 0
+    let most = 0
+    shop.answer('/ship', async () => {
+      most = Math.max(most, ++inside)
+      await new Promise((resolve) => setTimeout(resolve, 20))
+      inside--
+      return {}
+    })
+    const started = []
+    for (let n = 0; n < 8; n++) started.push(await (n % 2 ? one : two).start('locked', null))
+    for (const { id } of started) await one.until(id, 'completed')
+    expect(most).toBe(1)
+    const fences = shop.received.map(({ body }) => Number(body as Json))
+    expect(fences).toEqual([...fences].sort((a, b) => a - b))
+    expect(await database.postgres.query('SELECT 1 FROM locks')).toEqual([])
+    expect(await database.postgres.query('SELECT 1 FROM lock_waiters')).toEqual([])
+  })
+
+  it('gives a lock up when it does not come in time', async () => {
+    const steps = [
+      { id: 'mutex', lock: { key: 'k', timeout: '300ms' } },
+      { id: 'ship', call: call('/ship') },
+    ]
+    await one.publish('locked', define(steps))
+    shop.answer('/ship', () => ({ hang: true }))
+    const holder = await one.start('locked', null)
+    await expect.poll(() => shop.paths()).toEqual(['/ship'])
+    const late = await one.start('locked', null)
+    const row = await one.until(late.id, 'compensated')
+    expect(row.entries.find(({ e }) => e === 'failed')).toMatchObject({ c: 'TIMEOUT' })
+    expect((await one.look(holder.id)).status).toBe('running')
+  })
+})
+
+describe('children', () => {
+  const parent = () =>
+    define([
+      { id: 'sub', child: { saga: 'child', input: '${input}' } },
+      { id: 'ship', call: call('/ship') },
+    ])
+  const child = () => define([{ id: 'charge', call: call('/charge'), compensate: call('/refund') }])
+
+  it('end, and their parent goes on', async () => {
+    await one.publish('child', child())
+    await one.publish('parent', parent())
+    const { id } = await one.start('parent', { n: 1 })
+    await one.until(id, 'completed')
+    expect(shop.paths()).toEqual(['/charge', '/ship'])
+  })
+
+  it('are undone with their parent, also when they were completed', async () => {
+    await one.publish('child', child())
+    await one.publish('parent', parent())
+    shop.answer('/ship', () => ({ status: 404 }))
+    const { id } = await one.start('parent', { n: 1 })
+    await one.until(id, 'compensated')
+    expect(shop.paths()).toEqual(['/charge', '/ship', '/refund'])
+  })
+
+  it('that are not published fail their step', async () => {
+    await one.publish('parent', define([{ id: 'sub', child: { saga: 'nobody' } }]))
+    const { id } = await one.start('parent', null)
+    const row = await one.until(id, 'compensated')
+    expect(row.entries.find(({ e }) => e === 'failed')).toMatchObject({ c: 'NO_SUCH_SAGA' })
+  })
+})
