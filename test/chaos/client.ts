@@ -5,6 +5,8 @@ export interface Answer {
   readonly status: number
   readonly headers: Readonly<Record<string, string | string[] | undefined>>
   readonly text: string
+  /** From the first byte of the request to the last of the answer. */
+  readonly ms: number
 }
 
 /** unsent: no connection, so nothing reached the server. unknown: it may have. */
@@ -36,6 +38,7 @@ export class Client {
   send(method: string, path: string, o: { body?: Buffer; headers?: Record<string, string>; timeoutMs?: number } = {}) {
     return new Promise<Answer>((resolve, reject) => {
       const timeoutMs = o.timeoutMs ?? 20_000
+      const from = performance.now()
       const headers = { authorization: `Bearer ${this.#key}`, ...o.headers, 'content-length': o.body?.length ?? 0 }
       const req = request(this.#url + path, { method, agent: this.#agent, headers }, (res) => {
         const chunks: Buffer[] = []
@@ -43,7 +46,8 @@ export class Client {
         res.on('error', fail)
         res.on('end', () => {
           clearTimeout(timer)
-          resolve({ status: res.statusCode ?? 0, headers: res.headers, text: Buffer.concat(chunks).toString() })
+          const ms = performance.now() - from
+          resolve({ status: res.statusCode ?? 0, headers: res.headers, text: Buffer.concat(chunks).toString(), ms })
         })
       })
       let late = false

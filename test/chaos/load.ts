@@ -18,6 +18,8 @@ export interface LoadOptions {
   /** Offered, over all senders. */
   readonly eventsPerSecond: number
   readonly senders: number
+  /** Events of a batch; default: from 1 to 1,000, as many small ones as large ones. */
+  readonly batchSize?: (random: Random) => number
 }
 
 /** How far a sender may fall behind its schedule before arrivals are dropped, ms: an outage is not made up for. */
@@ -87,7 +89,7 @@ export class Load {
     const client = new Client(url, tenant.key)
     let due = performance.now()
     while (!this.#stopping) {
-      const size = batchSize(random)
+      const size = (this.#o.batchSize ?? batchSize)(random)
       due = Math.max(due, performance.now() - maxBehindMs) + (size * 1000 * senders) / eventsPerSecond
       await delay(Math.max(0, due - performance.now()))
       const events = Array.from({ length: size }, () => this.#event(random, sender, true))

@@ -1,5 +1,6 @@
 import { parseArgs } from 'node:util'
 import { runDiskFull } from './disk-full.ts'
+import { runExtract } from './extract.ts'
 import { kafkaFaults, runKafka } from './kafka.ts'
 import { runKill } from './kill.ts'
 import { outages, runOutage } from './outage.ts'
@@ -18,6 +19,7 @@ const help = `Faults against the real server, held against what the client was t
   npm run chaos -- engine-slow           ClickHouse stands still for most of the time [--hold 60]
   npm run chaos -- kafka [${Object.keys(kafkaFaults).join('|')}]
       the log on three real brokers, two storage processes, one fault after another      [--hold 20] [--rate 5000]
+  npm run chaos -- extract               storage moves out over Kafka, and back, under load   [--rate 5000]
   npm run chaos -- planted ${Object.keys(plants).join('|')}|all
       plants a bug into a copy of the product; the run passes when the checker finds it
 
@@ -39,7 +41,7 @@ async function main(): Promise<number> {
       seeds: { type: 'string', default: '100' },
       runs: { type: 'string', default: '10' },
       from: { type: 'string', default: '1' },
-      rate: { type: 'string', default: '8000' },
+      rate: { type: 'string' },
       hold: { type: 'string', default: process.env.CI ? '15' : '60' },
       planted: { type: 'string' },
       keep: { type: 'boolean', default: false },
@@ -48,7 +50,7 @@ async function main(): Promise<number> {
   })
   const what = values.planted === undefined ? positionals[0] : 'planted'
   const from = numberOf('from', values.from, 0, 1e9)
-  const eventsPerSecond = numberOf('rate', values.rate, 1, 1e6)
+  const eventsPerSecond = numberOf('rate', values.rate ?? (what === 'extract' ? '5000' : '8000'), 1, 1e6)
   const common = { from, eventsPerSecond, keep: values.keep }
   const holdMs = numberOf('hold', values.hold, 1, 3600) * 1000
   if (values.help || what === undefined) {
@@ -65,7 +67,8 @@ async function main(): Promise<number> {
     const unknown = names.find((name) => !(name in kafkaFaults))
     if (unknown) throw new Error(`there is no fault called ${unknown}\n\n${help}`)
     failed = await runKafka(names as (keyof typeof kafkaFaults)[], { ...common, holdMs })
-  } else if (what === 'planted') failed = await runPlanted(values.planted ?? positionals[1] ?? 'all')
+  } else if (what === 'extract') failed = await runExtract(common)
+  else if (what === 'planted') failed = await runPlanted(values.planted ?? positionals[1] ?? 'all')
   else throw new Error(`there is no fault called ${what}\n\n${help}`)
   console.log(failed === 0 ? 'passed' : `FAILED: ${failed}`)
   return failed === 0 ? 0 : 1

@@ -61,6 +61,18 @@ export const plants: Readonly<Record<string, Plant>> = {
     run: ['kill', '--seeds', '5'],
     finding: lost,
   },
+  // Storage takes from both logs at once.
+  'no-turns': {
+    edits: [
+      {
+        file: 'src/log-handover.ts',
+        find: 'await this.#turnOf(group, lane)',
+        replace: 'void this.#turnOf(group, lane)',
+      },
+    ],
+    run: ['extract'],
+    finding: /"doubled/,
+  },
 }
 
 const root = fileURLToPath(new URL('../../', import.meta.url))

@@ -100,6 +100,7 @@ export async function openKafkaLog(o: KafkaLogOptions): Promise<KafkaLog> {
       clock,
       logger,
     })
+  if (found === 'prepared') await writer?.connect()
   await writer?.start()
   const groups = new Set<KafkaGroup>()
 

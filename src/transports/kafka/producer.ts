@@ -55,6 +55,11 @@ export class KafkaProducer {
     }
   }
 
+  /** Does ahead what the first send would wait for, which can take seconds on a new cluster. Never throws. */
+  async connect(): Promise<void> {
+    await this.#producer.use(sendMs, 'Kafka did not answer', async () => undefined).catch(() => undefined)
+  }
+
   async close(): Promise<void> {
     this.#closed = true
     await this.#producer.close()

@@ -61,6 +61,11 @@ export class KafkaWriter {
     return this.#pending === 0 && !this.#writers.some((writer) => writer.spooling)
   }
 
+  /** Connects to Kafka, so that the first append finds it ready. */
+  async connect(): Promise<void> {
+    await Promise.all(this.#producers.map((producer) => producer.connect()))
+  }
+
   async start(): Promise<void> {
     this.#draining = await this.#o.spool.consume('kafka', (lane) => this.#writers[lane.partition]!.drain(lane))
   }

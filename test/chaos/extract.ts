@@ -1,0 +1,234 @@
+import { randomBytes, randomUUID } from 'node:crypto'
+import { join } from 'node:path'
+import { setTimeout as delay } from 'node:timers/promises'
+import type { ModuleName } from '../../src/registry.ts'
+import { type SharedEngines, startEngines } from '../support/fleet/engines.ts'
+import { FleetProcess } from '../support/fleet/process.ts'
+import { type Guardian, guardFolder } from '../support/kafka/guardian.ts'
+import { freePorts } from '../support/kafka/ports.ts'
+import { type KafkaCluster, startKafka } from '../support/kafka/start.ts'
+import { Client, NoAnswer } from './client.ts'
+import type { Findings } from './findings.ts'
+import { Latencies } from './latencies.ts'
+import { Ledger } from './ledger.ts'
+import { isRightlyRefused, Load } from './load.ts'
+import { Random } from './random.ts'
+import { connectRaw } from './raw-rows.ts'
+import { twoTenants } from './tenants.ts'
+import { inFolder, judge } from './trial.ts'
+import { awaitStored, verifyRawRows, verifyThroughApi } from './verify.ts'
+
+export interface ExtractOptions {
+  readonly from: number
+  readonly eventsPerSecond: number
+  readonly keep: boolean
+}
+
+/** How long each state of the installation is measured, ms. */
+const steadyMs = 12_000
+const handoverMs = 60_000
+
+/**
+ * Storage moves out of a running process over Kafka, and back, while events come in and are read: nothing is lost or doubled,
+ * and no client sees anything but 2xx. All by configuration: docs/extract-a-module.md, step by step.
+ */
+export async function runExtract(o: ExtractOptions): Promise<number> {
+  const cluster = await startKafka()
+  try {
+    const passed = await inFolder({ name: 'extract', keep: o.keep }, (home) =>
+      judge({ extract: 'storage, over Kafka and back', rate: o.eventsPerSecond }, (findings) =>
+        runOnce(home, cluster, o, findings),
+      ),
+    )
+    return passed ? 0 : 1
+  } finally {
+    await cluster.stop()
+  }
+}
+
+/** The processes of the move. `one` and `front` share a port, which is all that clients know. */
+interface Place {
+  readonly url: string
+  readonly one: FleetProcess
+  readonly front: FleetProcess
+  readonly storage: FleetProcess
+}
+
+async function runOnce(home: string, cluster: KafkaCluster, o: ExtractOptions, findings: Findings): Promise<object> {
+  const guardian = guardFolder(join(home, 'data'))
+  const engines = await startEngines(join(home, 'data'), { clickhouse: true })
+  const adminKey = randomBytes(24).toString('hex')
+  const place = await placeOf(join(home, 'data'), cluster, engines, adminKey, guardian)
+  const all = [place.one, place.front, place.storage]
+  try {
+    await place.one.start()
+    const tenants = await twoTenants(place.url, adminKey)
+    const source = '/chaos/extract'
+    const ledger = await Ledger.open(join(home, 'ledger.ndjson'))
+    const latencies = new Latencies()
+    const load = new Load({
+      url: place.url,
+      tenants,
+      source,
+      ledger,
+      random: new Random(o.from),
+      eventsPerSecond: o.eventsPerSecond,
+      senders: 8,
+      batchSize: (random) => random.int(1, 40),
+    })
+    load.onAnswer = (answer, batch) => {
+      latencies.add(answer.ms)
+      if (answer.status !== 202 && !isRightlyRefused(answer, batch))
+        findings.add('an append was answered otherwise', `${answer.status} ${answer.text.slice(0, 200)}`)
+    }
+    const reader = new Reader(place.url, adminKey, findings)
+    try {
+      await delay(3_000) // warm
+      const moves = await move(place, latencies)
+      const figures = latencies.summary()
+      await load.stop()
+      for (const kind of ['unknown', 'unsent', 'timeout']) {
+        const times = load.statuses.get(kind)
+        if (times !== undefined) findings.add('an append got no answer', `${kind}: ${times} times`)
+      }
+      await reader.stop()
+      await awaitStored(place.url, await load.mark(), 60_000)
+      const expectation = { ledger, source, tenants }
+      const stored = await verifyThroughApi(place.url, expectation, findings)
+      await verifyRawRows(connectRaw(engines.clickhouseUrl!), [expectation], findings)
+      return {
+        ...ledger.counts(),
+        stored: [...stored.values()].reduce((a, b) => a + b, 0),
+        answers: Object.fromEntries(load.statuses),
+        reads: reader.reads,
+        moves,
+        latencies: figures,
+      }
+    } finally {
+      await load.stop(0)
+      await reader.stop()
+      await ledger.close()
+    }
+  } catch (error) {
+    console.log(all.map((process) => process.output().slice(-8_000)).join('\n'))
+    throw error
+  } finally {
+    await Promise.all(all.map((process) => process.end()))
+    await engines.stop()
+    guardian.dismiss()
+  }
+}
+
+/** There and back. @returns how long each step took, ms */
+async function move({ one, front, storage }: Place, latencies: Latencies) {
+  const took: Record<string, number> = {}
+  const step = async (name: string, work: Promise<unknown>): Promise<void> => {
+    const from = performance.now()
+    await work
+    took[name] = Math.round(performance.now() - from)
+  }
+  latencies.begin('one process')
+  await delay(steadyMs)
+
+  latencies.begin('moving out')
+  await step('start the new ones', Promise.all([storage.start(), listening(front)]))
+  await step('stop the old one', one.stop())
+  await step('storage begins', begun(storage))
+  latencies.begin('over Kafka')
+  await delay(steadyMs)
+
+  latencies.begin('moving back')
+  await step('start the one', listening(one))
+  await step('stop ingest', front.stop())
+  await step('stop storage', storage.stop())
+  await step('the one begins', begun(one))
+  latencies.begin('one process again')
+  await delay(steadyMs)
+  return took
+}
+
+/** On a port that others listen on, too, only the process itself can say that it is there. */
+async function listening(process: FleetProcess): Promise<void> {
+  const lives = (): number => process.output().split('Splitstream listens at').length
+  const before = lives()
+  await process.start()
+  await until(async () => lives() > before, `${process.name} listens`)
+}
+
+/** Until the log of the process is the one whose turn it is. */
+async function begun({ url, name }: FleetProcess): Promise<void> {
+  await until(async () => {
+    const { parts } = (await (await fetch(`${url}/health`)).json()) as { parts: { log?: { state: string } } }
+    return parts.log?.state === 'ok'
+  }, `${name} takes from its log`)
+}
+
+async function until(isSo: () => Promise<boolean>, what: string): Promise<void> {
+  for (const end = performance.now() + handoverMs; !(await isSo()); await delay(50)) {
+    if (performance.now() > end) throw new Error(`for ${handoverMs} ms it was not so that ${what}`)
+  }
+}
+
+/** Reads ten times a second, each time on a new connection. */
+class Reader {
+  reads = 0
+  readonly #running: Promise<void>
+  #over = false
+
+  constructor(url: string, key: string, findings: Findings) {
+    this.#running = (async () => {
+      for (; !this.#over; await delay(100)) {
+        const client = new Client(url, key)
+        try {
+          const answer = await client.send('GET', '/v1/events?limit=1')
+          this.reads++
+          if (answer.status !== 200)
+            findings.add('a read was answered otherwise', `${answer.status} ${answer.text.slice(0, 200)}`)
+        } catch (error) {
+          if (!(error instanceof NoAnswer)) throw error
+          findings.add('a read got no answer', error.message)
+        }
+        client.close()
+      }
+    })()
+  }
+
+  async stop(): Promise<void> {
+    this.#over = true
+    await this.#running
+  }
+}
+
+async function placeOf(
+  dir: string,
+  cluster: KafkaCluster,
+  engines: SharedEngines,
+  adminKey: string,
+  guardian: Guardian,
+): Promise<Place> {
+  const [shared, own] = await freePorts(2)
+  const [url, storageUrl] = [`http://127.0.0.1:${shared}`, `http://127.0.0.1:${own}`]
+  const common = {
+    LOG_LEVEL: 'info',
+    ADMIN_KEY: adminKey,
+    INTERNAL_SECRET: randomBytes(24).toString('hex'),
+    POSTGRES_URL: engines.postgresUrl,
+    CLICKHOUSE_URL: engines.clickhouseUrl!,
+    KAFKA_TOPIC: `extract-${randomUUID()}`,
+    LOG_PARTITIONS: '6',
+    MIN_FREE_BYTES: '0',
+  }
+  const handingOver = { SHARE_PORT: 'true', DRAIN_SECONDS: '5' }
+  const kafka = { LINK_EVENTS: `kafka://${cluster.brokers.join(',')}` }
+  const process = (name: string, at: string, modules: readonly ModuleName[], settings: Record<string, string>) => {
+    const env = { ...common, ...settings, MODULES: modules.join(',') }
+    const options = { dataDir: join(dir, name), env, readyTimeoutMs: 60_000, guardian }
+    return new FleetProcess({ name, modules, url: at }, options)
+  }
+  return {
+    url,
+    one: process('one', url, ['ingest', 'storage', 'query'], handingOver),
+    front: process('front', url, ['ingest', 'query'], { ...handingOver, ...kafka, LINK_STORAGE_READ: storageUrl }),
+    storage: process('storage', storageUrl, ['storage'], { ...kafka, LINK_INGEST_APPEND: url }),
+  }
+}

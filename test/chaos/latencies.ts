@@ -1,0 +1,49 @@
+import { median, percentile } from '../bench/stats.ts'
+
+interface Phase {
+  readonly name: string
+  readonly from: number
+}
+
+const windowMs = 1_000
+
+/** How long answers took, by phase of a run, and for how long they took too long. */
+export class Latencies {
+  readonly #samples: { readonly at: number; readonly ms: number }[] = []
+  readonly #phases: Phase[] = []
+
+  begin(name: string): void {
+    this.#phases.push({ name, from: performance.now() })
+  }
+
+  add(ms: number): void {
+    this.#samples.push({ at: performance.now(), ms })
+  }
+
+  /**
+   * p50, p99 and the worst answer of each phase, ms, and its length, s. `slow`: seconds whose own p99 was twice that of the
+   * first phase or more, so many in all and so many in a row.
+   */
+  summary(): Record<string, object> {
+    const ends = [...this.#phases.slice(1).map(({ from }) => from), performance.now()]
+    const within = (from: number, to: number): number[] =>
+      this.#samples.flatMap(({ at, ms }) => (at >= from && at < to ? [ms] : []))
+    const [first] = this.#phases
+    const limit = 2 * percentile(within(first!.from, ends[0]!), 0.99)
+    const round = (ms: number): number => Math.round(ms * 10) / 10
+    const each = this.#phases.map(({ name, from }, i): [string, object] => {
+      const to = ends[i]!
+      const all = within(from, to)
+      let [slow, row, inARow] = [0, 0, 0]
+      for (let at = from; at < to; at += windowMs) {
+        const isSlow = percentile(within(at, Math.min(at + windowMs, to)), 0.99) >= limit
+        slow += isSlow ? 1 : 0
+        row = isSlow ? row + 1 : 0
+        inARow = Math.max(inARow, row)
+      }
+      const figures = { p50: round(median(all)), p99: round(percentile(all, 0.99)), worst: round(Math.max(...all)) }
+      return [name, { ...figures, answers: all.length, seconds: round((to - from) / 1000), slow, inARow }]
+    })
+    return Object.fromEntries(each)
+  }
+}
