@@ -138,13 +138,13 @@ export class LogHandover implements OpenLog {
   }
 
   async #begin(group: string): Promise<void> {
-    const { turns, logger, clock } = this.#o
+    const { log, turns, logger, clock } = this.#o
     const { signal } = this.#stop
     for (let joined = false; !signal.aborted; await clock.sleep(askMs, signal).catch(() => undefined)) {
       try {
         if (!joined) await turns.join(group)
         joined = true
-        this.#note(group, await turns.begin(group))
+        this.#note(group, await turns.begin(group, async () => (await log.lag(group)) > 0))
       } catch (error) {
         this.#note(group, messageOf(error))
       }

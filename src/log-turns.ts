@@ -34,7 +34,7 @@ const forgottenAfter = '7 days'
  *   over    the group has begun with the next log. Whoever uses it again finds it open, behind all others.
  *
  * A group begins with a log when all logs of an earlier turn are over. An empty one becomes so at that moment, provided that
- * somebody appends to the new log: without, the installation has not moved. A process that dies has not left: what it was
+ * somebody appends to the new log, or did: without, the installation has not moved. A process that dies has not left: what it was
  * given may be unread, or in its spool.
  */
 export class LogTurns {
@@ -85,9 +85,10 @@ export class LogTurns {
 
   /**
    * Begins with our log, if it is the turn of a group that was joined. Once it was, it stays so until we leave.
+   * @param holdsSomething whether there is anything in our log that the group has not taken
    * @returns what it waits for; undefined: it has begun
    */
-  begin(consumer: string): Promise<string | undefined> {
+  begin(consumer: string, holdsSomething: () => Promise<boolean>): Promise<string | undefined> {
     return this.#change(async (tx) => {
       const earlier = await tx.query<{ log: LogName; state: string }>(
         `SELECT log, state FROM log_turns WHERE consumer = $2 AND log <> $1 AND state <> 'over'
@@ -97,7 +98,8 @@ export class LogTurns {
       const open = earlier.find(({ state }) => state === 'open')
       if (open) return await waitsFor(tx, open.log)
       if (earlier.length === 0) return undefined
-      if (!(await isWritten(tx, 'log = $1', this.#log))) return `nobody appends to the ${this.#log} log yet`
+      if (!(await isWritten(tx, 'log = $1', this.#log)) && !(await holdsSomething()))
+        return `nobody appends to the ${this.#log} log yet`
       const over = earlier.map(({ log }) => log)
       await tx.query(`UPDATE log_turns SET state = 'over' WHERE consumer = $1 AND log = ANY ($2)`, [consumer, over])
       return undefined
