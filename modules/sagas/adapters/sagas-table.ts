@@ -87,3 +87,18 @@ export async function giveBack(
     [tenant, id, fence, ms],
   )
 }
+
+/** Puts a journal that says the same in fewer words in the place of the one that was read, if nobody has added to it. */
+export async function rewriteJournal(
+  postgres: Postgres,
+  { tenant, id, fence, seq }: Pick<Claimed, 'tenant' | 'id' | 'fence' | 'seq'>,
+  journal: string,
+): Promise<void> {
+  await postgres.query('UPDATE sagas SET journal = $5 WHERE tenant = $1 AND id = $2 AND fence = $3 AND seq = $4', [
+    tenant,
+    id,
+    fence,
+    seq,
+    journal,
+  ])
+}

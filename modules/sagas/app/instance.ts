@@ -39,6 +39,8 @@ export class Instance {
   readonly signal: AbortSignal
   /** Requests for locks, events and the like that are on their way: until they are done the saga is not given free. */
   pending = 0
+  /** Characters that this worker has added to the journal. */
+  written = 0
   #seq: number
   #mailSeen: number
   #mailTaken: string[] = []
@@ -111,7 +113,7 @@ export class Instance {
       throw error
     })
     if (committed.kind !== 'kept' || transition.release) this.leave()
-    this.#after(turn, committed)
+    this.#after(turn, transition.lines, committed)
     this.#running = false
     if (this.#work.length > 0) void this.#run()
     return committed
@@ -144,12 +146,13 @@ export class Instance {
     }
     const committed = await this.engine.commit(transition)
     if (committed.kind !== 'kept' || transition.release) this.leave()
-    this.#after(turn, committed)
+    this.#after(turn, transition.lines, committed)
   }
 
-  #after(turn: Turn, committed: Committed): void {
+  #after(turn: Turn, lines: string, committed: Committed): void {
     if (committed.kind !== 'kept') return
     this.#seq++
+    this.written += lines.length
     this.engine.observe(this, turn)
     perform(this, turn.acts)
     if (this.gone) return

@@ -9,6 +9,9 @@ import type { SagaEnd, Transition } from './transition.ts'
 /** A saga that has nothing to do for longer than this is given free, ms. */
 const parkMs = 10_000
 
+/** A saga that has written so much is given free, as its journal is made short when it is taken over. */
+const longJournal = 65_536
+
 interface Saga {
   readonly tenant: string
   readonly id: string
@@ -16,6 +19,7 @@ interface Saga {
   readonly state: SagaState
   readonly fence: string
   readonly pending: number
+  readonly written: number
   readonly engine: { readonly stopping: boolean }
 }
 
@@ -45,7 +49,7 @@ export function transitionOf(
   }
 }
 
-function releaseOf({ state, pending, engine }: Saga, { acts, wakeAt, t }: Turn): Transition['release'] {
+function releaseOf({ state, pending, written, engine }: Saga, { acts, wakeAt, t }: Turn): Transition['release'] {
   if (pending > 0 || acts.some(({ kind }) => kind !== 'emit')) return undefined
   for (const { status, undo } of state.steps.values()) {
     if (status === 'calling' || undo?.status === 'calling') return undefined
@@ -53,7 +57,7 @@ function releaseOf({ state, pending, engine }: Saga, { acts, wakeAt, t }: Turn):
   if (state.status !== 'running' && state.status !== 'compensating') return { dueAt: null }
   if (engine.stopping) return { dueAt: state.at + t }
   if (wakeAt === undefined) return { dueAt: null }
-  return wakeAt - t > parkMs ? { dueAt: state.at + wakeAt } : undefined
+  return wakeAt - t > parkMs || written > longJournal ? { dueAt: state.at + wakeAt } : undefined
 }
 
 /** What keeps the saga from going on: shown in lists as soon as an undo fails, or a step has failed several times. */

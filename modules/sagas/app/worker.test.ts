@@ -185,6 +185,21 @@ describe('another worker', () => {
   })
 })
 
+describe('a long journal', () => {
+  it('is made short when the saga is taken over', async () => {
+    const wait = { initial: '1ms', factor: 1, max: '1ms', attempts: 1_000, within: '1h' }
+    await one.publish('slow', define([{ id: 'ship', call: call('/ship'), retry: wait }]))
+    shop.answer('/ship', () => ({ status: 429 }))
+    const { id } = await one.start('slow', null)
+    await expect.poll(async () => (await one.look(id)).journal.length, { timeout: 20_000 }).toBeGreaterThan(20_000)
+    await one.stop()
+    const two = await another('two')
+    await expect.poll(async () => (await two.look(id)).journal.length, { timeout: 5_000 }).toBeLessThan(10_000)
+    shop.answer('/ship', () => ({}))
+    await two.until(id, 'completed')
+  })
+})
+
 describe('waiting', () => {
   it('leaves memory for a long wait and comes back when it is due', async () => {
     await one.publish(

@@ -10,9 +10,10 @@ import {
 } from '@splitstream/kernel'
 import { callWaiters } from '../adapters/locks.ts'
 import { mailChannel, readMail, sagasWithMail } from '../adapters/mail.ts'
-import { type Claimed, claimDue, giveBack, nextDueIn } from '../adapters/sagas-table.ts'
+import { type Claimed, claimDue, giveBack, nextDueIn, rewriteJournal } from '../adapters/sagas-table.ts'
 import { freeExpired } from '../adapters/workers.ts'
 import { repeatActs } from '../domain/begin.ts'
+import { compactJournal } from '../domain/compact.ts'
 import { decodeEntries } from '../domain/entry.ts'
 import { loseCalls } from '../domain/settle.ts'
 import { foldEntries } from '../domain/state.ts'
@@ -265,7 +266,9 @@ export class SagaWorker implements Engine {
     for (const row of claimed) {
       try {
         const plan = await this.#deps.plans.of(row.tenant, row.name, row.version)
-        const state = foldEntries(decodeEntries(row.journal))
+        const short = compactJournal(row.journal)
+        if (short !== undefined) await rewriteJournal(this.#deps.postgres, row, short)
+        const state = foldEntries(decodeEntries(short ?? row.journal))
         const { id, tenant, fence, seq } = row
         const saga = new Instance(this, { id, tenant, plan, state, fence, signal: term.signal, seq, mailSeen: 0 })
         this.#instances.set(id, saga)
