@@ -10,8 +10,11 @@ import { SagaRows } from './adapters/saga-rows.ts'
 import { startRoute } from './adapters/start-route.ts'
 import type { SagaDeps } from './app/deps.ts'
 import { Ends } from './app/ends.ts'
+import { EventConsumer } from './app/event-consumer.ts'
+import { HouseKeeper } from './app/keep-house.ts'
 import { type LockHint, noLockHint } from './app/lock-hint.ts'
 import { Plans } from './app/plans.ts'
+import { OutboxRelay } from './app/relay-outbox.ts'
 import { problemOf } from './app/to-transition.ts'
 import { SagaWorker } from './app/worker.ts'
 import { resultOf } from './domain/scope.ts'
@@ -54,7 +57,8 @@ export function createSagasModule(deps: SagasDeps): Module<object> {
   const definitions = new Definitions(postgres)
   const plans = new Plans(definitions, () => clock.monotonic())
   const ends = new Ends()
-  const { capacity, maxAnswerBytes, allowPrivate } = deps.limits
+  const { capacity, retainMs, maxAnswerBytes, allowPrivate } = deps.limits
+  const relay = new OutboxRelay(deps)
   const participants = createParticipants({
     ...deps,
     secret: deps.signingSecret,
@@ -67,7 +71,8 @@ export function createSagasModule(deps: SagasDeps): Module<object> {
     hint: deps.hint ?? noLockHint,
     plans,
     capacity,
-    onTurn: ({ id, state, plan }, { entries, t }) => {
+    onTurn: ({ id, state, plan }, { entries, acts, t }) => {
+      if (acts.some(({ kind }) => kind === 'emit')) relay.wake()
       if (entries[0]?.e === 'start') started.add(1)
       const last = entries.at(-1)?.e
       if (last !== 'end' && last !== 'halt') return
@@ -77,6 +82,8 @@ export function createSagasModule(deps: SagasDeps): Module<object> {
       ends.tell(id, () => ({ status, problem: problemOf(state), output: output(), at: state.at + t }))
     },
   })
+  const consumer = new EventConsumer({ ...deps, worker, plans })
+  const house = new HouseKeeper({ ...deps, retainMs })
   metrics.gauge('splitstream_sagas_held', 'Sagas in memory', () => worker.held)
   const saga: SagaDeps = {
     worker,
@@ -94,13 +101,20 @@ export function createSagasModule(deps: SagasDeps): Module<object> {
     start: async () => {
       await ensurePartitions(postgres, clock.now())
       await worker.start()
+      await consumer.start()
+      relay.start()
+      house.start()
     },
     stop: async () => {
+      await house.stop()
+      // Before the worker, which starts what they ask for.
+      await consumer.stop()
       await worker.stop()
+      await relay.stop()
       await participants.close()
     },
     health: () => {
-      const reason = worker.failing
+      const reason = worker.failing ?? consumer.failing ?? relay.failing
       return reason === undefined ? { state: 'ok' } : { state: 'degraded', reason: `sagas wait: ${reason}` }
     },
   }

@@ -20,9 +20,7 @@ export function definitionRoutes({ definitions, plans }: SagaDeps): Route[] {
       handle: async ({ params, body }, call) => {
         const name = params.name ?? ''
         const definition = parseDefinition(name, parseJson(body))
-        const text = JSON.stringify(definition)
-        const published = { body: text, triggerType: definition.trigger?.type }
-        const { version, fresh } = await definitions.publish(call.tenant, name, published, call.principal)
+        const { version, fresh } = await definitions.publish(call.tenant, name, definition, call.principal)
         plans.forget(call.tenant, name)
         const headers = { location: `/v1/saga-definitions/${name}?version=${version}` }
         return { status: fresh ? 201 : 200, headers, json: { name, version } }

@@ -1,4 +1,6 @@
 import type { Postgres, PostgresTx } from '@splitstream/kernel'
+import { awaitsOf } from '../domain/awaits.ts'
+import type { SagaDefinition } from '../domain/definition.ts'
 
 export interface PublishedVersion {
   readonly name: string
@@ -57,20 +59,31 @@ export class Definitions {
   async publish(
     tenant: string,
     name: string,
-    definition: { body: string; triggerType: string | undefined },
+    definition: SagaDefinition,
     by: string,
   ): Promise<{ version: number; fresh: boolean }> {
     return await this.#postgres.tx(async (tx) => {
       const newest = await lockNewest(tx, tenant, name)
-      if (newest && newest.body === definition.body && newest.retired_at === null) {
+      const body = JSON.stringify(definition)
+      if (newest && newest.body === body && newest.retired_at === null) {
         return { version: newest.version, fresh: false }
       }
       const version = (newest?.version ?? 0) + 1
+      const awaits = awaitsOf(definition)
       await tx.query(
-        `INSERT INTO definitions (tenant, name, version, body, trigger_type, published_by) VALUES ($1, $2, $3, $4, $5, $6)`,
-        [tenant, name, version, definition.body, definition.triggerType ?? null, by],
+        `INSERT INTO definitions (tenant, name, version, body, trigger_type, awaits, published_by)
+         VALUES ($1, $2, $3, $4, $5, $6, $7)`,
+        [
+          tenant,
+          name,
+          version,
+          body,
+          definition.trigger?.type ?? null,
+          awaits.length > 0 ? JSON.stringify(awaits) : null,
+          by,
+        ],
       )
-      await tx.query(`SELECT nextval('publications')`)
+      await countPublication(tx)
       return { version, fresh: true }
     })
   }
@@ -84,7 +97,7 @@ export class Definitions {
         `UPDATE definitions SET retired_at = clock_timestamp() WHERE tenant = $1 AND name = $2 AND version = $3`,
         [tenant, name, newest.version],
       )
-      await tx.query(`SELECT nextval('publications')`)
+      await countPublication(tx)
       return true
     })
   }
@@ -98,6 +111,11 @@ async function lockNewest(tx: PostgresTx, tenant: string, name: string): Promise
     [tenant, name],
   )
   return row
+}
+
+/** Consumers of events see it when the transaction is committed, and not before. */
+async function countPublication(tx: PostgresTx): Promise<void> {
+  await tx.query('UPDATE publications SET n = n + 1')
 }
 
 function viewOf(row: Row): PublishedVersion {

@@ -35,28 +35,44 @@ export async function ensurePartitions(postgres: Postgres, now: number): Promise
 /** A row doubles in its life, which is short: with room for that in its page an update touches no index (HOT). */
 const storage = 'WITH (fillfactor = 40, autovacuum_vacuum_insert_scale_factor = 0.5)'
 
-/**
- * Drops the partitions of weeks that ended before `before` (ms since the epoch) and have no saga that still goes on.
- * @returns their names
- */
-export async function dropPartitions(postgres: Postgres, before: number): Promise<string[]> {
+/** The weeks that have a partition, oldest first: where each begins, ms since the epoch. */
+async function weeks(postgres: Postgres): Promise<number[]> {
   const rows = await postgres.query<{ name: string }>(
     `SELECT c.relname AS name FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid
      WHERE i.inhparent = 'sagas'::regclass AND c.relname ~ '^sagas_[0-9]{8}$' ORDER BY c.relname`,
   )
+  return rows.map(({ name }) => Date.parse(name.replace(/^sagas_(....)(..)(..)$/, '$1-$2-$3')))
+}
+
+/** No saga is kept that was started before this, ms since the epoch; undefined without any partition. */
+export async function oldestKept(postgres: Postgres): Promise<number | undefined> {
+  return (await weeks(postgres))[0]
+}
+
+/**
+ * Drops the partitions of weeks that ended before `before` (ms since the epoch) and have no saga that still goes on.
+ * @returns their names. @throws AppError UNAVAILABLE when somebody reads one of them for long: the next run tries again
+ */
+export async function dropPartitions(postgres: Postgres, before: number): Promise<string[]> {
   const dropped: string[] = []
-  for (const { name } of rows) {
-    const week = Date.parse(name.replace(/^sagas_(....)(..)(..)$/, '$1-$2-$3'))
-    if (week + weekMs > before) continue
-    const gone = await postgres.tx(async (tx) => {
-      await tx.query(`LOCK TABLE ${name} IN ACCESS EXCLUSIVE MODE`)
-      const [open] = await tx.query(`SELECT 1 FROM ${name} WHERE ended_at IS NULL LIMIT 1`)
-      if (open) return false
-      await tx.query(`DELETE FROM starts WHERE saga_id >= '${leastId(week)}' AND saga_id < '${leastId(week + weekMs)}'`)
+  for (const week of await weeks(postgres)) {
+    const name = nameOf(week)
+    if (week + weekMs > before || (await goesOn(postgres, name))) continue
+    // First and by itself, as it takes a while. From then on a repeated key would make another saga.
+    await postgres.query(`DELETE FROM starts WHERE saga_id >= $1 AND saga_id < $2`, [
+      leastId(week),
+      leastId(week + weekMs),
+    ])
+    await postgres.tx(async (tx) => {
+      // While it waits for the locks, everybody waits who wants any saga.
+      await tx.query(`SET LOCAL lock_timeout = '500ms'`)
       await tx.query(`DROP TABLE ${name}`)
-      return true
     })
-    if (gone) dropped.push(name)
+    dropped.push(name)
   }
   return dropped
+}
+
+async function goesOn(postgres: Postgres, name: string): Promise<boolean> {
+  return (await postgres.query(`SELECT 1 FROM ${name} WHERE ended_at IS NULL LIMIT 1`)).length > 0
 }

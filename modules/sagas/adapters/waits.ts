@@ -7,13 +7,15 @@ export interface Wait {
   readonly key: Uint8Array
   readonly sagaId: string
   readonly step: string
+  /** `<source> <id>` of the event that started the saga: it is not what the step waits for. */
+  readonly not: string | undefined
 }
 
 /** Has the step found by the next event with its key. Registering twice is registering once. */
-export async function registerWait(postgres: Postgres, { tenant, key, sagaId, step }: Wait): Promise<void> {
+export async function registerWait(postgres: Postgres, { tenant, key, sagaId, step, not }: Wait): Promise<void> {
   await postgres.query(
-    'INSERT INTO waits (tenant, key, saga_id, step) VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING',
-    [tenant, Buffer.from(key), sagaId, step],
+    'INSERT INTO waits (tenant, key, saga_id, step, not_event) VALUES ($1, $2, $3, $4, $5) ON CONFLICT DO NOTHING',
+    [tenant, Buffer.from(key), sagaId, step, not ?? null],
   )
 }
 
@@ -24,7 +26,7 @@ export async function earlyEvent(
 ): Promise<Json | undefined> {
   const rows = await postgres.query<{ event: string }>(
     `SELECT event FROM early_events WHERE tenant = $1 AND key = $2 AND received_at >= to_timestamp($3::float8 / 1000)
-     ORDER BY received_at LIMIT 10`,
+     ORDER BY received_at LIMIT 2`,
     [o.tenant, Buffer.from(o.key), o.since],
   )
   for (const { event } of rows) {
@@ -40,6 +42,8 @@ export interface Candidate {
   readonly key: Uint8Array
   /** Of (source, id). */
   readonly eventKey: Uint8Array
+  /** `<source> <id>` */
+  readonly name: string
   /** ms since the epoch. */
   readonly receivedAt: number
   /** CloudEvents JSON. */
@@ -63,17 +67,22 @@ export async function keepEarly(postgres: Postgres, candidates: readonly Candida
   )
 }
 
-/** Takes the steps that wait under these keys off the list. */
-export async function takeWaits(
-  tx: PostgresTx,
-  keys: readonly { readonly tenant: string; readonly key: Uint8Array }[],
-): Promise<Wait[]> {
-  const rows = await tx.query<{ tenant: string; key: Buffer; saga_id: string; step: string }>(
-    `DELETE FROM waits w USING (SELECT DISTINCT * FROM unnest($1::text[], $2::bytea[]) AS k (tenant, key)) k
-     WHERE w.tenant = k.tenant AND w.key = k.key RETURNING w.tenant, w.key, w.saga_id, w.step`,
-    [keys.map(({ tenant }) => tenant), keys.map(({ key }) => Buffer.from(key))],
+/** Takes the steps that wait for one of these events off the list. */
+export async function takeWaits(tx: PostgresTx, candidates: readonly Candidate[]): Promise<Wait[]> {
+  const rows = await tx.query<{ tenant: string; key: Buffer; saga_id: string; step: string; not_event: string | null }>(
+    `DELETE FROM waits w USING unnest($1::text[], $2::bytea[], $3::text[]) AS c (tenant, key, name)
+     WHERE w.tenant = c.tenant AND w.key = c.key AND w.not_event IS DISTINCT FROM c.name
+     RETURNING w.tenant, w.key, w.saga_id, w.step, w.not_event`,
+    [
+      candidates.map(({ tenant }) => tenant),
+      candidates.map(({ key }) => Buffer.from(key)),
+      candidates.map(({ name }) => name),
+    ],
   )
-  return rows.map(({ tenant, key, saga_id, step }) => ({ tenant, key, sagaId: saga_id, step }))
+  return rows.map(({ tenant, key, saga_id, step, not_event }) => ({
+    ...{ tenant, key, sagaId: saga_id, step },
+    not: not_event ?? undefined,
+  }))
 }
 
 /** Forgets early events that were received before `before`, ms since the epoch; some thousand at a time. */

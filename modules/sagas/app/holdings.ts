@@ -55,10 +55,11 @@ export class Holdings {
     void this.persist(saga, async () => {
       const key = waitKey(type, match)
       const { tenant, id, state } = saga
-      await registerWait(this.#deps.postgres, { tenant, key, sagaId: id, step })
+      const not = state.origin.event
+      await registerWait(this.#deps.postgres, { tenant, key, sagaId: id, step, not })
       // One that came just before is in one of the two places: whoever looks second sees what the other wrote first.
       const since = state.origin.received ?? state.at - earlierMs
-      const event = await earlyEvent(this.#deps.postgres, { tenant, key, since, not: state.origin.event })
+      const event = await earlyEvent(this.#deps.postgres, { tenant, key, since, not })
       saga.push((turn) => {
         if (event !== undefined) deliverEvent(turn, step, event as Json)
       })

@@ -17,11 +17,13 @@ export interface SagaRequest {
   /** Of two requests with the same key the second makes nothing. */
   readonly key?: Uint8Array | undefined
   readonly from?: Origin | undefined
+  /** It cannot go on from the start, and is made for people to see. */
+  readonly halt?: { readonly code: string; readonly detail: string } | undefined
 }
 
 /** A saga that is not durable yet: its instance, and what its first turn begins with. */
 export function newSaga(engine: Engine, term: Term, id: string, request: SagaRequest, now: number) {
-  const { tenant, plan, input, from, key } = request
+  const { tenant, plan, input, from, key, halt } = request
   const at = Math.round(now)
   const instance = new Instance(engine, {
     id,
@@ -34,6 +36,9 @@ export function newSaga(engine: Engine, term: Term, id: string, request: SagaReq
     mailSeen: 0,
   })
   const start: Pick<Start, 'name' | 'version' | 'key'> = { name: plan.name, version: plan.version, key }
-  const first = (turn: Turn): void => turn.add({ e: 'start', t: 0, at, in: input, ...(from && { from }) })
+  const first = (turn: Turn): void => {
+    turn.add({ e: 'start', t: 0, at, in: input, ...(from && { from }) })
+    if (halt) turn.add({ e: 'halt', t: 0, c: halt.code, d: halt.detail })
+  }
   return { instance, start, first }
 }

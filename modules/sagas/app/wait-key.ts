@@ -12,3 +12,11 @@ export function waitKey(type: string, match: readonly (readonly [field: string, 
     .digest()
     .subarray(0, 16)
 }
+
+/** The key of an event among those that are kept for steps that do not wait yet: (source, id) is what it is known by. */
+export function eventKey(source: string, id: string): Uint8Array {
+  return createHash('sha256')
+    .update(JSON.stringify([source, id]))
+    .digest()
+    .subarray(0, 16)
+}

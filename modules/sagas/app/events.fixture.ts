@@ -1,0 +1,132 @@
+/* The sagas module as a process has it, on a real Postgres and a real local log that the real ingest appends to. */
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import type { IngestAppend, Receipt } from '@splitstream/ingest/contract'
+import {
+  type EventLog,
+  type LogReader,
+  type LogWriter,
+  noMetrics,
+  silentLogger,
+  systemCall,
+  systemClock,
+  systemRandom,
+} from '@splitstream/kernel'
+import { connectPostgres } from '../../../src/engines/postgres/driver.ts'
+import { createBreakers } from '../../../src/resilience/breakers.ts'
+import { openLocalLog } from '../../../src/transports/log/local-log.ts'
+import { Definitions } from '../adapters/definitions.ts'
+import { SagaRows, type WholeSagaRow } from '../adapters/saga-rows.ts'
+import { parseDefinition } from '../domain/check-definition.ts'
+import { decodeEntries, type Entry } from '../domain/entry.ts'
+import type { Json } from '../domain/json.ts'
+import { createSagasModule } from '../module.ts'
+import { startDatabase, tenant } from './worker.fixture.ts'
+
+const parts = { clock: systemClock, logger: silentLogger, metrics: noMetrics }
+const never = new AbortController().signal
+
+export interface TestEvent {
+  readonly id: string
+  readonly type: string
+  readonly source?: string
+  readonly subject?: string
+  readonly data?: Json
+  readonly [extension: string]: Json | undefined
+}
+
+/** @param makeIngest which only tests themselves may load */
+export async function startEventLog(makeIngest: (log: LogWriter) => IngestAppend) {
+  const dir = await mkdtemp(join(tmpdir(), 'splitstream-sagas-log-'))
+  const log = await openLocalLog({ ...parts, dir, partitions: 2, minFreeBytes: 0 })
+  const ingest = makeIngest(log)
+  return {
+    log,
+    ingest,
+    /** Posts events as a batch of a tenant; durable when it resolves. */
+    post: async (events: readonly TestEvent[], of = tenant): Promise<Receipt> => {
+      const body = Buffer.from(
+        JSON.stringify(events.map((event) => ({ specversion: '1.0', source: '/test', ...event }))),
+      )
+      const input = { body, mediaType: 'application/cloudevents-batch+json', mode: 'strict' } as const
+      return await ingest.append(input, systemCall(systemClock, 10_000, never, of))
+    },
+    stop: async () => {
+      await log.stop()
+      await rm(dir, { recursive: true, force: true })
+    },
+  }
+}
+
+/** A process that runs sagas. */
+export async function startSagas(url: string, { log, ingest }: { log: LogReader; ingest: IngestAppend }) {
+  const postgres = connectPostgres({ url, applicationName: 'sagas', max: 6 })
+  const module = createSagasModule({
+    ...parts,
+    ...{ log, postgres, ingest, hint: undefined, random: systemRandom, name: 'test', version: 'test' },
+    breakers: createBreakers({ ...parts, kind: 'test_participants' }),
+    signingSecret: () => new Uint8Array(32),
+    limits: { capacity: 1_000, retainMs: 30 * 86_400_000, maxAnswerBytes: 1 << 20, allowPrivate: ['127.0.0.1'] },
+  })
+  await module.start()
+  const definitions = new Definitions(postgres)
+  return {
+    module,
+    postgres,
+    publish: async (name: string, definition: object, of = tenant) => {
+      await definitions.publish(of, name, parseDefinition(name, definition), 'test')
+    },
+    retire: (name: string) => definitions.retire(tenant, name),
+    stop: async () => {
+      await module.stop()
+      await postgres.close()
+    },
+    /** Its connections end first, as when the process is killed: nothing is written any more. */
+    kill: async () => {
+      await postgres.close()
+      await module.stop()
+    },
+  }
+}
+
+export interface SeenSaga extends WholeSagaRow {
+  readonly entries: readonly Entry[]
+  readonly input: Json
+  readonly event: string | undefined
+}
+
+export async function startWorld(makeIngest: (log: LogWriter) => IngestAppend) {
+  const [database, events] = await Promise.all([startDatabase(), startEventLog(makeIngest)])
+  const rows = new SagaRows(database.postgres)
+  return {
+    ...database,
+    ...events,
+    /** All sagas of a name, oldest first. */
+    sagas: async (name: string, of = tenant): Promise<SeenSaga[]> => {
+      const ids = await database.postgres.query<{ id: string }>(
+        'SELECT id FROM sagas WHERE tenant = $1 AND name = $2 ORDER BY id',
+        [of, name],
+      )
+      return await Promise.all(
+        ids.map(async ({ id }) => {
+          const row = (await rows.get(of, id))!
+          const entries = decodeEntries(row.journal)
+          const start = entries.find((entry) => entry.e === 'start')
+          return { ...row, entries, input: start?.in ?? null, event: start?.from?.event }
+        }),
+      )
+    },
+    /** Resolves when the group `sagas` has taken everything that is in the log. */
+    taken: async (log: Pick<Awaited<ReturnType<typeof openLocalLog>>, 'stats'> = events.log) => {
+      while ((log.stats().lag.sagas ?? 1) > 0) await systemClock.sleep(10)
+    },
+    stop: async () => {
+      await database.stop()
+      await events.stop()
+    },
+  }
+}
+
+export type World = Awaited<ReturnType<typeof startWorld>>
+export type { EventLog }

@@ -1,0 +1,76 @@
+import { type Clock, type Logger, messageOf, type Postgres } from '@splitstream/kernel'
+import { giveTurnBack, takeTurn } from '../adapters/housekeeping.ts'
+import { forgetRefused } from '../adapters/outbox.ts'
+import { dropPartitions, ensurePartitions } from '../adapters/partitions.ts'
+import { forgetEarly } from '../adapters/waits.ts'
+
+/** How often it is tidied up, and how often each process looks whether it is its turn, ms. */
+const [everyMs, lookMs] = [3_600_000, 60_000]
+/** For how long events are kept for steps that do not wait yet, ms. */
+const keepEarlyMs = 86_400_000
+/** What one turn spends on forgetting them at most, ms. */
+const forgetMs = 300_000
+
+export interface HouseDeps {
+  readonly postgres: Postgres
+  readonly clock: Clock
+  readonly logger: Logger
+  /** For how long sagas that have ended are kept, ms. */
+  readonly retainMs: number
+}
+
+/** Makes partitions for what comes, and puts an end to what is old: every hour, in one process at a time. */
+export class HouseKeeper {
+  readonly #deps: HouseDeps
+  readonly #stop = new AbortController()
+  #running: Promise<void> | undefined
+
+  constructor(deps: HouseDeps) {
+    this.#deps = deps
+  }
+
+  start(): void {
+    this.#running = this.#run()
+  }
+
+  async stop(): Promise<void> {
+    this.#stop.abort()
+    await this.#running
+  }
+
+  async #run(): Promise<void> {
+    const { signal } = this.#stop
+    for (;;) {
+      await this.#deps.clock.sleep(lookMs, signal).catch(() => undefined)
+      if (signal.aborted) return
+      await keepHouse(this.#deps, signal).catch((error: unknown) => {
+        this.#deps.logger.warn('the tables of sagas could not be tidied up; trying again', { error: messageOf(error) })
+      })
+    }
+  }
+}
+
+/** Takes the turn, if there is one. @throws AppError UNAVAILABLE and what else Postgres says: then there is one again */
+export async function keepHouse(deps: HouseDeps, signal: AbortSignal): Promise<void> {
+  const { postgres, logger, retainMs } = deps
+  const now = await takeTurn(postgres, everyMs)
+  if (now === undefined) return
+  let done = false
+  try {
+    await ensurePartitions(postgres, now)
+    const dropped = await dropPartitions(postgres, now - retainMs)
+    if (dropped.length > 0) logger.info('sagas that ended long ago are gone', { partitions: dropped })
+    await forgetRefused(postgres, now - retainMs)
+    done = await forgetOld(deps, now - keepEarlyMs, signal)
+  } finally {
+    if (!done) await giveTurnBack(postgres)
+  }
+}
+
+async function forgetOld({ postgres, clock }: HouseDeps, before: number, signal: AbortSignal): Promise<boolean> {
+  const until = clock.monotonic() + forgetMs
+  while (clock.monotonic() < until && !signal.aborted) {
+    if ((await forgetEarly(postgres, before)) === 0) return true
+  }
+  return false
+}
