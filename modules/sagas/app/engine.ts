@@ -11,6 +11,8 @@ export interface Engine {
   readonly chance: Chance
   /** Nothing is begun any more; what is on its way is taken in. */
   readonly stopping: boolean
+  /** The lease of this signal still holds, by the clock and not only by what was noticed so far. */
+  holds(signal: AbortSignal): boolean
   /** The database's clock, ms since the epoch. */
   now(): number
   /** Durable, or refused. @throws AppError when Postgres refuses what the transition says */

@@ -64,7 +64,7 @@ export class Instance {
 
   /** Ended, given free or lost: nothing that happens now is this worker's business. */
   get gone(): boolean {
-    return this.#gone || this.signal.aborted
+    return this.#gone || !this.engine.holds(this.signal)
   }
 
   /** Something has happened; the next turn takes it in. Without work the turn only looks where the saga stands. */

@@ -42,6 +42,8 @@ async function call(saga: Instance, act: Call): Promise<void> {
   const { step, undo, look } = act
   try {
     const request = buildRequest(saga, step, undo, look)
+    // A worker that stood still after the commit may have lost the saga meanwhile.
+    if (saga.gone) return
     const outcome = await saga.engine.participants.call(
       { ...request, tenant: saga.tenant, undo, fence: saga.fence, traceparent: saga.state.origin.trace },
       saga.signal,

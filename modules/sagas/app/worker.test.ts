@@ -185,6 +185,33 @@ describe('another worker', () => {
   })
 })
 
+describe('definitions', () => {
+  it('change fifty times under sagas that run, and fail none: each keeps to its version', async () => {
+    let version = 0
+    const next = () =>
+      define([
+        {
+          id: 'charge',
+          call: call('/charge', { body: { version } }),
+          compensate: call('/refund', { body: { version } }),
+        },
+        { id: `step${version}`, call: call('/ship', { body: { version } }) },
+      ])
+    shop.answer('/ship', ({ body }) => ({ status: (body as { version: number }).version % 5 === 0 ? 404 : 200 }))
+    const ids: string[] = []
+    for (version = 1; version <= 50; version++) {
+      await one.publish('changing', next())
+      for (let i = 0; i < 4; i++) ids.push((await one.start('changing', { i })).id)
+    }
+    for (const id of ids) {
+      const { version } = await one.look(id)
+      await one.until(id, version % 5 === 0 ? 'compensated' : 'completed')
+      const bodies = shop.received.filter(({ key }) => key.startsWith(id)).map(({ body }) => body)
+      expect(bodies).toEqual(bodies.map(() => ({ version })))
+    }
+  })
+})
+
 describe('a long journal', () => {
   it('is made short when the saga is taken over', async () => {
     const wait = { initial: '1ms', factor: 1, max: '1ms', attempts: 1_000, within: '1h' }

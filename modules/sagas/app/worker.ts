@@ -129,6 +129,10 @@ export class SagaWorker implements Engine {
     return this.#lease.now()
   }
 
+  holds(signal: AbortSignal): boolean {
+    return this.#lease.current()?.signal === signal
+  }
+
   /**
    * Makes a saga, durable when this resolves, and runs it here; when the worker has its hands full, whoever is free first.
    * @throws AppError OVERLOADED or UNAVAILABLE: nothing is known to be made, and the same request can be sent again
