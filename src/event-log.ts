@@ -49,6 +49,7 @@ export async function openLog(
     await lifecycle.start({ name: 'event log', start: async () => undefined, stop: () => log.stop() })
     return {
       partitions: log.partitions,
+      end: log.end,
       append: log.append,
       consume: log.consume,
       health: log.health,

@@ -29,6 +29,7 @@ const seenEveryMs = 3_600_000
 export class LogHandover implements OpenLog {
   readonly partitions: number
   readonly append: EventLog['append']
+  readonly end: EventLog['end']
   readonly #o: HandoverOptions
   /** By group; undefined once it has begun. */
   readonly #waiting = new Map<string, string | undefined>()
@@ -40,6 +41,7 @@ export class LogHandover implements OpenLog {
     this.#o = o
     this.partitions = o.log.partitions
     this.append = o.log.append
+    this.end = o.log.end
   }
 
   get pendingBytes(): number {

@@ -33,7 +33,7 @@ export interface StorageDeps {
 /** The storage module: owns the events table and the schema `storage`; the consumer group `storage` of the log. */
 export function createStorageModule(deps: StorageDeps): Module<{ read: StorageRead }> {
   const { clock, clickhouse, postgres } = deps
-  const confirmed = new Confirmed(clock)
+  const confirmed = new Confirmed(clock, (partition) => deps.log.end(partition))
   const table = new EventsTable(clickhouse)
   const writer = new StorageWriter({ ...deps, table, confirmed })
   const reader = createReader({ clickhouse, clock, confirmed: () => confirmed.position(), limits: deps.limits.read })

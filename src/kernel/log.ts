@@ -92,6 +92,11 @@ export interface Consumption {
 export interface LogReader {
   readonly partitions: number
   /**
+   * The offset that the next append to a partition will get, as far as this process knows it by itself: nobody was told of an
+   * offset that lies beyond. Undefined when it does not, or the partition is another log's.
+   */
+  end(partition: number): number | undefined
+  /**
    * Joins `group` and runs `lane` for each partition that it is given, until the lane's signal aborts. A lane handler
    * that throws or returns is run again after a pause; nothing is skipped.
    * @throws AppError CONFLICT when the log cannot share the group between consumers and has one, STOPPING

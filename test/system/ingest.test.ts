@@ -1,3 +1,4 @@
+import { decodePosition, encodePosition } from '@splitstream/kernel'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { type RunningServer, startServer } from '../support/server.ts'
 import { type Event, encodings, eventText, good, ndjson, newSource, type Reply, Tenant } from './events.fixture.ts'
@@ -246,6 +247,16 @@ describe('a position', () => {
   ])('that is not ours, %j, is 400', async (after) => {
     const { status, code } = await tenant.get({ after })
     expect([status, code]).toEqual([400, 'POSITION_INVALID'])
+  })
+
+  it('beyond the end of the log is 400 at once, and the end itself is not', async () => {
+    const { json } = await tenant.post(eventText(newSource(), {}), { type: ndjson, query: '' })
+    const [partition, next] = [...decodePosition(json.position)][0]!
+    expect((await tenant.get({ after: encodePosition(new Map([[partition, next]])) })).status).toBe(200)
+    const from = performance.now()
+    const { status, code } = await tenant.get({ after: encodePosition(new Map([[partition, next + 1]])) })
+    expect([status, code]).toEqual([400, 'POSITION_INVALID'])
+    expect(performance.now() - from).toBeLessThan(1_000)
   })
 })
 

@@ -12,9 +12,12 @@ export class Confirmed {
   readonly #hurry = new Map<number, () => void>()
   readonly #clock: Clock
   readonly #maxWaiters: number
+  readonly #endOf: (partition: number) => number | undefined
 
-  constructor(clock: Clock, maxWaiters = 10_000) {
+  /** @param endOf where a partition of the log ends now, when that is known */
+  constructor(clock: Clock, endOf: (partition: number) => number | undefined, maxWaiters = 10_000) {
     this.#clock = clock
+    this.#endOf = endOf
     this.#maxWaiters = maxWaiters
   }
 
@@ -36,10 +39,14 @@ export class Confirmed {
 
   /**
    * Resolves once `wanted` is confirmed.
-   * @throws AppError NOT_YET_STORED when the budget ends first, CANCELLED, OVERLOADED when too many wait.
+   * @throws AppError POSITION_INVALID when it lies beyond the end of the log, NOT_YET_STORED when the budget ends first, CANCELLED, OVERLOADED when too many wait.
    */
   async until(wanted: Position, call: Call): Promise<void> {
     if (covers(this.#next, wanted)) return
+    for (const [partition, next] of wanted) {
+      if (next <= (this.#endOf(partition) ?? next)) continue
+      throw new AppError('POSITION_INVALID', 'The position lies beyond the end of the log: no answer ever gave it')
+    }
     if (this.#waiters.size >= this.#maxWaiters) {
       throw new AppError('OVERLOADED', 'Too many requests wait for their events to be stored', { retryAfterMs: 1000 })
     }

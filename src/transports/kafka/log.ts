@@ -106,6 +106,8 @@ export async function openKafkaLog(o: KafkaLogOptions): Promise<KafkaLog> {
 
   return {
     partitions,
+    // Others append, too.
+    end: () => undefined,
     get pendingBytes() {
       return writer?.pendingBytes ?? 0
     },

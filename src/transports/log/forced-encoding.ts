@@ -8,6 +8,7 @@ import type { Call, EventLog, Lane, LogAppend, LogRange, LogRecord } from '@spli
 export function forceEncoding(log: EventLog): EventLog {
   return {
     partitions: log.partitions,
+    end: (partition) => log.end(partition),
     append: async (entries: readonly LogAppend[], call: Call): Promise<LogRange[]> =>
       overTheWire(await log.append(overTheWire(entries), call)),
     consume: (group, handler) => log.consume(group, (lane) => handler(encodedLane(lane))),

@@ -125,6 +125,7 @@ export async function openLocalLog(o: LocalLogOptions): Promise<LocalLog> {
 
   return {
     partitions,
+    end: (partition) => (partition < partitions ? committer.bounds(partition).end : undefined),
     append: async (entries, call: Call): Promise<LogRange[]> => {
       checkAppend(entries, partitions, call)
       if (free < (o.minFreeBytes ?? 256 << 20)) {

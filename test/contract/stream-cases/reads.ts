@@ -1,4 +1,4 @@
-import type { Lane, LogRange } from '@splitstream/kernel'
+import { type Lane, type LogRange, partitionsPerLog } from '@splitstream/kernel'
 import { describe, expect, it } from 'vitest'
 import type { LogUnderTest } from '../logs.ts'
 import { type HeldLanes, hold, put, readRecords, text, until } from './support.ts'
@@ -133,6 +133,17 @@ export function readCases(tested: () => LogUnderTest): void {
       await consumption.stop()
       expect(performance.now() - begun).toBeLessThan(10_000)
       expect(await read).toEqual([])
+    })
+  })
+
+  describe('the end', () => {
+    it('is behind all that was acknowledged, if it is known, and that of no other log', async () => {
+      const { log } = tested()
+      const { partition, last } = await put(log, 0, 'last', 3)
+      expect([undefined, last + 1]).toContain(log.end(partition))
+      const { partition: before } = await put(log, 0, 'again')
+      expect(log.end(before) ?? Number.POSITIVE_INFINITY).toBeGreaterThan(last + 1)
+      expect([log.end(partitionsPerLog * 7), log.end(log.partitions)]).toEqual([undefined, undefined])
     })
   })
 
