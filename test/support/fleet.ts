@@ -73,7 +73,8 @@ export async function startFleet(o: FleetOptions): Promise<Fleet> {
     const common = commonSettings(engines, o.env)
     for (const row of rows) {
       const clickhouse = (needsClickHouse(row) && engines.clickhouseUrl) || '' // empty: it embeds its own
-      const env = { ...common, CLICKHOUSE_URL: clickhouse, ...placement(row, rows, o.events), ...row.env }
+      const postgres = row.postgres && { POSTGRES_URL: await row.postgres(engines.postgresUrl) }
+      const env = { ...common, CLICKHOUSE_URL: clickhouse, ...postgres, ...placement(row, rows, o.events), ...row.env }
       const readyTimeoutMs = o.readyTimeoutMs ?? 60_000
       processes.push(new FleetProcess(row, { dataDir: join(dir, row.name), env, readyTimeoutMs, guardian }))
     }

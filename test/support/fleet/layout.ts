@@ -9,6 +9,8 @@ export interface ProcessRow {
   readonly env?: Readonly<Record<string, string>>
   /** The folder of another version, which it runs in place of this tree. */
   readonly build?: string
+  /** Where it reaches Postgres, given where that is: for something that stands between. */
+  readonly postgres?: (url: string) => Promise<string>
 }
 
 /** `local` needs all modules that touch the log in one process. */
