@@ -142,6 +142,21 @@ describe('a commit', () => {
     expect(await database.postgres.query('SELECT 1 FROM outbox')).toEqual([])
   })
 
+  it('of a saga is not taken for that of another owner at the same instant', async () => {
+    const { id } = start()
+    const commits = group(database.postgres)
+    await commits.commit(start(id))
+    const outcomes = await Promise.all([
+      commits.commit(start(id)),
+      commits.commit(move(id, 1)),
+      commits.commit(move(id, 1, { fence: '1', lines: 'stale\n', outbox: ['{}'] })),
+      commits.commit(start(id)),
+    ])
+    expect(outcomes.map(({ kind }) => kind)).toEqual(['exists', 'kept', 'lost', 'exists'])
+    expect(await journalOf(id)).toBe('move 1\nstart\n')
+    expect(await database.postgres.query('SELECT 1 FROM outbox')).toEqual([])
+  })
+
   it('that Postgres cannot take fails alone', async () => {
     const commits = group(database.postgres)
     const outcomes = await Promise.allSettled([

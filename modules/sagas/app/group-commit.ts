@@ -52,8 +52,20 @@ export class GroupCommit {
   async #run(): Promise<void> {
     // What arrives in the same turn of the event loop shares the first commit.
     await Promise.resolve()
-    while (this.#waiting.length > 0) await this.#write(this.#waiting.splice(0, maxGroup))
+    while (this.#waiting.length > 0) await this.#write(this.#next())
     this.#running = undefined
+  }
+
+  /**
+   * Each saga is in a group once: what comes back says which sagas were written, and must not say it of another's transition.
+   * A parent that was taken over starts its child once more, while the child, which is there, goes on beside it.
+   */
+  #next(): Waiting[] {
+    const sagas = new Set<string>()
+    const end = this.#waiting.findIndex(
+      ({ transition: { id } }, i) => i === maxGroup || sagas.size === sagas.add(id).size,
+    )
+    return this.#waiting.splice(0, end < 0 ? maxGroup : end)
   }
 
   /** Writes a group; ends when each of it is settled. */
