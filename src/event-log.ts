@@ -1,7 +1,8 @@
 import { access } from 'node:fs/promises'
 import { join } from 'node:path'
-import type { Clock, EventLog, Health, Lifecycle, Logger } from '@splitstream/kernel'
+import type { Clock, EventLog, Health, Lifecycle, Logger, LogRecord } from '@splitstream/kernel'
 import type { Config } from './config.ts'
+import { fitRecord } from './fit-record.ts'
 import type { EventsLink } from './links.ts'
 import { openKafkaLog } from './transports/kafka/log.ts'
 import { type LocalLogOptions, openLocalLog } from './transports/log/local-log.ts'
@@ -85,7 +86,8 @@ export async function openLog(
   })
   await lifecycle.start({ name: 'event log', start: async () => undefined, stop: () => log.stop() })
   if (!appends || !(await exists(join(local.dir, 'log.db')))) return log
-  await moveRest(local, log, 'storage', clock, logger)
+  const partsOf = (record: LogRecord) => fitRecord(record, log.recordLimits)
+  await moveRest({ from: local, to: log, group: 'storage', partsOf, clock, logger })
   return Object.assign(log, { movedFrom: 'local' as const })
 }
 

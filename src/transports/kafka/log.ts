@@ -5,7 +5,8 @@ import { Asker, adminClient } from './asker.ts'
 import { type Compression, kafkaClient } from './client.ts'
 import { KafkaGroup } from './consumer.ts'
 import { lagOf } from './lag.ts'
-import { prepareTopic, type TopicOptions } from './topic.ts'
+import { maxEventsPerRecord } from './places.ts'
+import { maxRecordBytes, prepareTopic, type TopicOptions } from './topic.ts'
 import { KafkaWriter } from './writer.ts'
 
 export interface KafkaLogOptions extends TopicOptions {
@@ -33,6 +34,8 @@ export interface KafkaLog extends EventLog {
   readonly settled: boolean
   /** Records that a group has not committed yet, of all partitions. @throws AppError UNAVAILABLE */
   lag(group: string): Promise<number>
+  /** Of one record. An append of more is refused. */
+  readonly recordLimits: { readonly maxBytes: number; readonly maxEvents: number }
   health(): Health
   stop(): Promise<void>
 }
@@ -114,6 +117,7 @@ export async function openKafkaLog(o: KafkaLogOptions): Promise<KafkaLog> {
     get settled() {
       return writer?.settled ?? true
     },
+    recordLimits: { maxBytes: maxRecordBytes, maxEvents: maxEventsPerRecord },
     lag: (group) => lagOf(asker, topic, `${o.groupPrefix}-${group}`),
     append: async (entries, call) => {
       if (!writer) throw new AppError('INTERNAL', 'This process only reads the log')

@@ -1,41 +1,50 @@
-import { type Clock, type Logger, type LogWriter, systemCall } from '@splitstream/kernel'
+import {
+  type Clock,
+  catalogue,
+  codeOf,
+  type Lane,
+  type LogAppend,
+  type Logger,
+  type LogRecord,
+  type LogWriter,
+  systemCall,
+} from '@splitstream/kernel'
 import { type LocalLogOptions, openLocalLog } from './local-log.ts'
+
+export interface MoveOptions {
+  readonly from: LocalLogOptions
+  readonly to: LogWriter
+  readonly group: string
+  /** What the new log takes in the place of a record: the record, or its parts. @throws AppError when it takes none */
+  partsOf(record: LogRecord): readonly Pick<LogAppend, 'count' | 'bytes'>[]
+  readonly clock: Clock
+  readonly logger: Logger
+}
 
 /**
  * Moves what `group` has not consumed of a local log into another one, in order, and remembers how far it came: the step of
  * an installation from the local log to another. Cut off, it goes on at the next start; what was moved twice by that is
- * dropped as any retry is.
+ * dropped as any retry is. What cannot be done now is tried again.
+ * @throws AppError for what would fail again: the rest stays where it is
  */
-export async function moveRest(
-  from: LocalLogOptions,
-  to: LogWriter,
-  group: string,
-  clock: Clock,
-  logger: Logger,
-): Promise<void> {
-  const log = await openLocalLog(from)
+export async function moveRest(o: MoveOptions): Promise<void> {
+  const { group, clock, logger } = o
+  const log = await openLocalLog(o.from)
   let events = 0
   try {
     const { lag, partitions } = log.stats()
     const left = lag[group] ?? partitions.reduce((sum, { start, end }) => sum + end - start, 0)
     if (left === 0) return
     logger.info('events of the local log move to the new one', { events: left })
-    const done = Array.from({ length: from.partitions }, () => Promise.withResolvers<void>())
+    const done = Array.from({ length: o.from.partitions }, () => Promise.withResolvers<void>())
     const consumption = await log.consume(group, async (lane) => {
-      const { end } = await lane.bounds()
-      for (let next = Math.max(await lane.committed(), (await lane.bounds()).start); next < end; ) {
-        for (const record of await lane.read(next, { maxEvents: 100_000, maxBytes: 4 << 20, waitMs: 0 })) {
-          const call = systemCall(clock, 60_000, lane.signal)
-          const bytes = Uint8Array.from(record.bytes)
-          // A damaged row stands for all the records that were in it, and no reader believes its count.
-          const count = record.corrupt ? 1 : record.count
-          await to.append([{ partition: lane.partition, count, bytes }], call)
-          next = record.baseOffset + record.count
-          events += record.count
-        }
-        await lane.commit(next)
+      try {
+        events += await moveLane(lane, o)
+        done[lane.partition]!.resolve()
+      } catch (error) {
+        if (catalogue[codeOf(error)].retryable || lane.signal.aborted) throw error
+        done[lane.partition]!.reject(error)
       }
-      done[lane.partition]!.resolve()
       await clock.sleep(2 ** 31 - 1, lane.signal).catch(() => undefined)
     })
     await Promise.all(done.map((one) => one.promise))
@@ -44,4 +53,22 @@ export async function moveRest(
     await log.stop()
   }
   logger.info('the events of the local log were moved', { events })
+}
+
+/** @returns the events that were moved */
+async function moveLane(lane: Lane, { to, partsOf, clock }: MoveOptions): Promise<number> {
+  const { start, end } = await lane.bounds()
+  let events = 0
+  for (let next = Math.max(await lane.committed(), start); next < end; ) {
+    for (const record of await lane.read(next, { maxEvents: 100_000, maxBytes: 4 << 20, waitMs: 0 })) {
+      for (const { count, bytes } of partsOf(record)) {
+        const call = systemCall(clock, 60_000, lane.signal)
+        await to.append([{ partition: lane.partition, count, bytes: Uint8Array.from(bytes) }], call)
+      }
+      next = record.baseOffset + record.count
+      events += record.count
+    }
+    await lane.commit(next)
+  }
+  return events
 }
