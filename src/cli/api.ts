@@ -11,12 +11,15 @@ export interface ApiAnswer {
   readonly body: unknown
 }
 
+export type ApiMethod = 'GET' | 'POST' | 'PUT' | 'DELETE'
+
 /** One request to the API. @throws TypeError or TimeoutError (fetch) when no answer came. */
 export async function call(
   { url, key }: Connection,
-  method: 'GET' | 'POST' | 'DELETE',
+  method: ApiMethod,
   path: string,
   body?: unknown,
+  headers: Readonly<Record<string, string>> = {},
 ): Promise<ApiAnswer> {
   const answer = await fetch(url.replace(/\/$/, '') + path, {
     method,
@@ -24,6 +27,7 @@ export async function call(
       authorization: `Bearer ${key}`,
       accept: 'application/json, application/problem+json',
       ...(body === undefined ? {} : { 'content-type': 'application/json' }),
+      ...headers,
     },
     ...(body === undefined ? {} : { body: JSON.stringify(body) }),
     signal: AbortSignal.timeout(60_000),
@@ -39,18 +43,20 @@ export async function call(
 /** The same, for a caller that wants the answer's JSON. @throws AppError with the server's code and detail. */
 export async function ask<T>(
   connection: Connection,
-  method: 'GET' | 'POST' | 'DELETE',
+  method: ApiMethod,
   path: string,
   body?: unknown,
+  headers?: Readonly<Record<string, string>>,
 ): Promise<T> {
-  const answer = await call(connection, method, path, body)
+  const answer = await call(connection, method, path, body, headers)
   if (answer.status < 300) return answer.body as T
-  const problem = (typeof answer.body === 'object' && answer.body !== null ? answer.body : {}) as Record<
-    string,
-    unknown
-  >
-  const text = [problem.detail ?? problem.title ?? answer.body].map(String).join('')
-  const error = new Error(text)
-  const code = codeOf(Object.assign(error, { code: problem.code }))
-  throw new AppError(code, `${answer.status} ${String(problem.code ?? '')}: ${text}`)
+  throw problemOf(answer)
+}
+
+/** An answer that is a problem document, as an error with the server's code and detail. */
+export function problemOf({ status, body }: ApiAnswer): AppError {
+  const problem = (typeof body === 'object' && body !== null ? body : {}) as Record<string, unknown>
+  const text = String(problem.detail ?? problem.title ?? body)
+  const code = codeOf(Object.assign(new Error(text), { code: problem.code }))
+  return new AppError(code, `${status} ${String(problem.code ?? '')}: ${text}`)
 }

@@ -5,6 +5,7 @@ import { demoCommand } from './commands/demo.ts'
 import { keysCommand } from './commands/keys.ts'
 import { loadCommand } from './commands/load.ts'
 import { queryCommand } from './commands/query.ts'
+import { sagasCommand } from './commands/sagas.ts'
 import { startCommand } from './commands/start.ts'
 import { topologyCommand } from './commands/topology.ts'
 import { examples } from './options.ts'
@@ -19,6 +20,7 @@ const program = new Command('splitstream')
   .addCommand(queryCommand())
   .addCommand(keysCommand())
   .addCommand(deadLettersCommand())
+  .addCommand(sagasCommand())
   .addCommand(topologyCommand())
 examples(
   program,

@@ -18,8 +18,8 @@ function cell(value: unknown): string {
   return printable(JSON.stringify(value))
 }
 
-/** Control characters out: data from anywhere must not steer the terminal. */
-function printable(text: string): string {
+/** Control characters out: data from anywhere must not steer the terminal. 200 characters at most. */
+export function printable(text: string): string {
   // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for
   return text.replace(/[\u0000-\u001f\u007f-\u009f]/g, '\ufffd').slice(0, 200)
 }

@@ -1,3 +1,4 @@
+import { dueAt } from '../../domain/key.ts'
 import type { PlannedCall } from '../../domain/plan.ts'
 import type { Tries } from '../../domain/state.ts'
 import { instant, type SeenSaga } from './seen-saga.ts'
@@ -21,7 +22,8 @@ export function callWait(saga: SeenSaga, { step, undo, call, tries, last }: Call
   const own = { step, undo, since, ...blocked }
   if (tries.status !== 'calling' || !call) {
     const { code = 'RETRY', detail = 'an operator ordered it' } = tries.problem ?? {}
-    return { for: 'retry', ...own, until: instant(saga, tries.due), detail: `${code}: ${detail}` }
+    const due = call ? dueAt(call, tries, saga.t) : tries.due
+    return { for: 'retry', ...own, until: instant(saga, due), detail: `${code}: ${detail}` }
   }
   const until = instant(saga, tries.lastAt + call.timeoutMs)
   return { for: 'answer', ...own, until, detail: `attempt ${tries.attempts}, ${call.method} to ${call.participant}` }
