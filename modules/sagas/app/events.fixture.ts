@@ -4,7 +4,6 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { IngestAppend, Receipt } from '@splitstream/ingest/contract'
 import {
-  type EventLog,
   type LogReader,
   type LogWriter,
   noMetrics,
@@ -17,7 +16,6 @@ import { connectPostgres } from '../../../src/engines/postgres/driver.ts'
 import { createBreakers } from '../../../src/resilience/breakers.ts'
 import { openLocalLog } from '../../../src/transports/log/local-log.ts'
 import { Definitions } from '../adapters/definitions.ts'
-import { SagaRows, type WholeSagaRow } from '../adapters/saga-rows.ts'
 import { parseDefinition } from '../domain/check-definition.ts'
 import { decodeEntries, type Entry } from '../domain/entry.ts'
 import type { Json } from '../domain/json.ts'
@@ -36,11 +34,23 @@ export interface TestEvent {
   readonly [extension: string]: Json | undefined
 }
 
-/** @param makeIngest which only tests themselves may load */
-export async function startEventLog(makeIngest: (log: LogWriter) => IngestAppend) {
+/** As the registry has it: `load.ingest`, which only tests themselves may import. */
+type LoadIngest = () => Promise<
+  (deps: typeof parts & IngestNeeds) => { readonly ports: { readonly append: IngestAppend } }
+>
+
+interface IngestNeeds {
+  readonly log: LogWriter
+  readonly storage: { awaitStored(): Promise<never> }
+  readonly limits: { maxEvents: number; maxEventBytes: number; maxNameBytes: number; maxAheadMs: number }
+}
+
+export async function startEventLog(loadIngest: LoadIngest) {
   const dir = await mkdtemp(join(tmpdir(), 'splitstream-sagas-log-'))
   const log = await openLocalLog({ ...parts, dir, partitions: 2, minFreeBytes: 0 })
-  const ingest = makeIngest(log)
+  const storage = { awaitStored: () => Promise.reject(new Error('nothing is stored here')) }
+  const limits = { maxEvents: 10_000, maxEventBytes: 1 << 20, maxNameBytes: 1_024, maxAheadMs: 86_400_000 }
+  const ingest = (await loadIngest())({ ...parts, log, storage, limits }).ports.append
   return {
     log,
     ingest,
@@ -90,36 +100,46 @@ export async function startSagas(url: string, { log, ingest }: { log: LogReader;
   }
 }
 
-export interface SeenSaga extends WholeSagaRow {
+export interface SeenSaga {
+  readonly id: string
+  readonly version: number
+  readonly status: string
+  readonly problem: string | null
+  readonly owner: number | null
+  readonly due_at: Date | null
   readonly entries: readonly Entry[]
   readonly input: Json
+  /** The event that triggered it: `<source> <id>`. */
   readonly event: string | undefined
 }
 
-export async function startWorld(makeIngest: (log: LogWriter) => IngestAppend) {
-  const [database, events] = await Promise.all([startDatabase(), startEventLog(makeIngest)])
-  const rows = new SagaRows(database.postgres)
+export async function startWorld(loadIngest: LoadIngest) {
+  const [database, events] = await Promise.all([startDatabase(), startEventLog(loadIngest)])
   return {
     ...database,
     ...events,
-    /** All sagas of a name, oldest first. */
+    /** All sagas of a name, in the order of the events or inputs that they were started with. */
     sagas: async (name: string, of = tenant): Promise<SeenSaga[]> => {
-      const ids = await database.postgres.query<{ id: string }>(
-        'SELECT id FROM sagas WHERE tenant = $1 AND name = $2 ORDER BY id',
+      const rows = await database.postgres.query<Omit<SeenSaga, 'entries' | 'input' | 'event'> & { journal: string }>(
+        'SELECT id, version, status, problem, owner, due_at, journal FROM sagas WHERE tenant = $1 AND name = $2',
         [of, name],
       )
-      return await Promise.all(
-        ids.map(async ({ id }) => {
-          const row = (await rows.get(of, id))!
-          const entries = decodeEntries(row.journal)
-          const start = entries.find((entry) => entry.e === 'start')
-          return { ...row, entries, input: start?.in ?? null, event: start?.from?.event }
-        }),
-      )
+      const seen = rows.map(({ journal, ...row }) => {
+        const entries = decodeEntries(journal)
+        const start = entries.find((entry) => entry.e === 'start')
+        return { ...row, entries, input: start?.in ?? null, event: start?.from?.event }
+      })
+      const orderOf = ({ event, input }: SeenSaga) => event ?? JSON.stringify(input)
+      return seen.sort((one, other) => (orderOf(one) < orderOf(other) ? -1 : 1))
     },
     /** Resolves when the group `sagas` has taken everything that is in the log. */
     taken: async (log: Pick<Awaited<ReturnType<typeof openLocalLog>>, 'stats'> = events.log) => {
       while ((log.stats().lag.sagas ?? 1) > 0) await systemClock.sleep(10)
+    },
+    /** As at the beginning, except for the log. */
+    clear: async () => {
+      const tables = 'definitions, sagas, starts, mail, waits, early_events, locks, workers, outbox, outbox_refused'
+      await database.postgres.query(`TRUNCATE ${tables}`)
     },
     stop: async () => {
       await database.stop()
@@ -129,4 +149,4 @@ export async function startWorld(makeIngest: (log: LogWriter) => IngestAppend) {
 }
 
 export type World = Awaited<ReturnType<typeof startWorld>>
-export type { EventLog }
+export type Sagas = Awaited<ReturnType<typeof startSagas>>

@@ -1,0 +1,157 @@
+import { systemClock } from '@splitstream/kernel'
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
+import { load } from '../../../src/registry.ts'
+import type { Json } from '../domain/json.ts'
+import { type Sagas, startSagas, startWorld, type TestEvent, type World } from './events.fixture.ts'
+
+let world: World
+let sagas: Sagas
+
+beforeAll(async () => {
+  world = await startWorld(load.ingest)
+})
+afterAll(() => world.stop())
+beforeEach(async () => {
+  sagas = await startSagas(world.url, world)
+})
+afterEach(async () => {
+  await sagas.stop()
+  await world.clear()
+})
+
+const match = { 'data.order': '${input.order}' }
+const payment = { id: 'payment', waitFor: { type: 'paid', match, timeout: '1m' } }
+const flow = (...steps: readonly object[]) => ({ trigger: { type: 'placed' }, steps })
+const placed = (order: Json): TestEvent => ({
+  id: `placed ${String(order)}`,
+  type: 'placed',
+  data: { order },
+})
+const paid = (order: Json, id = `paid ${String(order)}`): TestEvent => ({
+  id,
+  type: 'paid',
+  data: { order },
+})
+const until = (question: () => Promise<unknown>) => expect.poll(question, { timeout: 20_000 })
+const statuses = async () => (await world.sagas('order')).map(({ status }) => status)
+const waits = async () =>
+  (await world.postgres.query<{ step: string }>('SELECT step FROM waits')).map(({ step }) => step)
+/** What the steps that were awaited came to, saga by saga. */
+const outputs = async () =>
+  (await world.sagas('order')).map(({ entries }) =>
+    entries.flatMap((entry) => (entry.e === 'done' && 'o' in entry ? [(entry.o as { id: string }).id] : [])),
+  )
+
+describe('a step that waits for an event', () => {
+  it('gets the one that comes after', async () => {
+    await sagas.publish('order', flow(payment))
+    await world.post([placed(1), placed(2)])
+    await until(waits).toEqual(['payment', 'payment'])
+    await world.post([paid(3), paid(2)])
+    await until(statuses).toEqual(['running', 'completed'])
+    await world.post([paid(1)])
+    await until(statuses).toEqual(['completed', 'completed'])
+    expect(await outputs()).toEqual([['paid 1'], ['paid 2']])
+  })
+
+  it('gets the one that came before it waited', async () => {
+    await sagas.publish('order', flow({ id: 'pause', wait: { for: '500ms' } }, payment))
+    await world.post([placed(1), paid(1)])
+    await world.taken()
+    expect(await waits()).toEqual([])
+    await until(statuses).toEqual(['completed'])
+    expect(await outputs()).toEqual([['paid 1']])
+  })
+
+  it('gets the one that came in the same batch, before or after what started the saga', async () => {
+    await sagas.publish('order', flow(payment))
+    const some = Array.from({ length: 40 }, (_, n) => n)
+    await world.post(
+      some.flatMap((n) => (n % 2 === 0 ? [placed(n), paid(n)] : [{ ...paid(n), subject: 's' }, placed(n)])),
+    )
+    await until(async () => (await statuses()).filter((status) => status === 'completed').length).toBe(some.length)
+  })
+
+  it('does not get what came before the event that started its saga', async () => {
+    await sagas.publish('order', flow(payment))
+    await world.post([paid(1, 'too early')])
+    await systemClock.sleep(5)
+    await world.post([placed(1)])
+    await until(waits).toEqual(['payment'])
+    await world.post([paid(1, 'right')])
+    await until(outputs).toEqual([['right']])
+  })
+
+  it('tells numbers from texts, and takes only what is equal in all fields', async () => {
+    const both = { id: 'payment', waitFor: { type: 'paid', match: { ...match, source: '/bank' }, timeout: '1m' } }
+    await sagas.publish('order', flow(both))
+    await world.post([placed('1'), placed(true)])
+    await until(waits).toHaveLength(2)
+    const source = '/bank'
+    await world.post([
+      { ...paid(1, 'a number'), source },
+      { ...paid('1', 'another source'), source: '/other' },
+      { ...paid('true', 'a text'), source },
+      { ...paid(null, 'null'), source },
+      { ...paid('1', 'first'), source },
+      { ...paid(true, 'second'), source },
+    ])
+    await until(statuses).toEqual(['completed', 'completed'])
+    expect(await outputs()).toEqual([['first'], ['second']])
+  })
+
+  it('is not given the event that started its saga, however often that comes', async () => {
+    const self = { id: 'next', waitFor: { type: 'placed', match, timeout: '1m' } }
+    await sagas.publish('order', { ...flow(self), trigger: { type: 'placed', when: "event.subject == 'first'" } })
+    const first = { ...placed(1), subject: 'first' }
+    for (let i = 0; i < 4; i++) await world.post([first, first])
+    await until(waits).toEqual(['next'])
+    await world.post([first, { ...placed(1), id: 'another', subject: 'second' }, first])
+    await until(outputs).toEqual([['another']])
+    expect(await statuses()).toEqual(['completed'])
+  })
+
+  it('of another tenant gets nothing', async () => {
+    await sagas.publish('order', flow(payment))
+    await sagas.publish('order', flow(payment), 'others')
+    await world.post([placed(1)])
+    await until(waits).toEqual(['payment'])
+    await world.post([paid(1)], 'others')
+    await world.taken()
+    await systemClock.sleep(200)
+    expect(await statuses()).toEqual(['running'])
+  })
+
+  it('gets it though its version was replaced, and though nobody holds the saga', async () => {
+    await sagas.publish('order', flow(payment))
+    await world.post([placed(1)])
+    await until(waits).toEqual(['payment'])
+    await sagas.publish('order', { trigger: { type: 'placed' }, steps: [{ id: 'pause', wait: { for: '1ms' } }] })
+    await sagas.stop()
+    await world.post([paid(1)])
+    sagas = await startSagas(world.url, world)
+    await until(statuses).toEqual(['completed'])
+    expect(await outputs()).toEqual([['paid 1']])
+  })
+
+  it('gets each event once, whatever happens to the processes', async () => {
+    const count = 60
+    await sagas.publish(
+      'order',
+      flow({ id: 'pause', wait: { for: '20ms' } }, payment, { id: 'end', wait: { for: '1ms' } }),
+    )
+    for (let n = 0; n < count; n++) {
+      await world.post(n % 2 === 0 ? [placed(n), paid(n)] : [placed(n)])
+      if (n % 3 === 0) await world.post([paid(n), placed(n)])
+      if (n % 20 === 10) {
+        await sagas.kill()
+        sagas = await startSagas(world.url, world)
+      }
+    }
+    await world.post(Array.from({ length: count }, (_, n) => paid(n)))
+    await until(async () => (await statuses()).filter((status) => status === 'completed').length).toBe(count)
+    const found = await outputs()
+    expect(found.every((ids) => ids.length === 1)).toBe(true)
+    expect(new Set(found.flat()).size).toBe(count)
+  })
+})

@@ -1,0 +1,101 @@
+import { noMetrics, silentLogger, systemClock } from '@splitstream/kernel'
+import { afterAll, beforeAll, beforeEach, expect, it } from 'vitest'
+import { leastId } from '../adapters/saga-rows.ts'
+import { keepHouse } from './keep-house.ts'
+import { startDatabase } from './worker.fixture.ts'
+
+const dayMs = 86_400_000
+let database: Awaited<ReturnType<typeof startDatabase>>
+
+beforeAll(async () => {
+  database = await startDatabase()
+})
+afterAll(() => database.stop())
+beforeEach(async () => {
+  await database.postgres.query(`UPDATE housekeeping SET begun_at = '-infinity'`)
+})
+
+const signal = new AbortController().signal
+const tidy = (retainDays = 30) => {
+  const { postgres } = database
+  const deps = { postgres, clock: systemClock, logger: silentLogger, metrics: noMetrics, retainMs: retainDays * dayMs }
+  return keepHouse(deps, signal)
+}
+const count = async (sql: string): Promise<number> =>
+  (await database.postgres.query<{ n: number }>(`SELECT count(*)::integer AS n FROM ${sql}`))[0]!.n
+const partitions = () => count(`pg_inherits WHERE inhparent = 'sagas'::regclass`)
+
+async function makeWeek(at: number, ended: boolean): Promise<string> {
+  const monday = Math.floor((at + 3 * dayMs) / (7 * dayMs)) * 7 * dayMs - 3 * dayMs
+  const name = `sagas_${new Date(monday).toISOString().slice(0, 10).replaceAll('-', '')}`
+  const id = leastId(monday + 1)
+  await database.postgres.query(
+    `CREATE TABLE ${name} PARTITION OF sagas FOR VALUES FROM ('${leastId(monday)}') TO ('${leastId(monday + 7 * dayMs)}')`,
+  )
+  await database.postgres.query(
+    `INSERT INTO sagas (id, version, tenant, name, fence, status, journal, ended_at)
+     VALUES ($1, 1, 't', 'n', 1, 'x', '', CASE WHEN $2::boolean THEN now() END)`,
+    [id, ended],
+  )
+  await database.postgres.query('INSERT INTO starts VALUES ($1, $2)', [Buffer.from(name), id])
+  return name
+}
+
+it('drops the weeks of long ago, with the keys of their sagas, unless one goes on', async () => {
+  const ended = await makeWeek(Date.now() - 50 * dayMs, true)
+  const open = await makeWeek(Date.now() - 60 * dayMs, false)
+  const young = await makeWeek(Date.now() - 20 * dayMs, true)
+  const before = await partitions()
+  await tidy()
+  expect(await partitions()).toBe(before - 1)
+  const left = await database.postgres.query<{ key: Buffer }>('SELECT key FROM starts ORDER BY saga_id')
+  expect(left.map(({ key }) => key.toString())).toEqual([open, young])
+  expect(await count(`sagas WHERE tenant = 't'`)).toBe(2)
+  expect(await count(`pg_class WHERE relname = '${ended}'`)).toBe(0)
+})
+
+it('gives up soon when somebody reads an old week for long, and then tries again', async () => {
+  await makeWeek(Date.now() - 80 * dayMs, true)
+  const before = await partitions()
+  await database.postgres.tx(async (tx) => {
+    await tx.query('SELECT count(*) FROM sagas')
+    await expect(tidy()).rejects.toMatchObject({ code: 'UNAVAILABLE' })
+    // Nobody else had to wait for more than that.
+    await database.postgres.query('SELECT count(*) FROM sagas')
+  })
+  expect(await partitions()).toBe(before)
+  await tidy()
+  expect(await partitions()).toBe(before - 1)
+})
+
+it('makes the weeks to come', async () => {
+  await database.postgres.query('DROP TABLE sagas_other')
+  await tidy()
+  expect(await count(`pg_class WHERE relname = 'sagas_other'`)).toBe(1)
+})
+
+it('forgets events of a day ago, and what was refused long ago', async () => {
+  const { postgres } = database
+  await postgres.query(
+    `INSERT INTO early_events SELECT 't', '\\x01', int4send(n), now() - CASE WHEN n < 12000 THEN interval '25 hours' ELSE interval '23 hours' END, '{}'
+     FROM generate_series(1, 12010) n`,
+  )
+  await postgres.query(
+    `INSERT INTO outbox_refused SELECT n, 't', '{}', 'c', 'd', now() - n * interval '1 day' FROM generate_series(1, 40) n`,
+  )
+  await tidy()
+  expect(await count('early_events')).toBe(11)
+  expect(await count('outbox_refused')).toBe(29)
+})
+
+it('is done once an hour, by whoever comes first', async () => {
+  const { postgres } = database
+  const seed = () =>
+    postgres.query(`INSERT INTO outbox_refused VALUES (1000, 't', '{}', 'c', 'd', now() - interval '99 days')`)
+  await seed()
+  await Promise.all([tidy(), tidy(), tidy()])
+  expect(await count('outbox_refused WHERE id = 1000')).toBe(0)
+  await seed()
+  await tidy()
+  expect(await count('outbox_refused WHERE id = 1000')).toBe(1)
+})
