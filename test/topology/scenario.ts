@@ -4,6 +4,7 @@ import { deadLetters } from './scenario/dead-letters.ts'
 import { keys } from './scenario/keys.ts'
 import { reads } from './scenario/reads.ts'
 import { restarts } from './scenario/restarts.ts'
+import { sagas } from './scenario/sagas.ts'
 import { stall } from './scenario/stall.ts'
 import { type Installation, Story, type Told } from './scenario/story.ts'
 
@@ -15,10 +16,10 @@ export type { Installation, Told } from './scenario/story.ts'
  * @throws AssertionError or Error at the first answer that is not what was promised
  */
 export function scenario(place: Installation): Promise<readonly Told[]> {
-  return tell(place, [appends, reads, deadLetters, cancel, stall, restarts])
+  return tell(place, [appends, reads, deadLetters, sagas, cancel, stall, restarts])
 }
 
-/** The part of it in which the modules say to each other all that they have to say. */
+/** The part of it in which all that runs says to each other what it has to say. */
 export function exchange(place: Installation): Promise<readonly Told[]> {
   return tell(place, [appends, reads, deadLetters])
 }

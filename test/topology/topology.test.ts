@@ -1,5 +1,6 @@
 import { readdirSync, readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
+import { startStubParticipants } from '@splitstream/sagas/kit/demo'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { moduleNames } from '../../src/registry.ts'
 import { type EventsPlace, startFleet } from '../support/fleet.ts'
@@ -21,16 +22,26 @@ async function runningAt(url: string, key: string): Promise<unknown> {
   return ((await response.json()) as { modules: unknown }).modules
 }
 
+/** What sagas call; it takes no shipment to Antarctica. */
+async function startParticipants() {
+  const stubs = await startStubParticipants()
+  return { ...stubs, [Symbol.asyncDispose]: stubs.close }
+}
+
 /** Runs the scenario on a fleet of this layout. Its clients were told the same as those of the layout before. @returns its topic */
 async function run({ name, processes }: Layout, events: EventsPlace): Promise<string> {
-  await using fleet = await startFleet({ processes, events, sharedClickHouse: true })
+  await using participants = await startParticipants()
+  const env = { SAGA_ALLOW_PRIVATE: '127.0.0.1' }
+  await using fleet = await startFleet({ processes, events, sharedClickHouse: true, env })
   const place: Installation = {
     urls: {
       ingest: fleet.urlsFor('ingest'),
       query: fleet.urlsFor('query'),
       deadLetters: fleet.urlsFor('storage'),
+      sagas: fleet.urlsFor('sagas'),
       all: fleet.processes.map(({ url }) => url),
     },
+    participants,
     engineUrl: fleet.clickhouseUrl!,
     operatorKey: fleet.adminKey,
     restartAll: async () => {

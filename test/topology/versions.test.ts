@@ -19,8 +19,11 @@ function installation(fleet: Fleet, tenant: string, restartAll: () => Promise<vo
       ingest: fleet.urlsFor('ingest'),
       query: fleet.urlsFor('query'),
       deadLetters: fleet.urlsFor('storage'),
+      sagas: fleet.urlsFor('sagas'),
       all: fleet.processes.map(({ url }) => url),
     },
+    // The earlier version has no sagas.
+    participants: { url: 'http://127.0.0.1:9', ledger: () => [] },
     engineUrl: fleet.clickhouseUrl!,
     operatorKey: fleet.adminKey,
     tenant,

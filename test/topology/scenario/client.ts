@@ -9,6 +9,7 @@ export interface Ask {
   readonly body?: string
   /** Default application/json. */
   readonly type?: string
+  readonly idempotencyKey?: string
   readonly signal?: AbortSignal
 }
 
@@ -28,12 +29,20 @@ export class Client {
   }
 
   /** One request, one answer. @throws TypeError or AbortError (fetch) when no answer came */
-  async ask<T>(method: string, path: string, { body, type = 'application/json', signal }: Ask = {}): Promise<Reply<T>> {
+  async ask<T>(
+    method: string,
+    path: string,
+    { body, type = 'application/json', idempotencyKey, signal }: Ask = {},
+  ): Promise<Reply<T>> {
     const url = this.#urls[this.#turn++ % this.#urls.length]!
     const late = AbortSignal.timeout(deadlineMs)
     const response = await fetch(`${url}${path}`, {
       method,
-      headers: { authorization: `Bearer ${this.#key}`, ...(body !== undefined && { 'content-type': type }) },
+      headers: {
+        authorization: `Bearer ${this.#key}`,
+        ...(body !== undefined && { 'content-type': type }),
+        ...(idempotencyKey !== undefined && { 'idempotency-key': idempotencyKey }),
+      },
       ...(body !== undefined && { body }),
       signal: signal ? AbortSignal.any([signal, late]) : late,
     })

@@ -9,7 +9,7 @@ const everywhereMs = 3_000
 /** Makes a tenant's key at one address and uses it at all. */
 export async function keys({ urls, operatorKey, tenant = 'acme' }: Installation): Promise<string> {
   const [first] = urls.all
-  const body = JSON.stringify({ name: 'scenario', tenant, scopes: ['ingest', 'query', 'admin'] })
+  const body = JSON.stringify({ name: 'scenario', tenant, scopes: ['ingest', 'query', 'sagas', 'admin'] })
   const made = await new Client([first!], operatorKey).ask<{ key: string }>('POST', '/v1/keys', { body })
   expect(made.status).toBe(201)
   const since = performance.now()

@@ -3,7 +3,12 @@ import { Client } from './client.ts'
 /** All that is known of an installation. */
 export interface Installation {
   /** Where events go in, where they are read, where dead letters are seen to, and all addresses. */
-  readonly urls: Readonly<Record<'ingest' | 'query' | 'deadLetters' | 'all', readonly string[]>>
+  readonly urls: Readonly<Record<'ingest' | 'query' | 'deadLetters' | 'sagas' | 'all', readonly string[]>>
+  /** What sagas call: payments, stock and shipping, and what these did. */
+  readonly participants: {
+    readonly url: string
+    ledger(): readonly { readonly orderId: string; readonly effect: string }[]
+  }
   /** Its ClickHouse, with name, password and database. */
   readonly engineUrl: string
   readonly operatorKey: string
@@ -24,6 +29,7 @@ export class Story {
   readonly ingest: Client
   readonly query: Client
   readonly deadLetters: Client
+  readonly sagas: Client
   readonly told: Told[] = []
   /** Ids of acknowledged events. */
   readonly acknowledged = new Set<string>()
@@ -33,6 +39,7 @@ export class Story {
     this.ingest = new Client(place.urls.ingest, key)
     this.query = new Client(place.urls.query, key)
     this.deadLetters = new Client(place.urls.deadLetters, key)
+    this.sagas = new Client(place.urls.sagas, key)
   }
 
   tell(question: string, answer: unknown): void {
