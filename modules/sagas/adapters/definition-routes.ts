@@ -1,14 +1,17 @@
 import { AppError, type Route } from '@splitstream/kernel'
 import type { SagaDeps } from '../app/deps.ts'
-import { parseDefinition } from '../domain/check-definition.ts'
+import { publishDefinition } from '../app/publish-definition.ts'
 import { sagaDefinitionSchema } from '../domain/definition-schema.ts'
 import type { PublishedVersion } from './definitions.ts'
+import { countInFlight } from './in-flight.ts'
 import { parseJson } from './parse-json.ts'
+import { limitOf, wholeNumber } from './query-values.ts'
 
 const maxDefinitionBytes = 262_144
 
 /** Definitions over HTTP: publish a version, look at them, retire a name. */
-export function definitionRoutes({ definitions, plans }: SagaDeps): Route[] {
+export function definitionRoutes(deps: SagaDeps): Route[] {
+  const { definitions, plans, postgres } = deps
   return [
     {
       method: 'PUT',
@@ -19,11 +22,9 @@ export function definitionRoutes({ definitions, plans }: SagaDeps): Route[] {
       maxBodyBytes: maxDefinitionBytes,
       handle: async ({ params, body }, call) => {
         const name = params.name ?? ''
-        const definition = parseDefinition(name, parseJson(body))
-        const { version, fresh } = await definitions.publish(call.tenant, name, definition, call.principal)
-        plans.forget(call.tenant, name)
+        const { version, fresh, warnings } = await publishDefinition(deps, name, parseJson(body), call)
         const headers = { location: `/v1/saga-definitions/${name}?version=${version}` }
-        return { status: fresh ? 201 : 200, headers, json: { name, version } }
+        return { status: fresh ? 201 : 200, headers, json: { name, version, warnings } }
       },
     },
     {
@@ -33,10 +34,7 @@ export function definitionRoutes({ definitions, plans }: SagaDeps): Route[] {
       summary: 'List the newest version of each definition, by name',
       query: ['limit', 'after'],
       handle: async ({ query }, call) => {
-        const limit = Number(query.limit ?? 100)
-        if (!Number.isInteger(limit) || limit < 1 || limit > 1_000) {
-          throw new AppError('REQUEST_INVALID', 'limit is a whole number from 1 to 1000')
-        }
+        const limit = limitOf(query.limit)
         const page = await definitions.list(call.tenant, limit, query.after)
         const next = page.length === limit ? page.at(-1)!.name : null
         return { status: 200, json: { definitions: page.map(headOf), next } }
@@ -46,16 +44,15 @@ export function definitionRoutes({ definitions, plans }: SagaDeps): Route[] {
       method: 'GET',
       path: '/v1/saga-definitions/:name',
       scope: 'sagas',
-      summary: 'A definition: the newest version, or the given one',
+      summary: 'A definition: the newest version, or the given one; and the sagas of each version that go on',
       query: ['version'],
       handle: async ({ params, query }, call) => {
-        const version = query.version === undefined ? undefined : Number(query.version)
-        if (version !== undefined && !(Number.isInteger(version) && version > 0 && version < 2 ** 31)) {
-          throw new AppError('REQUEST_INVALID', 'version is a whole number, from 1')
-        }
-        const found = await definitions.find(call.tenant, params.name ?? '', version)
+        const { version } = query
+        const wanted = version === undefined ? undefined : wholeNumber('version', version, 1, 2 ** 31 - 1)
+        const found = await definitions.find(call.tenant, params.name ?? '', wanted)
         if (!found) throw new AppError('NOT_FOUND', 'There is no such definition')
-        return { status: 200, json: { ...headOf(found), definition: JSON.parse(found.body) as unknown } }
+        const inFlight = await countInFlight(postgres, call.tenant, found.name)
+        return { status: 200, json: { ...headOf(found), definition: JSON.parse(found.body) as unknown, ...inFlight } }
       },
     },
     {

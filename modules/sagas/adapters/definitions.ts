@@ -52,6 +52,16 @@ export class Definitions {
     return rows.map(viewOf)
   }
 
+  /** Those of the names with which a saga can be started. */
+  async startable(tenant: string, names: readonly string[]): Promise<Set<string>> {
+    const rows = await this.#postgres.query<{ name: string; retired_at: Date | null }>(
+      `SELECT DISTINCT ON (name) name, retired_at FROM definitions WHERE tenant = $1 AND name = ANY($2::text[])
+       ORDER BY name, version DESC`,
+      [tenant, names],
+    )
+    return new Set(rows.filter(({ retired_at }) => retired_at === null).map(({ name }) => name))
+  }
+
   /**
    * Adds a version, unless the newest one says the same: publishing twice is publishing once.
    * @returns the newest version, and whether it is a new one

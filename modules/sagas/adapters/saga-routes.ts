@@ -47,7 +47,7 @@ export function sagaRoutes(deps: SagaDeps): Route[] {
       summary: 'All that happened to a saga, oldest first',
       query: ['after', 'limit'],
       handle: async ({ params, query }, call) => {
-        const after = wholeNumber('after', query.after, 0, { min: 0, max: 1_000_000_000 })
+        const after = wholeNumber('after', query.after ?? '0', 0, 1_000_000_000)
         const page = { after, limit: limitOf(query.limit, 500) }
         return { status: 200, json: await showHistory(deps, call.tenant, params.id ?? '', page) }
       },
