@@ -1,5 +1,6 @@
 /** The ingest module's contract: the only thing that other modules may import from it. */
 export * from './cloud-event.ts'
+export * from './json-number.ts'
 export * from './ports.ts'
 export * from './record.ts'
 export * from './row-filter.ts'

@@ -1,5 +1,5 @@
+import { fitsDouble } from '../contract/index.ts'
 import { type Attribute, attributeOf, attributes } from './attributes.ts'
-import { fitsDouble } from './json-number.ts'
 import { NameFilter } from './name-filter.ts'
 import { hasHidden, isPlain, stringAt } from './plain-text.ts'
 import { repeatedName } from './repeated-name.ts'
