@@ -6,20 +6,25 @@ const answerMs = 1_000
 /** ApiVersions, version 0, of a client without a name: what every broker answers, before anything else. */
 const request = Buffer.from([0, 0, 0, 10, 0, 18, 0, 0, 0, 0, 0, 1, 0xff, 0xff])
 
-/**
- * The broker that answers first, of those named; all of them when none does in time. kafkajs begins with the first of its
- * list, and stays with it when it takes the connection and never answers, as a frozen one does: only a refused connection
- * makes it go on to the next.
- */
-export async function whoAnswers(brokers: readonly string[]): Promise<string[]> {
+/** The broker that answers first, of those named; undefined when none does in time. */
+export async function answeringBroker(brokers: readonly string[]): Promise<string | undefined> {
   const found = new AbortController()
   try {
-    return [await Promise.any(brokers.map((broker) => answerOf(broker, found.signal)))]
+    return await Promise.any(brokers.map((broker) => answerOf(broker, found.signal)))
   } catch {
-    return [...brokers]
+    return undefined
   } finally {
     found.abort()
   }
+}
+
+/**
+ * The same for kafkajs; all of them when none answers. It begins with the first of its list, and stays with it when it takes the
+ * connection and never answers, as a frozen one does: only a refused connection makes it go on to the next.
+ */
+export async function whoAnswers(brokers: readonly string[]): Promise<string[]> {
+  const broker = await answeringBroker(brokers)
+  return broker === undefined ? [...brokers] : [broker]
 }
 
 /** @returns the broker, once a byte of its answer is there */

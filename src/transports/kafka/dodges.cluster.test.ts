@@ -9,6 +9,7 @@ import { clusterOfSuite } from './cluster.fixture.ts'
 import { call, entry, freshTopic } from './kafka.fixture.ts'
 import { openKafkaLog } from './log.ts'
 import { requestQueue } from './quiet-queue.ts'
+import { Reachability } from './reachability.ts'
 import { KafkaWriter } from './writer.ts'
 
 describeWithKafka('what kafkajs and clusters get wrong', () => {
@@ -24,7 +25,9 @@ describeWithKafka('what kafkajs and clusters get wrong', () => {
     const spool = await openLocalLog({ dir: await cleanups.folder(), partitions, minFreeBytes: 0, ...shared })
     cleanups.add(() => spool.stop())
     const limits = { maxSpoolBytes: 1 << 20, maxPendingBytes: 1 << 20 }
-    const writer = new KafkaWriter({ kafka, topic, partitions, compression: 'none', spool, ...limits, ...shared })
+    const reachability = new Reachability(suite.cluster.brokers, systemClock, silentLogger)
+    const to = { kafka, topic, partitions, compression: 'none' as const, reachability }
+    const writer = new KafkaWriter({ ...to, spool, ...limits, ...shared })
     await writer.start()
     cleanups.add(() => writer.stop())
 

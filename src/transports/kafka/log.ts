@@ -6,6 +6,7 @@ import { type Compression, kafkaClient } from './client.ts'
 import { KafkaGroup } from './consumer.ts'
 import { lagOf } from './lag.ts'
 import { maxEventsPerRecord } from './places.ts'
+import { Reachability } from './reachability.ts'
 import { maxRecordBytes, prepareTopic, type TopicOptions } from './topic.ts'
 import { KafkaWriter } from './writer.ts'
 
@@ -48,9 +49,11 @@ export async function openKafkaLog(o: KafkaLogOptions): Promise<KafkaLog> {
   const { clock, logger, topic, partitions } = o
   const kafka = kafkaClient(o.brokers, 'splitstream', logger)
   const asker = new Asker(kafka, clock)
+  const reachability = new Reachability(o.brokers, clock, logger)
   const stopping = new AbortController()
   const end = async (): Promise<void> => {
     stopping.abort()
+    reachability.stop()
     await asker.close()
   }
   let state: 'unknown' | 'prepared' | AppError = 'unknown'
@@ -70,6 +73,7 @@ export async function openKafkaLog(o: KafkaLogOptions): Promise<KafkaLog> {
   }
   if (found === 'unknown') {
     logger.warn('Kafka does not answer; going on without it for now', { brokers: o.brokers.join(',') })
+    reachability.suspect()
     void ready.then(() => {
       if (state instanceof AppError) logger.error('Kafka answers, and cannot be used', { error: messageOf(state) })
     })
@@ -97,6 +101,7 @@ export async function openKafkaLog(o: KafkaLogOptions): Promise<KafkaLog> {
       topic,
       partitions,
       compression: o.compression,
+      reachability,
       spool,
       maxSpoolBytes: o.maxSpoolBytes,
       maxPendingBytes: o.maxPendingBytes ?? 64 << 20,

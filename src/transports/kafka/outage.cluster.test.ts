@@ -96,6 +96,10 @@ describeWithKafka('brokers that are away', () => {
     expect(await put(log, 'before')).toHaveLength(1)
     await Promise.all(suite.cluster.nodes.map((node) => node.kill()))
     for (let i = 0; i < 5; i++) expect(await put(log, `away ${i}`)).toEqual([])
+    // Once it is known that no broker is there, no partition waits for one.
+    const begun = performance.now()
+    for (let p = 1; p < partitions; p++) expect(await log.append([entry(p, 'another')], call())).toEqual([])
+    expect(performance.now() - begun).toBeLessThan(1_000)
     await log.stop()
     const again = await cleanups.log(o)
     for (let i = 0; i < 5; i++) expect(await put(again, `away, after the restart ${i}`)).toEqual([])

@@ -2,6 +2,7 @@ import { type Clock, type Lane, type LogAppend, type Logger, type LogRange, mess
 import type { LocalLog } from '../log/local-log.ts'
 import { firstPartition, maxEventsPerRecord, placeOf } from './places.ts'
 import type { KafkaProducer } from './producer.ts'
+import type { Reachability } from './reachability.ts'
 import { toMessage } from './record.ts'
 
 interface Waiting {
@@ -14,6 +15,7 @@ interface Waiting {
 export interface PartitionWriterOptions {
   readonly partition: number
   readonly producer: KafkaProducer
+  readonly reachability: Reachability
   readonly spool: Pick<LocalLog, 'append' | 'stats'>
   /** @throws AppError when the spool may not take `bytes` more */
   reserve(bytes: number): void
@@ -29,9 +31,9 @@ const maxSendRecords = 1_000
  * Writes one partition of the topic, in order. States:
  *
  *   direct    appends go to Kafka, one send at a time; what arrives meanwhile shares the next send.
- *   spooling  Kafka did not acknowledge: that send, everything behind it and everything that comes now goes to the spool, which
- *             is durable on this machine. The drain sends the spool in its order. When it is empty, and nothing is on its way
- *             into it, the partition is direct again.
+ *   spooling  Kafka did not acknowledge, or no broker is there: that send, everything behind it and everything that comes now
+ *             goes to the spool, which is durable on this machine. When a broker is there, the drain sends the spool in its
+ *             order. When it is empty, and nothing is on its way into it, the partition is direct again.
  *
  * A send that failed may have been written: then the drain writes its events again, and storage drops the repetition as it
  * does with any retry.
@@ -71,6 +73,8 @@ export class PartitionWriter {
     for (let next = await lane.committed(); !lane.signal.aborted; ) {
       const records = await lane.read(next, { maxEvents: 200_000, maxBytes: maxSendBytes, waitMs: 500 })
       if (records.length > 0) {
+        await this.#o.reachability.untilBack(lane.signal)
+        if (lane.signal.aborted) return
         await this.#o.producer.send(
           this.#o.partition,
           records.map((record) => toMessage(this.#o.partition, record)),

@@ -1,17 +1,21 @@
 import { AppError, type Clock } from '@splitstream/kernel'
 import type { Kafka, Message, Producer, RecordMetadata } from 'kafkajs'
 import { type Compression, compressionTypes, kafkaError } from './client.ts'
+import type { Reachability } from './reachability.ts'
 import { Throwaway } from './throwaway.ts'
 
 export interface ProducerOptions {
   readonly kafka: Kafka
   readonly topic: string
   readonly compression: Compression
+  readonly reachability: Reachability
   readonly clock: Clock
 }
 
 /** How long a send may take, all tries included, ms. Then it counts as failed, whatever becomes of it. */
 const sendMs = 4_000
+/** After that long it is asked whether any broker is there, ms. */
+const suspectMs = 1_000
 
 /**
  * kafkajs's producer, with what kafkajs 2.2.4 gets wrong kept out:
@@ -42,16 +46,22 @@ export class KafkaProducer {
 
   /**
    * @returns the offset of the first message; the others follow it without a gap
-   * @throws AppError UNAVAILABLE: the messages may have been written all the same
+   * @throws AppError UNAVAILABLE, at once when no broker is there: the messages may have been written all the same
    */
   async send(partition: number, messages: readonly Message[]): Promise<string> {
     if (this.#closed) throw new AppError('STOPPING', 'The producer is closed')
+    const { reachability } = this.#o
+    const { lost } = reachability
+    if (lost.aborted) throw new AppError('UNAVAILABLE', 'No Kafka broker answers', { retryAfterMs: 1_000 })
+    const slow = setTimeout(() => reachability.suspect(), suspectMs)
+    const work = (producer: Producer): Promise<string> => this.#sendOn(producer, partition, messages)
     try {
-      return await this.#producer.use(sendMs, 'Kafka did not acknowledge', (producer) =>
-        this.#sendOn(producer, partition, messages),
-      )
+      return await this.#producer.use(sendMs, 'Kafka did not acknowledge', work, lost)
     } catch (error) {
+      reachability.suspect()
       throw error instanceof AppError ? error : kafkaError('Kafka did not take a record', error)
+    } finally {
+      clearTimeout(slow)
     }
   }
 

@@ -1,3 +1,4 @@
+import { type AddressInfo, createServer, type Socket } from 'node:net'
 import { type AppError, codeOf } from '@splitstream/kernel'
 import { afterEach, describe, expect, it } from 'vitest'
 import { freePorts } from '../../../test/support/kafka/ports.ts'
@@ -10,8 +11,23 @@ afterEach(() => cleanups.run())
 
 /** A log whose brokers are not there. */
 async function options(more: Partial<KafkaLogOptions> = {}): Promise<KafkaLogOptions> {
+  return cleanups.options([await deadBroker()], 'nowhere', { startMs: 100, ...more })
+}
+
+async function deadBroker(): Promise<string> {
   const [port] = await freePorts(1)
-  return cleanups.options([`127.0.0.1:${port}`], 'nowhere', { startMs: 100, ...more })
+  return `127.0.0.1:${port}`
+}
+
+async function frozenBroker(): Promise<string> {
+  const sockets = new Set<Socket>()
+  const server = createServer((socket) => sockets.add(socket.on('error', () => undefined)))
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  cleanups.add(async () => {
+    for (const socket of sockets) socket.destroy()
+    server.close()
+  })
+  return `127.0.0.1:${(server.address() as AddressInfo).port}`
 }
 
 describe('the spool while no broker is there', () => {
@@ -38,6 +54,23 @@ describe('the spool while no broker is there', () => {
     })
     expect(await found.promise).toEqual(['a', 'b', 'c'])
     await consumption.stop()
+  })
+
+  it.each([
+    ['refuse connections', () => deadBroker()],
+    ['take connections and never answer', () => frozenBroker()],
+  ])('is where everything goes at once, when it is known that brokers %s', async (_, broker) => {
+    const log = await cleanups.log(await options({ brokers: [await broker()] }))
+    const took = async (...partitions: number[]): Promise<number> => {
+      const from = performance.now()
+      const appends = partitions.map((partition) => log.append([entry(partition, 'x')], call()))
+      expect(await Promise.all(appends)).toEqual(partitions.map(() => []))
+      return performance.now() - from
+    }
+    expect(await took(0)).toBeLessThan(2_500)
+    for (const partition of [0, 1, 2, 3]) expect(await took(partition)).toBeLessThan(500)
+    expect(await took(0, 1, 2, 3, 0, 1, 2, 3)).toBeLessThan(500)
+    expect(log.health().state).toBe('degraded')
   })
 
   it('is bounded: UNAVAILABLE with a pause, and what is in it stays', async () => {

@@ -19,16 +19,25 @@ export class Throwaway<C extends Client> {
     this.#clock = clock
   }
 
-  /** @throws what `work` throws, or AppError UNAVAILABLE with `late` after `limitMs`, connecting included */
-  async use<T>(limitMs: number, late: string, work: (client: C) => Promise<T>): Promise<T> {
+  /**
+   * @param ended waiting ends with it, too
+   * @throws what `work` throws, or AppError UNAVAILABLE with `late` after `limitMs`, connecting included
+   */
+  async use<T>(limitMs: number, late: string, work: (client: C) => Promise<T>, ended?: AbortSignal): Promise<T> {
     const connecting = this.#connect()
     const over = new AbortController()
+    const waited = ended ? AbortSignal.any([over.signal, ended]) : over.signal
     try {
       return await Promise.race([
         connecting.then(work),
-        this.#clock.sleep(limitMs, over.signal).then(() => {
-          throw new AppError('UNAVAILABLE', `${late} within ${limitMs} ms`, { retryAfterMs: 1_000 })
-        }),
+        this.#clock.sleep(limitMs, waited).then(
+          () => {
+            throw new AppError('UNAVAILABLE', `${late} within ${limitMs} ms`, { retryAfterMs: 1_000 })
+          },
+          () => {
+            throw new AppError('UNAVAILABLE', `${late}, and nobody is there to do so`, { retryAfterMs: 1_000 })
+          },
+        ),
       ])
     } catch (error) {
       if (this.#current === connecting) void this.close()

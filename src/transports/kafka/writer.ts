@@ -14,6 +14,7 @@ import type { Compression } from './client.ts'
 import { PartitionWriter } from './partition-writer.ts'
 import { maxEventsPerRecord } from './places.ts'
 import { KafkaProducer } from './producer.ts'
+import type { Reachability } from './reachability.ts'
 import { maxRecordBytes } from './topic.ts'
 
 export interface WriterOptions {
@@ -21,6 +22,7 @@ export interface WriterOptions {
   readonly topic: string
   readonly partitions: number
   readonly compression: Compression
+  readonly reachability: Reachability
   /** Where events wait while Kafka does not take them. */
   readonly spool: LocalLog
   readonly maxSpoolBytes: number
@@ -42,13 +44,13 @@ export class KafkaWriter {
 
   constructor(o: WriterOptions) {
     this.#o = o
-    const { kafka, topic, compression, clock, logger, spool } = o
+    const { kafka, topic, compression, reachability, clock, logger, spool } = o
     const partitions = Array.from({ length: o.partitions }, (_, p) => p)
-    this.#producers = partitions.map(() => new KafkaProducer({ kafka, topic, compression, clock }))
+    this.#producers = partitions.map(() => new KafkaProducer({ kafka, topic, compression, reachability, clock }))
     const backlog = spool.stats().partitions
     const reserve = (bytes: number): void => this.#reserve(bytes)
     this.#writers = partitions.map((partition) => {
-      const options = { partition, producer: this.#producers[partition]!, spool, reserve, clock, logger }
+      const options = { partition, producer: this.#producers[partition]!, reachability, spool, reserve, clock, logger }
       return new PartitionWriter(options, backlog[partition]!.end > backlog[partition]!.start)
     })
   }

@@ -1,7 +1,7 @@
 import type { Worker } from 'node:worker_threads'
 import { AppError, type Clock, type LogAppend, type LogRange } from '@splitstream/kernel'
 import type { Bounds, FromWorker, GroupOffset, ToWorker } from './messages.ts'
-import { type Entry, packRow } from './row.ts'
+import { type Entry, entryBytes, packRow } from './row.ts'
 
 interface Waiting {
   readonly entries: readonly LogAppend[]
@@ -25,6 +25,7 @@ export class Committer {
   readonly #clock: Clock
   readonly #maxPendingBytes: number
   readonly #ends: number[]
+  readonly #sizes: number[]
   #dirty = new Map<string, GroupOffset>()
   readonly #committed: (partitions: Iterable<number>) => void
   #queue: Waiting[] = []
@@ -53,6 +54,7 @@ export class Committer {
     this.#maxPendingBytes = o.maxPendingBytes
     this.#bounds = bounds
     this.#ends = bounds.map((b) => b.end)
+    this.#sizes = bounds.map((b) => b.bytes)
     this.#committed = o.onCommit
     worker.on('message', (message: FromWorker) => this.#onMessage(message))
     worker.on('error', (error) => this.#fail(String(error)))
@@ -68,7 +70,7 @@ export class Committer {
   }
 
   bounds(partition: number): Bounds {
-    return { ...this.#bounds[partition]!, end: this.#ends[partition]! }
+    return { ...this.#bounds[partition]!, end: this.#ends[partition]!, bytes: this.#sizes[partition]! }
   }
 
   append(entries: readonly LogAppend[]): Promise<LogRange[]> {
@@ -169,6 +171,8 @@ export class Committer {
     }
     if (message.kind === 'trimmed') {
       this.#bounds = message.bounds
+      // What was committed since then comes on top: the worker tells in its order.
+      for (const [p, { bytes }] of message.bounds.entries()) this.#sizes[p] = bytes
       this.#trimming?.()
       this.#trimming = undefined
     }
@@ -187,9 +191,10 @@ export class Committer {
     if (bytes > 100_000) this.#bytesPerMs = this.#bytesPerMs * 0.9 + (bytes / ms) * 0.1
     const touched = new Set<number>()
     this.#settle((waiting) => {
-      const ranges = waiting.entries.map(({ partition, count }) => {
+      const ranges = waiting.entries.map(({ partition, count, bytes }) => {
         const first = this.#ends[partition]!
         this.#ends[partition] = first + count
+        this.#sizes[partition]! += entryBytes(bytes)
         touched.add(partition)
         return { partition, first, last: first + count - 1 }
       })

@@ -5,6 +5,7 @@ import { DatabaseSync } from 'node:sqlite'
 import { type Lane, silentLogger, systemCall, systemClock, untilAborted } from '@splitstream/kernel'
 import { afterEach, describe, expect, it, vi } from 'vitest'
 import { type LocalLog, type LocalLogOptions, openLocalLog } from './local-log.ts'
+import { entryBytes } from './row.ts'
 
 const never = new AbortController().signal
 const call = () => systemCall(systemClock, 10_000, never)
@@ -196,6 +197,19 @@ describe('the local log as a file', () => {
     await systemClock.sleep(700)
     await expect(put(log, 0, 'x')).rejects.toMatchObject({ code: 'DISK_FULL' })
     expect(log.health().state).toBe('degraded')
+  })
+
+  it('knows at once how many bytes it holds', async () => {
+    const log = await logAt(await folder())
+    let expected = 0
+    for (const value of ['a', 'bb', 'x'.repeat(1_000)]) {
+      await put(log, 1, value)
+      expected += entryBytes(Buffer.from(value))
+      expect(log.stats().partitions.map(({ bytes }) => bytes)).toEqual([0, expected])
+    }
+    // Also after the upkeep.
+    await systemClock.sleep(1_200)
+    expect(log.stats().partitions.map(({ bytes }) => bytes)).toEqual([0, expected])
   })
 
   it('pushes back when too many bytes wait', async () => {

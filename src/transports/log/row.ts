@@ -18,8 +18,11 @@ export interface Entry {
 
 const headerBytes = 8
 
+/** What a record takes of its row. */
+export const entryBytes = (bytes: Uint8Array): number => headerBytes + bytes.length
+
 export function packRow(partition: number, baseOffset: number, entries: readonly Entry[]): PackedRow {
-  const size = entries.reduce((sum, entry) => sum + headerBytes + entry.bytes.length, 0)
+  const size = entries.reduce((sum, { bytes }) => sum + entryBytes(bytes), 0)
   // Slow: a buffer of its own, which can be handed to the worker without copying a shared pool.
   const bytes = Buffer.allocUnsafeSlow(size)
   let at = 0
