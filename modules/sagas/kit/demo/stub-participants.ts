@@ -8,7 +8,9 @@ import { stepsOf } from './services.ts'
 import { sqliteSql } from './sqlite.ts'
 
 export interface StubOptions {
-  /** On loopback; any free port when not given. */
+  /** Address to listen on; 127.0.0.1 when not given. */
+  readonly host?: string
+  /** Any free port when not given. */
   readonly port?: number
   /** SQLite file that keeps effects and marks; in memory when not given. */
   readonly file?: string
@@ -36,7 +38,13 @@ export interface StubParticipants {
  * GET /<service>/balance and GET /ledger show what they did.
  */
 export async function startStubParticipants(options: StubOptions = {}): Promise<StubParticipants> {
-  const { port = 0, file = ':memory:', refuses = () => false, misbehaves = () => undefined } = options
+  const {
+    host = '127.0.0.1',
+    port = 0,
+    file = ':memory:',
+    refuses = () => false,
+    misbehaves = () => undefined,
+  } = options
   const db = openLedger(file)
   db.exec(barrierTable('sqlite'))
   const { secret, faults, onError } = options
@@ -56,10 +64,10 @@ export async function startStubParticipants(options: StubOptions = {}): Promise<
     const handler = kit.handle({ do: step.do.run, ...(step.undo && { undo: step.undo.run }) })
     app.post(paths, misbehaving(step.service, misbehaves), handler)
   }
-  const server = app.listen(port, '127.0.0.1')
+  const server = app.listen(port, host)
   await once(server, 'listening')
   return {
-    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    url: `http://${host}:${(server.address() as AddressInfo).port}`,
     ledger: () => entriesOf(db),
     close: async () => {
       server.close()
