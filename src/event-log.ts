@@ -87,7 +87,7 @@ export async function openLog(
   await lifecycle.start({ name: 'event log', start: async () => undefined, stop: () => log.stop() })
   if (!appends || !(await exists(join(local.dir, 'log.db')))) return log
   const partsOf = (record: LogRecord) => fitRecord(record, log.recordLimits)
-  await moveRest({ from: local, to: log, group: 'storage', partsOf, clock, logger })
+  await moveRest({ from: local, to: log, partsOf, clock, logger })
   return Object.assign(log, { movedFrom: 'local' as const })
 }
 

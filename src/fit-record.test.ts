@@ -59,7 +59,7 @@ async function moved(records: readonly { readonly bytes: Buffer; readonly count:
   })
   try {
     const partsOf = (record: LogRecord) => fitRecord(record, kafka.recordLimits)
-    await moveRest({ ...common, from: { ...common, dir: join(dir, 'log') }, to: kafka, group: 'storage', partsOf })
+    await moveRest({ ...common, from: { ...common, dir: join(dir, 'log') }, to: kafka, partsOf })
   } finally {
     await kafka.stop()
   }
@@ -95,6 +95,28 @@ it('the rest of a local log moves, whatever the size of its records', async () =
   expect(moves.length).toBe(70_040)
   expect(Buffer.concat(moves).equals(Buffer.concat([...rows, ...many]))).toBe(true)
 }, 60_000)
+
+it('what one group has taken and another has not moves too, and then both have taken all', async () => {
+  const dir = await mkdtemp(join(tmpdir(), 'splitstream-fit-'))
+  ends.push(() => rm(dir, { recursive: true, force: true }))
+  const [from, to] = [join(dir, 'from'), join(dir, 'to')].map((dir) => ({ ...common, dir }))
+  const local = await openLocalLog(from!)
+  const call = systemCall(systemClock, 60_000, new AbortController().signal)
+  for (let i = 0; i < 10; i++)
+    await local.append([{ partition: 0, bytes: recordOf([Buffer.from([i])]), count: 1 }], call)
+  local.commit('storage', 0, 9)
+  local.commit('sagas', 0, 4)
+  await local.stop()
+  const other = await openLocalLog(to!)
+  ends.push(() => other.stop())
+  for (let again = 0; again < 2; again++) {
+    await moveRest({ ...common, from: from!, to: other, partsOf: (record) => fitRecord(record, limits) })
+    expect(other.stats().partitions[0]!.end).toBe(6)
+  }
+  const after = await openLocalLog(from!)
+  expect(['storage', 'sagas'].map((group) => after.committed(group, 0))).toEqual([10, 10])
+  await after.stop()
+})
 
 it('an event that Kafka would never take stops the start, and stays where it is', async () => {
   const giant = recordOf([Buffer.alloc(33 << 20)])

@@ -40,6 +40,10 @@ export interface LogStats {
 
 export interface LocalLog extends EventLog {
   stats(): LogStats
+  /** The next offset that a group reads; 0 when it is new. */
+  committed(group: string, partition: number): number
+  /** As a lane of the group would: it is done with everything before `next`. */
+  commit(group: string, partition: number, next: number): void
   health(): Health
   /** Makes what was appended durable, ends the lanes and closes the file. */
   stop(): Promise<void>
@@ -106,6 +110,8 @@ export async function openLocalLog(o: LocalLogOptions): Promise<LocalLog> {
       signal.addEventListener('abort', done)
     })
 
+  const committed = (group: string, partition: number): number => offsets.get(`${group}/${partition}`)?.next ?? 0
+
   const laneOf = (group: string, partition: number, signal: AbortSignal): Lane => ({
     partition,
     signal,
@@ -113,7 +119,7 @@ export async function openLocalLog(o: LocalLogOptions): Promise<LocalLog> {
       const { start, end } = committer.bounds(partition)
       return { start, end }
     },
-    committed: async () => offsets.get(`${group}/${partition}`)?.next ?? 0,
+    committed: async () => committed(group, partition),
     read: async (from, limits) => {
       await grown(partition, from, limits.waitMs, signal)
       return committer.bounds(partition).end > from
@@ -157,6 +163,8 @@ export async function openLocalLog(o: LocalLogOptions): Promise<LocalLog> {
       consumptions.set(group, consumption)
       return consumption
     },
+    committed,
+    commit: (group, partition, next) => setOffset({ group, partition, next }),
     stats: () => {
       const all = Array.from({ length: partitions }, (_, p) => committer.bounds(p))
       const lag: Record<string, number> = {}
