@@ -128,7 +128,23 @@ module.exports = {
       ['^modules/sagas/domain/expression[^/]*\\.ts$'],
       'Everything else sees compileTemplate and its kin.',
     ),
-    only('telemetry-in-its-place', ['pino', 'prom-client'], ['^src/telemetry/'], 'Modules see Logger and Metrics.'),
+    only(
+      'telemetry-in-its-place',
+      ['pino', '@opentelemetry/[^/]+'],
+      ['^src/telemetry/'],
+      'Modules see Logger, Metrics and Tracer.',
+    ),
+    {
+      name: 'otlp-only-when-configured',
+      comment: 'OpenTelemetry’s SDK is loaded by a dynamic import, in processes that send to a collector.',
+      severity: 'error',
+      from: { path: '^(src|modules)/', pathNot: ['^src/telemetry/otlp/', '\\.test\\.ts$'] },
+      to: {
+        path: ['^src/telemetry/otlp/', '(^|/)node_modules/@opentelemetry/'],
+        dynamic: false,
+        dependencyTypesNot: ['type-only'],
+      },
+    },
     {
       name: 'placement-in-two-files',
       comment: 'Only the composition root knows who runs where; `splitstream topology` shows it, and decides nothing.',

@@ -9,6 +9,7 @@ import {
   type Metrics,
   type Module,
   systemRandom,
+  type Tracer,
 } from '@splitstream/kernel'
 import { type StorageRead, storageReadPort } from '@splitstream/storage/contract'
 import { container, type DependencyContainer, type InjectionToken } from 'tsyringe'
@@ -31,6 +32,7 @@ export const tokens = {
   clock: Symbol('clock') as InjectionToken<Clock>,
   logger: Symbol('logger') as InjectionToken<Logger>,
   metrics: Symbol('metrics') as InjectionToken<Metrics>,
+  tracer: Symbol('tracer') as InjectionToken<Tracer>,
   'ingest.append': Symbol('ingest.append') as InjectionToken<IngestAppend>,
   'storage.read': Symbol('storage.read') as InjectionToken<StorageRead>,
 }
@@ -47,7 +49,15 @@ export interface Bound {
  */
 export async function bindModules(
   topology: Topology,
-  base: { config: Config; platform: Platform; remote: RemotePorts; clock: Clock; logger: Logger; metrics: Metrics },
+  base: {
+    config: Config
+    platform: Platform
+    remote: RemotePorts
+    clock: Clock
+    logger: Logger
+    metrics: Metrics
+    tracer: Tracer
+  },
 ): Promise<Bound> {
   const root = container.createChildContainer()
   root.register(tokens.config, { useValue: base.config })
@@ -55,6 +65,7 @@ export async function bindModules(
   root.register(tokens.clock, { useValue: base.clock })
   root.register(tokens.logger, { useValue: base.logger })
   root.register(tokens.metrics, { useValue: base.metrics })
+  root.register(tokens.tracer, { useValue: base.tracer })
 
   const provided: { append?: IngestAppend; read?: StorageRead } = {}
   const bindPort = <P extends object>(port: CallPort<P>, target: () => P): P => {
@@ -159,6 +170,7 @@ const common = (c: DependencyContainer) => ({
   clock: c.resolve(tokens.clock),
   logger: c.resolve(tokens.logger),
   metrics: c.resolve(tokens.metrics),
+  tracer: c.resolve(tokens.tracer),
 })
 
 /** The platform starts what the topology says that the modules need. */

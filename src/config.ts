@@ -22,6 +22,10 @@ const link = <T>(parse: (text: string) => T | undefined, forms: string) =>
   z.string().default('local').transform(parsing(parse, forms))
 const portLink = () => link(parsePortLink, portLinkForms)
 
+/** `name=value` between commas, values percent-encoded, as OpenTelemetry writes lists. */
+const pairs = () =>
+  z.string().default('').transform(parsing(parsePairs, 'name=value, between commas, the values percent-encoded'))
+
 export const settings = z.object({
   HOST: z.string().min(1).default('127.0.0.1').describe('Address to listen on. Only loopback until told otherwise.'),
   PORT: z.coerce.number().int().min(0).max(65_535).default(8080).describe('Port of the HTTP API; 0 picks a free one.'),
@@ -125,6 +129,26 @@ export const settings = z.object({
     .describe(
       'Independent Redis nodes, redis(s)://user:password@host:port: 1, 3 or 5 between commas. They spare Postgres attempts at held locks. None if unset.',
     ),
+  OTEL_EXPORTER_OTLP_ENDPOINT: z
+    .url({ protocol: /^https?$/ })
+    .optional()
+    .describe('A collector for traces and metrics (OTLP over HTTP), http://host:4318. If unset, there are no traces.'),
+  OTEL_EXPORTER_OTLP_HEADERS: pairs().describe('Sent to the collector with each request: name=value, between commas.'),
+  OTEL_SERVICE_NAME: z.string().min(1).default('splitstream').describe('Name of this process in traces and metrics.'),
+  OTEL_RESOURCE_ATTRIBUTES: pairs().describe('More that is said about this process: name=value, between commas.'),
+  OTEL_TRACES_SAMPLER_ARG: z.coerce
+    .number()
+    .min(0)
+    .max(1)
+    .default(0.01)
+    .describe('Part of the requests that are traced, when their client does not say.'),
+  OTEL_METRIC_EXPORT_INTERVAL: z.coerce
+    .number()
+    .int()
+    .min(1_000)
+    .max(3_600_000)
+    .default(60_000)
+    .describe('Between two deliveries of metrics to the collector, ms.'),
   LOG_LEVEL: z
     .enum(['debug', 'info', 'warn', 'error'])
     .default('info')
@@ -248,7 +272,7 @@ export function loadConfig(env: NodeJS.ProcessEnv = process.env, envFile = '.env
     for (const issue of parsed.error.issues) {
       const name = String(issue.path[0])
       const found =
-        name === 'ADMIN_KEY' || /_(SECRET|TOKEN|URLS?)$/.test(name)
+        name === 'ADMIN_KEY' || /_(SECRET|TOKEN|URLS?|HEADERS|ENDPOINT)$/.test(name)
           ? 'a value that is not shown'
           : JSON.stringify(given[name])
       problems.push(
@@ -260,6 +284,16 @@ export function loadConfig(env: NodeJS.ProcessEnv = process.env, envFile = '.env
     throw new ConfigError(`The configuration is not valid:\n  ${problems.join('\n  ')}`)
   }
   return parsed.data
+}
+
+function parsePairs(text: string): Record<string, string> | undefined {
+  const entries = text.split(',').flatMap((pair) => (pair.trim() === '' ? [] : [pair.trim().split(/\s*=\s*(.*)/s)]))
+  if (entries.some(([name, value]) => !name || value === undefined)) return undefined
+  try {
+    return Object.fromEntries(entries.map(([name, value]) => [name!, decodeURIComponent(value!)]))
+  } catch {
+    return undefined
+  }
 }
 
 function readEnvFile(path: string): Record<string, string> {

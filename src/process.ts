@@ -11,8 +11,10 @@ import { logRoutes } from './log-routes.ts'
 import { startPlatform } from './platform.ts'
 import { RemotePorts, registrations } from './remote.ts'
 import { createLogger } from './telemetry/logger.ts'
-import { createMetrics } from './telemetry/metrics.ts'
+import { otlpOptions } from './telemetry/settings.ts'
+import { createTelemetry } from './telemetry/telemetry.ts'
 import { planTopology, topologyRoute } from './topology.ts'
+import { version } from './version.ts'
 
 export interface Running {
   readonly url: string
@@ -25,15 +27,17 @@ export interface Running {
 export async function startProcess(config: Config): Promise<Running> {
   const topology = planTopology(config)
   const logger = createLogger(config.LOG_LEVEL)
-  const metrics = createMetrics()
   const clock = systemClock
   const lifecycle = new Lifecycle(logger)
+  const telemetry = await createTelemetry(otlpOptions(config, version), clock, logger)
+  const { metrics, tracer } = telemetry
+  await lifecycle.start(telemetry)
   const platform = await startPlatform(config, topology, clock, logger, lifecycle)
 
   let started = false
   try {
     const remote = new RemotePorts({ config, clock, logger })
-    const bound = await bindModules(topology, { config, platform, remote, clock, logger, metrics })
+    const bound = await bindModules(topology, { config, platform, remote, clock, logger, metrics, tracer })
     await lifecycle.start(remote)
     for (const { name, module } of bound.modules) {
       await lifecycle.start({ name, start: () => module.start(), stop: () => module.stop() })
@@ -44,7 +48,7 @@ export async function startProcess(config: Config): Promise<Running> {
       ...Object.fromEntries(bound.modules.map(({ name, module }) => [name, module.health()])),
     })
     const inFlight = new InFlight(config.MAX_IN_FLIGHT_BYTES)
-    metrics.gauge('splitstream_http_in_flight_bytes', 'Request bytes in memory', () => inFlight.bytes)
+    metrics.gauge('splitstream.http.in_flight', 'Request bytes in memory', () => inFlight.bytes, 'By')
     if (platform.log) watchLog(platform.log, metrics)
     const ports = createPorts(bound, { config, clock, logger, inFlight })
     const edge = createEdge({
@@ -63,6 +67,7 @@ export async function startProcess(config: Config): Promise<Running> {
       clock,
       logger,
       metrics,
+      tracer,
       body: { maxBytes: config.MAX_BODY_BYTES, timeoutMs: 30_000 },
       inFlight,
       budgetMs: 30_000,
@@ -97,7 +102,7 @@ export async function startProcess(config: Config): Promise<Running> {
 }
 
 function watchLog(log: OpenLog, metrics: Metrics): void {
-  metrics.gauge('splitstream_log_pending_bytes', 'Bytes waiting to become durable', () => log.pendingBytes)
+  metrics.gauge('splitstream.log.pending', 'Bytes waiting to become durable', () => log.pendingBytes, 'By')
   if (log.lagEvents === undefined) return
-  metrics.gauge('splitstream_log_lag_events', 'Events appended and not yet stored', () => log.lagEvents ?? 0)
+  metrics.gauge('splitstream.log.lag.events', 'Events appended and not yet stored', () => log.lagEvents ?? 0, '{event}')
 }

@@ -14,7 +14,7 @@ export interface IngestDeps {
 
 /** The ingest module: HTTP body → checked events → one durable append. It owns no data but what it puts in the log. */
 export function createIngestModule(deps: IngestDeps): Module<{ append: IngestAppend }> {
-  const events = deps.metrics.counter('splitstream_ingest_events_total', 'Events received, by outcome', ['outcome'])
+  const events = deps.metrics.counter('splitstream.ingest.events', 'Events received, by outcome', ['outcome'])
   const accepted = { outcome: 'accepted' }
   const rejected = { outcome: 'rejected' }
   const run = createAppend(deps)

@@ -20,10 +20,7 @@ const slowSeconds = 2
 export function createQueryModule(deps: QueryDeps): Module<object> {
   const { storage, clock, metrics, logger, cursorSecret, partitions } = deps
   if (cursorSecret.length < 16) throw new RangeError('cursorSecret needs at least 16 bytes')
-  const seconds = metrics.histogram('splitstream_query_seconds', 'Time to answer a query', buckets, [
-    'route',
-    'outcome',
-  ])
+  const seconds = metrics.histogram('splitstream.query', 'Time to answer a query', buckets, ['route', 'outcome'])
   return {
     ports: {},
     routes: queryRoutes({

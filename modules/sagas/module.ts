@@ -52,8 +52,8 @@ export interface SagasDeps {
 /** The sagas module: definitions, and the worker that runs what they say. It owns the schema `sagas`. */
 export function createSagasModule(deps: SagasDeps): Module<object> {
   const { clock, metrics, postgres } = deps
-  const ended = metrics.counter('splitstream_sagas_ended_total', 'Sagas by how they ended', ['status'])
-  const started = metrics.counter('splitstream_sagas_started_total', 'Sagas started')
+  const ended = metrics.counter('splitstream.sagas.ended', 'Sagas by how they ended', ['status'])
+  const started = metrics.counter('splitstream.sagas.started', 'Sagas started')
   const definitions = new Definitions(postgres)
   const plans = new Plans(definitions, () => clock.monotonic())
   const ends = new Ends()
@@ -84,7 +84,7 @@ export function createSagasModule(deps: SagasDeps): Module<object> {
   })
   const consumer = new EventConsumer({ ...deps, worker, plans })
   const house = new HouseKeeper({ ...deps, retainMs })
-  metrics.gauge('splitstream_sagas_held', 'Sagas in memory', () => worker.held)
+  metrics.gauge('splitstream.sagas.held', 'Sagas in memory', () => worker.held)
   const saga: SagaDeps = {
     worker,
     plans,

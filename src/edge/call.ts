@@ -59,15 +59,24 @@ export class Abort {
   }
 }
 
+/** The trace that the request says it belongs to. A bad one is ignored, as the standard says. */
+export function traceparentOf({ traceparent: trace }: IncomingHttpHeaders): string | undefined {
+  return typeof trace === 'string' && traceparent.test(trace) ? trace : undefined
+}
+
 /**
- * What the request's handler is given. A bad traceparent is ignored, as its standard says.
+ * What the request's handler is given.
  * @throws AppError HEADER_INVALID for an Idempotency-Key that is no short printable text
  */
-export function callOf(headers: IncomingHttpHeaders, principal: Principal, deadline: number, abort: Abort): Call {
-  const trace = headers.traceparent
+export function callOf(
+  headers: IncomingHttpHeaders,
+  principal: Principal,
+  deadline: number,
+  abort: Abort,
+  trace: string | undefined,
+): Call {
   const key = headers['idempotency-key']
   if (key !== undefined && (typeof key !== 'string' || !idempotencyKey.test(key)))
     throw new AppError('HEADER_INVALID', 'The Idempotency-Key is not 1 to 255 printable ASCII characters')
-  const parent = typeof trace === 'string' && traceparent.test(trace) ? trace : undefined
-  return new EdgeCall(principal, deadline, abort, parent, key)
+  return new EdgeCall(principal, deadline, abort, trace, key)
 }

@@ -1,12 +1,22 @@
 import { randomBytes } from 'node:crypto'
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import type { Duplex } from 'node:stream'
-import { AppError, type Clock, type Health, type Logger, type Metrics, type Route } from '@splitstream/kernel'
+import {
+  AppError,
+  type Clock,
+  type Health,
+  type Logger,
+  type Metrics,
+  noTracer,
+  type Route,
+  type Tracer,
+} from '@splitstream/kernel'
 import type { Authenticator } from './authenticate.ts'
 import { InFlight } from './body.ts'
 import { Connections, endAfter } from './connections.ts'
 import { Exchange } from './exchange.ts'
 import { HttpMetrics } from './http-metrics.ts'
+import { HttpSpans } from './http-spans.ts'
 import { type EdgeLimits, limitsOf } from './limits.ts'
 import { close, connectionsOf, listen, stopListening } from './listen.ts'
 import { opsRoutes } from './ops-routes.ts'
@@ -30,6 +40,7 @@ export interface EdgeOptions {
   readonly logger: Logger
   /** With `text`, /metrics is served too. */
   readonly metrics: Metrics & { text?(): Promise<string> }
+  readonly tracer?: Tracer
   /** By part. With it the edge serves /health, /health/live and /health/ready. */
   readonly health?: () => Record<string, Health>
   /** Started, and not stopping. */
@@ -72,11 +83,12 @@ export function createEdge(o: EdgeOptions): Edge {
   const watch = new Watch(o.clock)
   const inFlight = o.inFlight ?? new InFlight(o.maxInFlightBytes ?? 128 << 20)
   const metrics = new HttpMetrics(o.metrics)
-  const serve = createServe({ keys: o.keys, clock: o.clock, logger: o.logger, metrics, inFlight, limits })
+  const spans = new HttpSpans(o.tracer ?? noTracer)
+  const serve = createServe({ keys: o.keys, clock: o.clock, logger: o.logger, metrics, spans, inFlight, limits })
   const front = new Front(allRoutes(o), serve, limits, watch, o.internal)
   const server = createHttpServer(front, limits)
-  o.metrics.gauge('splitstream_http_requests_in_progress', 'Requests not yet answered', () => watch.size)
-  if (!o.inFlight) o.metrics.gauge('splitstream_http_in_flight_bytes', 'Request bytes in memory', () => inFlight.bytes)
+  o.metrics.gauge('http.server.active_requests', 'Requests not yet answered', () => watch.size, '{request}')
+  if (!o.inFlight) o.metrics.gauge('splitstream.http.in_flight', 'Request bytes in memory', () => inFlight.bytes, 'By')
   return {
     start: () => {
       watch.start()

@@ -1,35 +1,30 @@
-import type { Metrics, Route } from '@splitstream/kernel'
+import { durationBuckets, type Metrics, type Route } from '@splitstream/kernel'
 
-const seconds = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30]
-
-interface Labels extends Readonly<Record<string, string>> {
-  readonly route: string
-  readonly method: string
-  readonly status: string
+interface Labels extends Readonly<Record<string, string | number>> {
+  readonly 'http.route': string
+  readonly 'http.request.method': string
+  readonly 'http.response.status_code': number
 }
 
-/** Counts requests and times them. The label objects are made once for each (route, status): the hot lane makes none. */
+const names = ['http.route', 'http.request.method', 'http.response.status_code']
+
+/** Times requests; their number is that of the times. The label objects are made once for each (route, status). */
 export class HttpMetrics {
-  readonly #requests: ReturnType<Metrics['counter']>
   readonly #duration: ReturnType<Metrics['histogram']>
   readonly #labels = new Map<Route | undefined, Labels[]>()
 
   constructor(metrics: Metrics) {
-    const labels = ['route', 'method', 'status']
-    this.#requests = metrics.counter('splitstream_http_requests_total', 'Requests answered', labels)
     this.#duration = metrics.histogram(
-      'splitstream_http_request_duration_seconds',
+      'http.server.request.duration',
       'From the head of the request to the end of its answer',
-      seconds,
-      labels,
+      durationBuckets,
+      names,
     )
   }
 
   /** @param route undefined: no route matched. Neither its path nor its method is a label then: both are the client's. */
   observe(route: Route | undefined, status: number, tookMs: number): void {
-    const labels = this.#labelsOf(route, status)
-    this.#requests.add(1, labels)
-    this.#duration.observe(tookMs / 1000, labels)
+    this.#duration.observe(tookMs / 1000, this.#labelsOf(route, status))
   }
 
   #labelsOf(route: Route | undefined, status: number): Labels {
@@ -38,7 +33,11 @@ export class HttpMetrics {
       byStatus = []
       this.#labels.set(route, byStatus)
     }
-    byStatus[status] ??= { route: route?.path ?? 'none', method: route?.method ?? 'none', status: String(status) }
+    byStatus[status] ??= {
+      'http.route': route?.path ?? 'none',
+      'http.request.method': route?.method ?? '_OTHER',
+      'http.response.status_code': status,
+    }
     return byStatus[status]
   }
 }

@@ -1,9 +1,21 @@
-import { AppError, type Clock, type Logger, type Route, type RouteRequest } from '@splitstream/kernel'
+import {
+  AppError,
+  type Clock,
+  codeOf,
+  type Logger,
+  type Route,
+  type RouteRequest,
+  type Span,
+  stackOf,
+  traceIdOf,
+} from '@splitstream/kernel'
 import { type Authenticator, authenticate } from './authenticate.ts'
 import { type BodyLimits, type InFlight, type Reading, readBody } from './body.ts'
-import { callOf } from './call.ts'
+import { callOf, traceparentOf } from './call.ts'
 import type { Exchange } from './exchange.ts'
 import type { HttpMetrics } from './http-metrics.ts'
+import type { HttpSpans } from './http-spans.ts'
+import type { Principal } from './keys/principal.ts'
 import type { EdgeLimits } from './limits.ts'
 import { checkAccept, hasBody, mediaTypeOf } from './media.ts'
 import { problemOf, sendProblem } from './problem.ts'
@@ -17,6 +29,7 @@ export interface ServeDeps {
   readonly clock: Clock
   readonly logger: Logger
   readonly metrics: HttpMetrics
+  readonly spans: HttpSpans
   readonly inFlight: InFlight
   readonly limits: EdgeLimits
 }
@@ -48,11 +61,17 @@ export function createServe(deps: ServeDeps): Serve {
     const from = clock.monotonic()
     let route: Route | undefined
     let reading: Reading | undefined
+    let principal: Principal | undefined
+    let trace: string | undefined
+    let span: Span | undefined
     try {
       const matched = match()
       route = matched.route
       const { headers } = request
-      const principal = authenticate(headers.authorization, route.scope, deps.keys)
+      principal = authenticate(headers.authorization, route.scope, deps.keys)
+      trace = traceparentOf(headers)
+      span = deps.spans.begin(route, principal, trace, from)
+      if (span) trace = span.traceparent
       if (route.operator && !principal.operator) throw new AppError('FORBIDDEN', 'Only the operator may do this')
       const query = readQuery(matched.query, route.query ?? none)
       checkAccept(headers.accept, route.produces ?? json)
@@ -64,20 +83,27 @@ export function createServe(deps: ServeDeps): Serve {
         if (body.length === 0 && !mayBeEmpty(route)) throw new AppError('BODY_EMPTY', 'The body is empty')
       }
       const deadline = clock.monotonic() + (route.budgetMs ?? limits.budgetMs)
-      const call = callOf(headers, principal, deadline, exchange.abort)
+      const call = callOf(headers, principal, deadline, exchange.abort, trace)
       const asked = { params: matched.params, query, headers, mediaType, body }
       const answer = await exchange.handling(() => matched.route.handle(asked, call), deadline)
       exchange.answering(clock.monotonic(), limits.stallMs)
       await respond(exchange, answer)
       deps.metrics.observe(route, answer.status, clock.monotonic() - from)
+      if (span) deps.spans.end(span, answer.status)
     } catch (error) {
       exchange.answering(clock.monotonic(), limits.stallMs)
       // A connection that is gone makes everything fail; what it was that failed does not matter then.
       const why = response.destroyed ? new AppError('CANCELLED', 'The client went away', { cause: error }) : error
       const problem = problemOf(why, pathOf(request.url), exchange.id)
-      report(deps.logger, why, problem.status, exchange.id, route)
+      report(deps.logger, why, problem.status, {
+        requestId: exchange.id,
+        route: route?.path,
+        tenant: principal?.tenant,
+        traceId: traceIdOf(trace),
+      })
       sendProblem(response, problem, hasBody(request.headers) && !request.complete)
       deps.metrics.observe(route, problem.status, clock.monotonic() - from)
+      if (span) deps.spans.end(span, problem.status, why)
     } finally {
       if (reading) inFlight.give(reading.reserved)
     }
@@ -101,11 +127,8 @@ const pathOf = (url = '/'): string => {
 }
 
 /** Failures of ours go to the log with their stack; what a dependency or a client did is in the metrics. */
-function report(logger: Logger, error: unknown, status: number, requestId: string, route: Route | undefined): void {
-  if (status !== 500) {
-    if (status > 500) logger.debug('a request was not served', { requestId, route: route?.path, status })
-    return
-  }
-  const stack = error instanceof Error ? (error.stack ?? error.message) : String(error)
-  logger.error('a request failed', { requestId, route: route?.path, status, error: stack })
+function report(logger: Logger, error: unknown, status: number, about: Readonly<Record<string, unknown>>): void {
+  const fields = { ...about, status, code: codeOf(error) }
+  if (status === 500) logger.error('a request failed', { ...fields, error: stackOf(error) })
+  else if (status > 500) logger.debug('a request was not served', fields)
 }

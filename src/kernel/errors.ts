@@ -93,7 +93,32 @@ export function codeOf(error: unknown): ErrorCode {
   return typeof code === 'string' && Object.hasOwn(catalogue, code) ? (code as ErrorCode) : 'INTERNAL'
 }
 
-/** The text of any thrown value, for logs. */
+/** What failed, for metrics and spans: the engine's own name for what ClickHouse refused, else the catalogue code. */
+export function errorType(error: unknown): string {
+  return engineError(error)?.type ?? codeOf(error)
+}
+
+/**
+ * What may be said of any thrown value in logs and in answers about health. Two kinds of errors quote the data that they are
+ * about, so their own text is left out: what ClickHouse says, and what is said of JSON and the like that cannot be parsed.
+ */
 export function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error)
+  if (!(error instanceof Error)) return 'something was thrown that is no error'
+  if (error instanceof SyntaxError) return 'SyntaxError'
+  const engine = engineError(error)
+  return engine ? `ClickHouse refused it: ${engine.type} (${engine.number})` : error.message
+}
+
+/** The same with the stack. */
+export function stackOf(error: unknown): string {
+  const text = messageOf(error)
+  if (!(error instanceof Error) || error.stack === undefined) return text
+  const at = error.stack.indexOf(error.message)
+  return at < 0 ? text : `${error.name}: ${text}${error.stack.slice(at + error.message.length)}`
+}
+
+/** A ClickHouseError (drivers.ts), told by its members as errors are. */
+function engineError(error: unknown): { readonly type: string; readonly number: number } | undefined {
+  if (!(error instanceof Error && 'code' in error && error.code === 'CLICKHOUSE')) return undefined
+  return error as Error & { readonly code: unknown; readonly type: string; readonly number: number }
 }

@@ -8,19 +8,33 @@ export interface Logger {
 
 export const silentLogger: Logger = { debug() {}, info() {}, warn() {}, error() {} }
 
-type Labels = Readonly<Record<string, string>>
+/** Attributes of a measurement: few values, none of them a client's. */
+export type Labels = Readonly<Record<string, string | number>>
 
-/** Metrics, by name; implemented in src/telemetry. Names follow Prometheus: base units, `_total` for counters. */
+/** One value, or one for each set of labels. A promise is for what has to be asked for: it may take a while, or fail. */
+export type Reading = number | readonly (readonly [Labels, number])[]
+
+/**
+ * Metrics, by name; implemented in src/telemetry. Names, units and labels follow OpenTelemetry (`http.server.request.duration`
+ * in `s`, `http.route`); the Prometheus form is derived from them (`http_server_request_duration_seconds`, `http_route`). Units
+ * are those of UCUM: `s`, `By`, `1` for a ratio, `{event}` for what is counted.
+ */
 export interface Metrics {
-  counter(name: string, help: string, labels?: readonly string[]): { add(n: number, labels?: Labels): void }
-  /** `read` is called at each scrape. */
-  gauge(name: string, help: string, read: () => number): void
-  /** Seconds or bytes. */
+  counter(
+    name: string,
+    help: string,
+    labels?: readonly string[],
+    unit?: string,
+  ): { add(n: number, labels?: Labels): void }
+  /** `read` is called at each scrape; one that gives a promise at most every few seconds. */
+  gauge(name: string, help: string, read: () => Reading | Promise<Reading>, unit?: string): void
+  /** In seconds when there is no unit. */
   histogram(
     name: string,
     help: string,
     buckets: readonly number[],
     labels?: readonly string[],
+    unit?: string,
   ): { observe(value: number, labels?: Labels): void }
 }
 
@@ -29,3 +43,8 @@ export const noMetrics: Metrics = {
   gauge() {},
   histogram: () => ({ observe() {} }),
 }
+
+/** Upper bounds for what a client waits for, s: those of OpenTelemetry's conventions, and finer ones below. */
+export const durationBuckets: readonly number[] = [
+  0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 7.5, 10, 30,
+]

@@ -299,10 +299,16 @@ describe('breakers', () => {
     held(breakers.get('b', 1))
     held(breakers.get('b', 1))
     const values = Object.fromEntries(
-      [...gauges].map(([name, read]) => [name.replace('splitstream_test_', ''), read()]),
+      [...gauges].map(([name, read]) => [name.replace('splitstream.test.', ''), read()]),
     )
-    expect(values).toEqual({ breakers: 2, breakers_open: 1, breakers_half_open: 0, calls_running: 1, calls_waiting: 1 })
+    expect(values).toEqual({
+      breakers: 2,
+      'breakers.open': 1,
+      'breakers.half_open': 0,
+      'calls.running': 1,
+      'calls.waiting': 1,
+    })
     clock.advance(1_000)
-    expect(gauges.get('splitstream_test_breakers_half_open')?.()).toBe(1)
+    expect(gauges.get('splitstream.test.breakers.half_open')?.()).toBe(1)
   })
 })

@@ -44,7 +44,7 @@ class NamedBreakers implements Breakers {
     this.#now = () => options.clock.monotonic()
     this.#forgetAfterMs = options.forgetAfterMs ?? hour
     this.#sweepAt = this.#now() + this.#forgetAfterMs
-    this.#openings = this.#metrics(options.metrics, `splitstream_${options.kind}`)
+    this.#openings = this.#metrics(options.metrics, `splitstream.${options.kind}`)
   }
 
   get(name: string, maxConcurrent: number): Breaker {
@@ -88,19 +88,19 @@ class NamedBreakers implements Breakers {
       return () => [...this.#all.values()].reduce((total, guarded) => total + of(guarded), 0)
     }
     const inState = (state: BreakerState) => sum((guarded) => (guarded.state() === state ? 1 : 0))
-    metrics.gauge(`${prefix}_breakers_open`, 'Breakers that let no call through', inState('open'))
-    metrics.gauge(`${prefix}_breakers_half_open`, 'Breakers that let one call through', inState('half-open'))
-    metrics.gauge(`${prefix}_breakers`, 'Breakers, in any state', () => this.#all.size)
+    metrics.gauge(`${prefix}.breakers.open`, 'Breakers that let no call through', inState('open'))
+    metrics.gauge(`${prefix}.breakers.half_open`, 'Breakers that let one call through', inState('half-open'))
+    metrics.gauge(`${prefix}.breakers`, 'Breakers, in any state', () => this.#all.size)
     metrics.gauge(
-      `${prefix}_calls_running`,
+      `${prefix}.calls.running`,
       'Calls that run',
       sum(({ bulkhead }) => bulkhead.running),
     )
     metrics.gauge(
-      `${prefix}_calls_waiting`,
+      `${prefix}.calls.waiting`,
       'Calls that wait for their turn',
       sum(({ bulkhead }) => bulkhead.waiting),
     )
-    return metrics.counter(`${prefix}_breaker_openings_total`, 'Times that a breaker opened')
+    return metrics.counter(`${prefix}.breaker.openings`, 'Times that a breaker opened')
   }
 }

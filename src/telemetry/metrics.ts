@@ -1,49 +1,55 @@
 import { AppError, type Metrics } from '@splitstream/kernel'
-import { collectDefaultMetrics, Gauge, Registry } from 'prom-client'
-import { CounterMetric, HistogramMetric } from './series.ts'
+import { Counter } from './counter.ts'
+import { Gauge } from './gauge.ts'
+import { Histogram } from './histogram.ts'
+import type { Instrument, Measured } from './measured.ts'
+import { prometheusText } from './prometheus.ts'
+import { watchRuntime } from './runtime.ts'
 
-/**
- * The kernel's metrics, with those of the process (event-loop delay, memory, garbage collection, file descriptors) from
- * prom-client. `text` is the Prometheus text format, version 0.0.4. The same counter or histogram may be asked for twice.
- */
-export function createMetrics(): Metrics & { text(): Promise<string> } {
-  const registry = new Registry()
-  collectDefaultMetrics({ register: registry })
-  const counters = new Map<string, CounterMetric>()
-  const histograms = new Map<string, HistogramMetric>()
-  return {
-    counter: (name, help, labels = []) => {
-      if (histograms.has(name)) throw new AppError('INTERNAL', `${name} is a histogram already`)
-      return getOrMake(counters, name, () => new CounterMetric(name, help, labels))
-    },
-    gauge: (name, help, read) => {
-      new Gauge({
-        name,
-        help,
-        registers: [registry],
-        collect() {
-          this.set(read())
-        },
-      })
-    },
-    histogram: (name, help, buckets, labels = []) => {
-      if (counters.has(name)) throw new AppError('INTERNAL', `${name} is a counter already`)
-      return getOrMake(histograms, name, () => new HistogramMetric(name, help, buckets, labels))
-    },
-    text: async () => {
-      let text = await registry.metrics()
-      for (const metric of counters.values()) text += `\n${metric.text()}`
-      for (const metric of histograms.values()) text += `\n${metric.text()}`
-      return text
-    },
-  }
+/** Both forms of the same values. */
+export interface MeasuredMetrics extends Metrics {
+  /** The Prometheus text format, version 0.0.4. */
+  text(): Promise<string>
+  /** All values of this moment. */
+  measure(): Promise<readonly Measured[]>
+  /** Another instrument. @throws AppError INTERNAL when there is one of that name */
+  add(name: string, instrument: Instrument): void
+  /** Ends the observers of the runtime. */
+  stop(): void
 }
 
-function getOrMake<T>(all: Map<string, T>, name: string, make: () => T): T {
-  let found = all.get(name)
-  if (!found) {
-    found = make()
-    all.set(name, found)
+/**
+ * The kernel's metrics, with those of the process: event-loop delay, memory, garbage collection, file descriptors. The same
+ * counter or histogram may be asked for twice.
+ */
+export function createMetrics(): MeasuredMetrics {
+  const all = new Map<string, Instrument>()
+  const add = (name: string, instrument: Instrument): void => {
+    if (all.has(name)) throw new AppError('INTERNAL', `there is a metric ${name} already`)
+    all.set(name, instrument)
   }
-  return found
+  const getOrAdd = <T extends Instrument>(name: string, kind: new (...args: never[]) => T, make: () => T): T => {
+    const known = all.get(name)
+    if (known instanceof kind) return known
+    const made = make()
+    add(name, made)
+    return made
+  }
+  const measure = async (): Promise<readonly Measured[]> => {
+    const measured = await Promise.allSettled([...all.values()].map(async (instrument) => instrument.measure()))
+    return measured.flatMap((one) => (one.status === 'fulfilled' ? (one.value ?? []) : []))
+  }
+  const metrics: MeasuredMetrics = {
+    counter: (name, help, labels = [], unit = '') =>
+      getOrAdd(name, Counter, () => new Counter(name, help, labels, unit)),
+    gauge: (name, help, read, unit = '') => add(name, new Gauge(name, help, read, unit)),
+    histogram: (name, help, buckets, labels = [], unit = 's') =>
+      getOrAdd(name, Histogram, () => new Histogram(name, help, buckets, labels, unit)),
+    measure,
+    text: async () => prometheusText(await measure()),
+    add,
+    stop: () => runtime.stop(),
+  }
+  const runtime = watchRuntime(metrics)
+  return metrics
 }

@@ -7,11 +7,11 @@ import type { RunningServer } from '../support/server.ts'
 import { trimLog } from './damage.fixture.ts'
 import { ask, figures, newDataDir, once, poll, post, send, start } from './lives.fixture.ts'
 
-/** The share of one core that the process takes while nothing happens. */
+/** The share of one core that the process takes while nothing happens, outside the kernel. */
 async function idleCpu(server: RunningServer): Promise<number> {
   const seconds = async (): Promise<number> => {
     const text = await (await ask(server.url, 'GET', '/metrics')).text()
-    return Number(/^process_cpu_seconds_total (\S+)$/m.exec(text)?.[1])
+    return Number(/^process_cpu_time_seconds_total{cpu_mode="user"} (\S+)$/m.exec(text)?.[1])
   }
   const before = await seconds()
   await delay(2_000)

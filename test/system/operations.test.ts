@@ -120,8 +120,14 @@ describe('metrics', () => {
     expect(moved('splitstream_ingest_events_total{', 'rejected')).toBe(1)
     expect(moved('splitstream_storage_events_total{', 'outcome="stored"')).toBe(2)
     expect(moved('splitstream_storage_events_total{', 'outcome="duplicate"')).toBe(1)
-    expect(moved('splitstream_http_requests_total{', 'route="/v1/events"', 'method="POST"', 'status="200"')).toBe(2)
-    expect(moved('splitstream_http_request_duration_seconds_count{', 'route="/v1/events"', 'method="GET"')).toBe(1)
+    const requests = (method: string, status: number): number =>
+      moved(
+        'http_server_request_duration_seconds_count{',
+        'http_route="/v1/events"',
+        `http_request_method="${method}"`,
+        `http_response_status_code="${status}"`,
+      )
+    expect([requests('POST', 200), requests('GET', 200)]).toEqual([2, 1])
     expect(moved('splitstream_query_seconds_count')).toBe(1)
     expect(after.get('splitstream_log_lag_events')).toBe(0)
     expect([...after.keys()].join()).not.toMatch(/default|operations-test/) // neither tenants nor keys

@@ -45,11 +45,9 @@ export class EventConsumer {
 
   async start(): Promise<void> {
     const { log, postgres, clock, logger, metrics } = this.#deps
-    const triggered = metrics.counter('splitstream_sagas_triggers_total', 'Events that trigger sagas', ['outcome'])
-    const awaited = metrics.counter('splitstream_sagas_awaited_events_total', 'Events that steps may wait for', [
-      'outcome',
-    ])
-    const damaged = metrics.counter('splitstream_sagas_damaged_records_total', 'Log records that could not be read')
+    const triggered = metrics.counter('splitstream.sagas.triggers', 'Events that trigger sagas', ['outcome'])
+    const awaited = metrics.counter('splitstream.sagas.awaited_events', 'Events that steps may wait for', ['outcome'])
+    const damaged = metrics.counter('splitstream.sagas.damaged_records', 'Log records that could not be read')
     const deps = {
       ...this.#deps,
       interests: new Interests(postgres, clock),

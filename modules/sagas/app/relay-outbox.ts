@@ -51,9 +51,7 @@ export class OutboxRelay {
 
   constructor(deps: RelayDeps) {
     this.#deps = deps
-    this.#events = deps.metrics.counter('splitstream_sagas_emitted_events_total', 'Events that sagas emitted', [
-      'outcome',
-    ])
+    this.#events = deps.metrics.counter('splitstream.sagas.emitted_events', 'Events that sagas emitted', ['outcome'])
   }
 
   /** Why emitted events have to wait, if they have. */

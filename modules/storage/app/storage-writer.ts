@@ -95,11 +95,11 @@ export class StorageWriter {
 
   async #consume(): Promise<void> {
     const { table, postgres, confirmed, clock, logger, metrics, limits, log } = this.#deps
-    const stored = metrics.counter('splitstream_storage_events_total', 'Events by what became of them', ['outcome'])
+    const stored = metrics.counter('splitstream.storage.events', 'Events by what became of them', ['outcome'])
     const warm = await this.#warm()
     if (!warm) return
     const { index, coverage } = warm
-    metrics.gauge('splitstream_storage_seen_keys', 'Event keys in the seen-index', () => index.size)
+    metrics.gauge('splitstream.storage.seen_keys', 'Event keys in the seen-index', () => index.size)
     const lane: LaneDeps = {
       table,
       postgres,

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import { readdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { AppError, type Call, type ClickHouse, messageOf, systemCall, systemClock } from '@splitstream/kernel'
+import { AppError, type Call, type ClickHouse, systemCall, systemClock } from '@splitstream/kernel'
 
 interface Migration {
   /** `module/NNNN_name.sql` */
@@ -61,7 +61,7 @@ async function apply(clickhouse: ClickHouse, { file, sql, checksum }: Migration,
     for (const statement of statements(sql)) await clickhouse.command({ sql: statement }, call)
   } catch (error) {
     if (error instanceof AppError) throw error
-    throw new AppError('CONFIG_INVALID', `Migration ${file} failed: ${messageOf(error)}`, { cause: error })
+    throw new AppError('CONFIG_INVALID', `Migration ${file} failed: ${(error as Error).message}`, { cause: error })
   }
   const row = { file, checksum, applied_at: systemClock.now() / 1000 }
   await clickhouse.insert(

@@ -6,7 +6,7 @@ const outcomes = ['1xx', '2xx', '3xx', '4xx', '5xx', 'unusable', 'postponed', 'r
 
 /** Records how calls end, and after how long. Labels are made once: they are found by their identity. */
 export function callMetrics(metrics: Metrics): (undo: boolean, outcome: Outcome, ms: number) => void {
-  const seconds = metrics.histogram('splitstream_saga_call_seconds', 'Time of a call to a participant', buckets, [
+  const seconds = metrics.histogram('splitstream.saga.call', 'Time of a call to a participant', buckets, [
     'direction',
     'outcome',
   ])

@@ -1,0 +1,88 @@
+import {
+  type Context,
+  type Link,
+  ROOT_CONTEXT,
+  type Tracer as Sdk,
+  type Span as SdkSpan,
+  type SpanContext,
+  SpanKind,
+  SpanStatusCode,
+  trace,
+} from '@opentelemetry/api'
+import { errorType, isSampled, type Span, type SpanOptions, type Tracer } from '@splitstream/kernel'
+
+const kinds = {
+  internal: SpanKind.INTERNAL,
+  server: SpanKind.SERVER,
+  client: SpanKind.CLIENT,
+  producer: SpanKind.PRODUCER,
+  consumer: SpanKind.CONSUMER,
+} as const
+
+/** Links of one span; a block of storage may stand for thousands of requests. */
+const maxLinks = 32
+
+/** The decision to sample is made here, so that a request that is not sampled costs no more than one random number. */
+export class SdkTracer implements Tracer {
+  readonly #sdk: Sdk
+  readonly #ratio: number
+
+  constructor(sdk: Sdk, ratio: number) {
+    this.#sdk = sdk
+    this.#ratio = ratio
+  }
+
+  root(name: string, parent: string | undefined, options?: SpanOptions, from?: number): Span | undefined {
+    if (parent !== undefined) return this.span(name, parent, options, from)
+    return Math.random() < this.#ratio ? this.#start(name, ROOT_CONTEXT, options, from) : undefined
+  }
+
+  span(name: string, parent: string | undefined, options?: SpanOptions, from?: number): Span | undefined {
+    if (!isSampled(parent)) return undefined
+    return this.#start(name, trace.setSpanContext(ROOT_CONTEXT, contextOf(parent)), options, from)
+  }
+
+  #start(name: string, parent: Context, o: SpanOptions = {}, startTime = performance.now()): Span {
+    const { kind = 'internal', attributes, links } = o
+    const linked = links?.slice(0, maxLinks).map((link): Link => ({ context: contextOf(link) }))
+    const options = {
+      kind: kinds[kind],
+      startTime,
+      ...(attributes && { attributes }),
+      ...(linked && { links: linked }),
+    }
+    return new RecordedSpan(this.#sdk.startSpan(name, options, parent))
+  }
+}
+
+/** Times are those of the monotonic clock: with less, a span of the SDK is counted in whole milliseconds. */
+class RecordedSpan implements Span {
+  readonly traceparent: string
+  readonly #span: SdkSpan
+
+  constructor(span: SdkSpan) {
+    this.#span = span
+    const { traceId, spanId } = span.spanContext()
+    this.traceparent = `00-${traceId}-${spanId}-01`
+  }
+
+  set(name: string, value: string | number | boolean): void {
+    this.#span.setAttribute(name, value)
+  }
+
+  end(error?: unknown): void {
+    if (error !== undefined) {
+      this.#span.setAttribute('error.type', errorType(error))
+      this.#span.setStatus({ code: SpanStatusCode.ERROR })
+    }
+    this.#span.end(performance.now())
+  }
+}
+
+/** Of a valid one: whatever comes from outside was checked at the edge. */
+const contextOf = (traceparent: string): SpanContext => ({
+  traceId: traceparent.slice(3, 35),
+  spanId: traceparent.slice(36, 52),
+  traceFlags: Number.parseInt(traceparent.slice(53, 55), 16) & 1,
+  isRemote: true,
+})
