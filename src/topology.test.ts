@@ -16,3 +16,23 @@ it.each([
 ])('what %s calls of storage.read', (MODULES, methods) => {
   expect(planTopology(loadConfig({ MODULES, ...apart })).calls.get('storage.read')).toEqual(methods)
 })
+
+it.each([
+  ['ingest', 'stores'],
+  ['ingest,query', 'stores'],
+  ['ingest,sagas', 'stores'],
+  ['storage,query', 'ingests'],
+  ['storage,sagas', 'ingests'],
+  ['sagas', 'ingests'],
+])('a local log is no log for %s alone', (MODULES, what) => {
+  const config = loadConfig({ MODULES, ...apart, LINK_INGEST_APPEND: 'http://127.0.0.1:1', LINK_EVENTS: 'local' })
+  expect(() => planTopology(config)).toThrow(`the module that ${what} events runs in another process`)
+})
+
+it.each(['ingest,storage', 'ingest,storage,query', 'ingest,storage,sagas', 'query'])(
+  '%s do with a local log',
+  (MODULES) => {
+    const config = loadConfig({ MODULES, ...apart, LINK_EVENTS: 'local' })
+    expect(() => planTopology(config)).not.toThrow()
+  },
+)

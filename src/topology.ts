@@ -69,8 +69,9 @@ function callsOf(rows: readonly Registration[]): Topology['calls'] {
 /** What a process that is one of several cannot have for itself. */
 function checkShared(config: Config, { links, log, events }: Topology): void {
   const modules = `MODULES=${config.MODULES.join(',')}`
-  if (events.kind === 'local' && log.size === 1) {
-    const other = log.has('append') ? 'stores' : 'ingests'
+  const elsewhere = (['ingest', 'storage'] as const).find((name) => !config.MODULES.includes(name))
+  if (events.kind === 'local' && log.size > 0 && elsewhere) {
+    const other = elsewhere === 'storage' ? 'stores' : 'ingests'
     throw new ConfigError(
       `${modules}: the module that ${other} events runs in another process, so the log has to be one that both reach: ` +
         'set LINK_EVENTS=kafka://host:9092,…',
