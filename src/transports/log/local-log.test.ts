@@ -161,6 +161,32 @@ describe('the local log as a file', () => {
     expect(await put(await logAt(dir), 0, 'next')).toEqual([{ partition: 0, first: 50, last: 50 }])
   }, 10_000)
 
+  it('waits for the groups that it is told of, whether they have come or not, and for no other', async () => {
+    const dir = await folder()
+    /** @returns where partition 0 begins after that */
+    const take = async (log: LocalLog, group: string, upTo: number) => {
+      const consumption = await log.consume(group, async (lane) => {
+        await lane.commit(Math.min(upTo, (await lane.bounds()).end))
+        await untilAborted(lane.signal)
+      })
+      await systemClock.sleep(1_500)
+      await consumption.stop()
+      return log.stats().partitions[0]?.start
+    }
+    const options = { retainBytes: 0, retainMs: 0 }
+    const one = await logAt(dir, { ...options, groups: ['storage', 'sagas'] })
+    for (let i = 0; i < 50; i++) await put(one, 0, `value ${i}`)
+    expect(await take(one, 'storage', 40)).toBe(0)
+    expect(await take(one, 'sagas', 10)).toBe(10)
+    await one.stop()
+    const without = await logAt(dir, { ...options, groups: ['storage'] })
+    expect(await take(without, 'storage', 30)).toBe(30)
+    await without.stop()
+    const again = await logAt(dir, { ...options, groups: ['storage', 'sagas'] })
+    expect(again.stats().lag).toEqual({ storage: 20, sagas: 40 })
+    expect(await take(again, 'storage', 50)).toBe(30)
+  }, 20_000)
+
   it('gives the space of what it gave up back to the disk', async () => {
     const dir = await folder()
     const log = await logAt(dir, { retainBytes: 0, retainMs: 0 })

@@ -23,6 +23,11 @@ export interface LocalLogOptions {
   readonly partitions: number
   readonly clock: Clock
   readonly logger: Logger
+  /**
+   * Groups that records are kept for until they have taken them; when not given, all that ever consumed this log. One that is
+   * left out finds at its return what is still there.
+   */
+  readonly groups?: readonly string[] | undefined
   /** Consumed records are kept up to this many bytes and this long, whichever ends first. */
   readonly retainBytes?: number
   readonly retainMs?: number
@@ -76,11 +81,14 @@ export async function openLocalLog(o: LocalLogOptions): Promise<LocalLog> {
   }
 
   /** The oldest offset of a partition that some group still needs. Without any group nothing is given up. */
-  const floor = (partition: number): number =>
-    Math.min(
+  const floor = (partition: number): number => {
+    // One that has not joined yet needs all of it.
+    if (o.groups) return Math.min(...o.groups.map((group) => offsets.get(`${group}/${partition}`)?.next ?? 0))
+    return Math.min(
       ...[...offsets.values()].filter((offset) => offset.partition === partition).map((offset) => offset.next),
       offsets.size === 0 ? 0 : Number.POSITIVE_INFINITY,
     )
+  }
 
   const upkeep = setInterval(() => {
     committer.flush()
