@@ -11,7 +11,12 @@ import { moveRest } from './transports/log/move-rest.ts'
 export interface OpenLog extends EventLog {
   /** Bytes that are not durable yet. */
   readonly pendingBytes: number
-  /** Events appended and not stored yet; absent when only the cluster knows. */
+  /**
+   * Events that each consumer group of the installation has not taken yet; on Kafka about so many. A group that was never
+   * there is left out. @throws AppError UNAVAILABLE when nobody can say
+   */
+  lags(): ReadonlyMap<string, number> | Promise<ReadonlyMap<string, number>>
+  /** Of `storage`, where the log is local. */
   readonly lagEvents?: number | undefined
   /** All that was appended is in the log itself: nothing is on its way, or in a spool. */
   readonly settled: boolean
@@ -26,12 +31,14 @@ export interface OpenLog extends EventLog {
 export interface LogNeed {
   readonly link: EventsLink
   readonly appends: boolean
+  /** Groups that consume it, in whatever process. */
+  readonly groups: readonly string[]
 }
 
 /** Opens the log. What an earlier local log has left unstored is moved into it first. */
 export async function openLog(
   config: Config,
-  { link, appends }: LogNeed,
+  { link, appends, groups }: LogNeed,
   clock: Clock,
   logger: Logger,
   lifecycle: Lifecycle,
@@ -57,6 +64,7 @@ export async function openLog(
       get pendingBytes() {
         return log.stats().pendingBytes
       },
+      lags: () => new Map(Object.entries(log.stats().lag)),
       get lagEvents() {
         return log.stats().lag.storage ?? 0
       },
@@ -78,6 +86,7 @@ export async function openLog(
     retainMs: config.KAFKA_RETAIN_HOURS * 3_600_000,
     compression: config.KAFKA_COMPRESSION,
     groupPrefix: config.KAFKA_TOPIC,
+    groups,
     spoolDir: appends ? join(config.DATA_DIR, 'spool') : undefined,
     maxSpoolBytes: config.SPOOL_MAX_BYTES,
     minFreeBytes: config.MIN_FREE_BYTES,

@@ -42,7 +42,7 @@ const common = { clock: systemClock, logger: silentLogger }
 async function startProcess(name: LogName, taken: string[], slowMs: number) {
   const lifecycle = new Lifecycle(silentLogger)
   const config = loadConfig({ DATA_DIR: join(folder, name), MIN_FREE_BYTES: '0', LOG_PARTITIONS: '1' })
-  const need = { link: { kind: 'local' as const }, appends: true }
+  const need = { link: { kind: 'local' as const }, appends: true, groups: [] }
   const log = await openLog(config, need, systemClock, silentLogger, lifecycle)
   const handover = new LogHandover({ log, turns: new LogTurns(postgres, name, name), writes: true, ...common })
   await handover.enter()

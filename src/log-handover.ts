@@ -48,6 +48,10 @@ export class LogHandover implements OpenLog {
     return this.#o.log.pendingBytes
   }
 
+  lags(): ReturnType<OpenLog['lags']> {
+    return this.#o.log.lags()
+  }
+
   get lagEvents(): number | undefined {
     return this.#o.log.lagEvents
   }

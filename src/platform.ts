@@ -24,6 +24,7 @@ import { connectRedis, type RedisNodes } from './engines/redis/driver.ts'
 import { type LogNeed, type OpenLog, openLog } from './event-log.ts'
 import { LogHandover } from './log-handover.ts'
 import { LogTurns } from './log-turns.ts'
+import { moduleNames, type Registration, registry } from './registry.ts'
 import type { Topology } from './topology.ts'
 
 /** What this process's modules stand on, started: as much of it as they need. */
@@ -59,7 +60,8 @@ export async function startPlatform(
 ): Promise<Platform> {
   await mkdir(config.DATA_DIR, { recursive: true, mode: 0o700 })
   await chmod(config.DATA_DIR, 0o700)
-  const need = { link: topology.events, appends: topology.log.has('append') }
+  const groups = moduleNames.filter((name) => (registry[name] as Registration).log === 'consume')
+  const need = { link: topology.events, appends: topology.log.has('append'), groups }
   const log = topology.log.size > 0 ? await openLog(config, need, clock, logger, lifecycle) : undefined
   const [postgres, clickhouse] = await startBoth(
     lifecycle,

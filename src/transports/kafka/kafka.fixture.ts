@@ -53,7 +53,8 @@ export class Cleanups {
       return stopped
     }
     this.add(stop)
-    return { append: log.append, consume: log.consume, health: log.health, stop }
+    const { append, consume, lag, lags, health } = log
+    return { append, consume, lag, lags, health, stop }
   }
 
   client(brokers: readonly string[]): { kafka: Kafka; asker: Asker } {

@@ -1,10 +1,19 @@
-import { AppError, type Clock, codeOf, type EventLog, type Health, type Logger, messageOf } from '@splitstream/kernel'
+import {
+  AppError,
+  type Clock,
+  codeOf,
+  type EventLog,
+  type Health,
+  type Lane,
+  type Logger,
+  messageOf,
+} from '@splitstream/kernel'
 import type { Kafka } from 'kafkajs'
 import { openLocalLog } from '../log/local-log.ts'
 import { Asker, adminClient } from './asker.ts'
 import { type Compression, kafkaClient } from './client.ts'
 import { KafkaGroup } from './consumer.ts'
-import { lagOf } from './lag.ts'
+import { EventsPerRecord, lagOf } from './lag.ts'
 import { maxEventsPerRecord } from './places.ts'
 import { Reachability } from './reachability.ts'
 import { maxRecordBytes, prepareTopic, type TopicOptions } from './topic.ts'
@@ -16,6 +25,8 @@ export interface KafkaLogOptions extends TopicOptions {
   readonly compression: Compression
   /** Prefix of consumer groups, so that several installations can share a cluster. */
   readonly groupPrefix: string
+  /** Groups whose lag is told, also when other processes consume them. */
+  readonly groups?: readonly string[]
   /** Folder of the spool. Without it the log is for reading only. */
   readonly spoolDir?: string | undefined
   readonly maxSpoolBytes: number
@@ -35,6 +46,11 @@ export interface KafkaLog extends EventLog {
   readonly settled: boolean
   /** Records that a group has not committed yet, of all partitions. @throws AppError UNAVAILABLE */
   lag(group: string): Promise<number>
+  /**
+   * About how many events each group has not committed yet, as the records go that this process has seen. A group that was
+   * never there is left out. @throws AppError UNAVAILABLE
+   */
+  lags(): Promise<ReadonlyMap<string, number>>
   /** Of one record. An append of more is refused. */
   readonly recordLimits: { readonly maxBytes: number; readonly maxEvents: number }
   health(): Health
@@ -111,6 +127,10 @@ export async function openKafkaLog(o: KafkaLogOptions): Promise<KafkaLog> {
   if (found === 'prepared') await writer?.connect()
   await writer?.start()
   const groups = new Set<KafkaGroup>()
+  const groupOf = (name: string): string => `${o.groupPrefix}-${name}`
+  const consumed = new Set<string>()
+  const perRecord = new EventsPerRecord()
+  const lag = (name: string) => lagOf(asker, topic, groupOf(name))
 
   return {
     partitions,
@@ -123,16 +143,23 @@ export async function openKafkaLog(o: KafkaLogOptions): Promise<KafkaLog> {
       return writer?.settled ?? true
     },
     recordLimits: { maxBytes: maxRecordBytes, maxEvents: maxEventsPerRecord },
-    lag: (group) => lagOf(asker, topic, `${o.groupPrefix}-${group}`),
+    lag: async (group) => (await lag(group)).records,
+    lags: async () => {
+      const names = new Set([...(o.groups ?? []), ...consumed])
+      const all = await Promise.all([...names].map(async (name) => ({ name, ...(await lag(name)) })))
+      const there = all.filter(({ name, begun }) => begun || consumed.has(name))
+      return new Map(there.map(({ name, records }) => [name, perRecord.eventsIn(records)]))
+    },
     append: async (entries, call) => {
       if (!writer) throw new AppError('INTERNAL', 'This process only reads the log')
+      for (const { count } of entries) perRecord.add(count)
       return writer.append(entries, call)
     },
     consume: async (name, handler) => {
       if (stopping.signal.aborted) throw new AppError('STOPPING', 'The event log is stopping')
-      const group = new KafkaGroup(
-        { kafka, asker, topic, partitions, group: `${o.groupPrefix}-${name}`, clock, logger },
-        handler,
+      consumed.add(name)
+      const group = new KafkaGroup({ kafka, asker, topic, partitions, group: groupOf(name), clock, logger }, (lane) =>
+        handler(counting(lane, perRecord)),
       )
       groups.add(group)
       group.start()
@@ -154,6 +181,17 @@ export async function openKafkaLog(o: KafkaLogOptions): Promise<KafkaLog> {
       await writer?.stop()
       await spool?.stop()
       await end()
+    },
+  }
+}
+
+function counting(lane: Lane, perRecord: EventsPerRecord): Lane {
+  return {
+    ...lane,
+    read: async (from, limits) => {
+      const records = await lane.read(from, limits)
+      for (const { count } of records) perRecord.add(count)
+      return records
     },
   }
 }

@@ -9,7 +9,7 @@ import { beforeEach, expect, it, vi } from 'vitest'
 import { describeWithKafka } from '../../../test/support/kafka/suite.ts'
 import { clusterOfSuite } from './cluster.fixture.ts'
 import { type ConsumerOptions, KafkaGroup } from './consumer.ts'
-import { partitions, readFirst, text } from './kafka.fixture.ts'
+import { call, freshTopic, partitions, readFirst, text } from './kafka.fixture.ts'
 import { firstPartition, placeOf } from './places.ts'
 import { toMessage } from './record.ts'
 
@@ -50,6 +50,26 @@ describeWithKafka('members of a consumer group', () => {
     await producer.send({ topic, acks: -1, messages })
     await producer.disconnect()
   }
+
+  it('tells how far each group is behind, also one of other processes', async () => {
+    const own = freshTopic('lag')
+    suite.forget(own)
+    const options = await cleanups.options(suite.cluster.brokers, own, { groups: ['reader', 'nobody'] })
+    const log = await cleanups.log(options)
+    const ten = { count: 10, bytes: Buffer.from('ten events') }
+    for (const partition of [0, 0, 0, 1]) await log.append([{ partition, ...ten }], call())
+    const other = await cleanups.log({ ...options, groups: [], spoolDir: undefined })
+    const reader = await other.consume('reader', async (lane) => {
+      const [first] = await lane.read(0, { maxEvents: 1, maxBytes: 1, waitMs: 1_000 })
+      if (first) await lane.commit(first.baseOffset + first.count)
+      await untilAborted(lane.signal)
+    })
+    await vi.waitFor(async () => expect(await log.lag('reader')).toBe(2), patience)
+    expect(await log.lags()).toEqual(new Map([['reader', 20]]))
+    expect(await log.lag('nobody')).toBe(4)
+    await reader.stop()
+    expect(await log.lags()).toEqual(new Map([['reader', 20]]))
+  })
 
   it('one that is frozen and wakes up finds its commits refused and its lanes ended', async () => {
     for (let partition = 0; partition < partitions; partition++) await send(partition, ['a', 'b', 'c'])
