@@ -1,8 +1,14 @@
 import { systemClock } from '@splitstream/kernel'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { load } from '../../../src/registry.ts'
+import { earlyEvent, registerWait } from '../adapters/waits.ts'
 import type { Json } from '../domain/json.ts'
+import { deliverAwaited } from './deliver-awaited.ts'
 import { type Sagas, startSagas, startWorld, type TestEvent, type World } from './events.fixture.ts'
+import { waitKey } from './wait-key.ts'
+import type { WantedEvent } from './wanted-event.ts'
+import { tenant } from './worker.fixture.ts'
+import type { SagaWorker } from './worker.ts'
 
 let world: World
 let sagas: Sagas
@@ -41,6 +47,38 @@ const outputs = async () =>
   (await world.sagas('order')).map(({ entries }) =>
     entries.flatMap((entry) => (entry.e === 'done' && 'o' in entry ? [(entry.o as { id: string }).id] : [])),
   )
+
+describe('an event that comes while a step begins to wait', () => {
+  it('is seen by the step, or sees it, wherever the one stands when the other comes', async () => {
+    const { postgres } = world
+    const fields = [{ field: 'data.order', read: () => 1 }]
+    const interest = { triggers: [], awaits: [fields] }
+    const event: WantedEvent = {
+      ...{ tenant, source: '/s', id: '1', name: '/s 1', receivedAt: Date.now(), text: '{"type":"paid"}', interest },
+      json: () => ({ type: 'paid' }),
+    }
+    const key = waitKey('paid', [['data.order', 1]])
+    for (const at of [0, 1, 2]) {
+      await world.clear()
+      const wait = { tenant, key, sagaId: '00000000-0000-7000-8000-000000000000', step: 's', not: undefined }
+      let seen: unknown
+      let steps = 0
+      const stepBegins = async (): Promise<void> => {
+        await registerWait(postgres, wait)
+        seen = await earlyEvent(postgres, { tenant, key, since: 0, not: undefined })
+      }
+      const persist = async <T>(work: () => Promise<T>): Promise<T> => {
+        if (steps++ === at) await stepBegins()
+        return await work()
+      }
+      const worker = { readMail: () => undefined, look: () => undefined } as unknown as SagaWorker
+      await deliverAwaited([event], { postgres, worker, persist, onAwaited: () => undefined })
+      if (at === steps) await stepBegins()
+      const mail = await postgres.query('SELECT 1 FROM mail')
+      expect([at, seen !== undefined || mail.length > 0]).toEqual([at, true])
+    }
+  })
+})
 
 describe('a step that waits for an event', () => {
   it('gets the one that comes after', async () => {
