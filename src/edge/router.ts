@@ -20,8 +20,8 @@ export function createRouter(routes: readonly Route[], serve: Serve): Dispatch {
   const app = express()
   app.disable('x-powered-by').disable('etag').enable('strict routing').enable('case sensitive routing')
   app.set('query parser', false)
-  // A literal path wins over one with a parameter in its place, whoever was mounted first.
-  const byPath = [...Map.groupBy(routes, (route) => route.path)].sort(([a], [b]) => parameters(a) - parameters(b))
+  // A literal path wins over one with a parameter in its place, whoever was mounted first. Routes may name it differently.
+  const byPath = [...Map.groupBy(routes, ({ path }) => unnamed(path))].sort(([a], [b]) => parameters(a) - parameters(b))
   for (const [path, group] of byPath) {
     const methods = group.map((route) => route.method)
     const allow = (methods.includes('GET') ? [...methods, 'HEAD'] : methods).join(', ')
@@ -31,7 +31,7 @@ export function createRouter(routes: readonly Route[], serve: Serve): Dispatch {
       const match = (): Matched => {
         const route = group.find((one) => one.method === method)
         if (!route) throw new AppError('METHOD_NOT_ALLOWED', `Allowed here: ${allow}`, { details: { allow } })
-        return { route, params: paramsOf(request.params), query: target }
+        return { route, params: paramsOf(route.path, request.params), query: target }
       }
       void serve(exchange, match)
     })
@@ -52,6 +52,12 @@ export function createRouter(routes: readonly Route[], serve: Serve): Dispatch {
 
 const parameters = (path: string): number => path.split('/:').length
 
+/** The path with its parameters numbered. */
+function unnamed(path: string): string {
+  let n = 0
+  return path.replaceAll(/:\w+/g, () => `:p${n++}`)
+}
+
 const tags = new WeakMap<object, Tagged>()
 
 function taggedOf(response: express.Response): Tagged {
@@ -60,10 +66,13 @@ function taggedOf(response: express.Response): Tagged {
   return found
 }
 
-/** A path parameter with several values exists only for wildcards, which no route uses. */
-function paramsOf(params: express.Request['params']): Record<string, string> {
+/** By the names of the route. A parameter with several values exists only for wildcards, which no route uses. */
+function paramsOf(path: string, params: express.Request['params']): Record<string, string> {
   const values: Record<string, string> = {}
-  for (const [name, value] of Object.entries(params)) values[name] = Array.isArray(value) ? value.join('/') : value
+  for (const [n, [, name = '']] of [...path.matchAll(/:(\w+)/g)].entries()) {
+    const value = params[`p${n}`] ?? ''
+    values[name] = Array.isArray(value) ? value.join('/') : value
+  }
   return values
 }
 
