@@ -16,8 +16,6 @@ export interface OpenLog extends EventLog {
    * there is left out. @throws AppError UNAVAILABLE when nobody can say
    */
   lags(): ReadonlyMap<string, number> | Promise<ReadonlyMap<string, number>>
-  /** Of `storage`, where the log is local. */
-  readonly lagEvents?: number | undefined
   /** All that was appended is in the log itself: nothing is on its way, or in a spool. */
   readonly settled: boolean
   /** How much a group has not taken yet, in events or records. 0: nothing. @throws AppError UNAVAILABLE when nobody can say */
@@ -31,7 +29,7 @@ export interface OpenLog extends EventLog {
 export interface LogNeed {
   readonly link: EventsLink
   readonly appends: boolean
-  /** Groups that consume it, in whatever process. */
+  /** Groups that consume it: in this process, or, where others consume it too, in any. */
   readonly groups: readonly string[]
 }
 
@@ -64,10 +62,7 @@ export async function openLog(
       get pendingBytes() {
         return log.stats().pendingBytes
       },
-      lags: () => new Map(Object.entries(log.stats().lag)),
-      get lagEvents() {
-        return log.stats().lag.storage ?? 0
-      },
+      lags: () => new Map(groups.map((group) => [group, log.stats().lag[group] ?? 0])),
       get settled() {
         return log.stats().pendingBytes === 0
       },

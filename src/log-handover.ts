@@ -52,10 +52,6 @@ export class LogHandover implements OpenLog {
     return this.#o.log.lags()
   }
 
-  get lagEvents(): number | undefined {
-    return this.#o.log.lagEvents
-  }
-
   get settled(): boolean {
     return this.#o.log.settled
   }

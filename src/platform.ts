@@ -60,7 +60,8 @@ export async function startPlatform(
 ): Promise<Platform> {
   await mkdir(config.DATA_DIR, { recursive: true, mode: 0o700 })
   await chmod(config.DATA_DIR, 0o700)
-  const groups = moduleNames.filter((name) => (registry[name] as Registration).log === 'consume')
+  const consumers = topology.events.kind === 'local' ? topology.modules : moduleNames
+  const groups = consumers.filter((name) => (registry[name] as Registration).log === 'consume')
   const need = { link: topology.events, appends: topology.log.has('append'), groups }
   const log = topology.log.size > 0 ? await openLog(config, need, clock, logger, lifecycle) : undefined
   const [postgres, clickhouse] = await startBoth(

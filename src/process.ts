@@ -1,4 +1,4 @@
-import { type Health, Lifecycle, type Metrics, systemClock } from '@splitstream/kernel'
+import { type Health, Lifecycle, type Metrics, type Reading, systemClock } from '@splitstream/kernel'
 import { bindModules, createPorts } from './bind.ts'
 import type { Config } from './config.ts'
 import { InFlight } from './edge/body.ts'
@@ -103,6 +103,11 @@ export async function startProcess(config: Config): Promise<Running> {
 
 function watchLog(log: OpenLog, metrics: Metrics): void {
   metrics.gauge('splitstream.log.pending', 'Bytes waiting to become durable', () => log.pendingBytes, 'By')
-  if (log.lagEvents === undefined) return
-  metrics.gauge('splitstream.log.lag.events', 'Events appended and not yet stored', () => log.lagEvents ?? 0, '{event}')
+  const help = 'Events appended and not yet taken by a consumer group; on Kafka about so many'
+  metrics.gauge('splitstream.log.lag.events', help, () => readings(log.lags()), '{event}')
+}
+
+function readings(lags: ReturnType<OpenLog['lags']>): Reading | Promise<Reading> {
+  if (lags instanceof Promise) return lags.then(readings)
+  return [...lags].map(([group, events]) => [{ 'messaging.consumer.group.name': group }, events] as const)
 }

@@ -129,7 +129,7 @@ describe('metrics', () => {
       )
     expect([requests('POST', 200), requests('GET', 200)]).toEqual([2, 1])
     expect(moved('splitstream_query_seconds_count')).toBe(1)
-    expect(after.get('splitstream_log_lag_events')).toBe(0)
+    expect(after.get('splitstream_log_lag_events{messaging_consumer_group_name="storage"}')).toBe(0)
     expect([...after.keys()].join()).not.toMatch(/default|operations-test/) // neither tenants nor keys
   })
 })
