@@ -1,5 +1,5 @@
 import type { IncomingHttpHeaders } from 'node:http'
-import { AppError, type Call } from '@splitstream/kernel'
+import { AppError, type Call, isTraceparent } from '@splitstream/kernel'
 import type { Principal } from './keys/principal.ts'
 
 /** A class, not an object with a getter: the latter costs closures for each request. */
@@ -36,8 +36,6 @@ class EdgeCall implements Call {
 /** True when the call was made with the operator's key. Only routes of the edge ask. */
 export const isOperator = (call: Call): boolean => call instanceof EdgeCall && call.operator
 
-// Version 00; ids of zeros only are not valid (W3C Trace Context, 3.2.2).
-const traceparent = /^00-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}$/
 const idempotencyKey = /^[\x20-\x7e]{1,255}$/
 
 /** The signal of one request, made only when somebody asks for it. */
@@ -60,8 +58,8 @@ export class Abort {
 }
 
 /** The trace that the request says it belongs to. A bad one is ignored, as the standard says. */
-export function traceparentOf({ traceparent: trace }: IncomingHttpHeaders): string | undefined {
-  return typeof trace === 'string' && traceparent.test(trace) ? trace : undefined
+export function traceparentOf({ traceparent }: IncomingHttpHeaders): string | undefined {
+  return typeof traceparent === 'string' && isTraceparent(traceparent) ? traceparent : undefined
 }
 
 /**

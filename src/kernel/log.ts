@@ -17,6 +17,8 @@ export interface LogAppend {
   /** Events in `bytes`, at least 1. */
   readonly count: number
   readonly bytes: Uint8Array
+  /** W3C Trace Context of the append, when it belongs to a sampled trace: its record has the same. */
+  readonly traceparent?: string | undefined
 }
 
 /** Offsets first … last, inclusive, of one partition. */
@@ -34,6 +36,8 @@ export interface LogRecord {
   readonly bytes: Uint8Array
   /** Wall clock at append, ms. */
   readonly appendedAt: number
+  /** Of its append, when that was traced. For telemetry alone: a log may lose it. */
+  readonly traceparent?: string | undefined
   /** True when the stored checksum does not match: `bytes` are as found, and must not be trusted. */
   readonly corrupt: boolean
 }

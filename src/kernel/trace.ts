@@ -41,6 +41,11 @@ export const noTracer: Tracer = { root: () => undefined, span: () => undefined }
 export const isSampled = (traceparent: string | undefined): traceparent is string =>
   traceparent !== undefined && (Number.parseInt(traceparent.slice(53), 16) & 1) === 1
 
+/** A valid one of version 00: ids of zeros only are none (W3C Trace Context, 3.2.2). */
+export const isTraceparent = (text: string): boolean => traceparent.test(text)
+
+const traceparent = /^00-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}$/
+
 /** For log lines: the id of the trace that a call belongs to. */
 export const traceIdOf = (traceparent: string | undefined): string | undefined => traceparent?.slice(3, 35)
 

@@ -8,6 +8,7 @@ import { pressureCases } from './stream-cases/pressure.ts'
 import { readCases } from './stream-cases/reads.ts'
 import { refusalCases } from './stream-cases/refusals.ts'
 import { restartCases } from './stream-cases/restarts.ts'
+import { traceCases } from './stream-cases/traces.ts'
 
 /**
  * What every adapter of the stream port must do. Storage and ingest work over all of them alike, so there is no case that
@@ -28,6 +29,7 @@ export function streamPortSuite(name: string, open: OpenLog): void {
     groupCases(tested)
     laneCases(tested)
     restartCases(tested)
+    traceCases(tested)
     pressureCases(open)
   })
 }

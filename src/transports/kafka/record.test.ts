@@ -46,6 +46,16 @@ describe('a record on the topic', () => {
     expect(fromMessage(3, stored(outgoing, { [name]: value })).corrupt).toBe(true)
   })
 
+  it('has the trace context of its append, when it is one', () => {
+    const traceparent = `00-${'a'.repeat(32)}-${'b'.repeat(16)}-01`
+    expect(fromMessage(3, stored({ ...outgoing, traceparent })).traceparent).toBe(traceparent)
+    for (const other of [undefined, '', 'x'.repeat(10_000), `00-${'0'.repeat(32)}-${'b'.repeat(16)}-01`]) {
+      const record = fromMessage(3, stored(outgoing, { traceparent: other }))
+      expect(record).not.toHaveProperty('traceparent')
+      expect(record.corrupt).toBe(false)
+    }
+  })
+
   it('of somebody else, without headers and value, is corrupt and one event', () => {
     const message = { ...stored(outgoing), value: null, headers: {} }
     expect(fromMessage(3, message)).toMatchObject({ corrupt: true, count: 1 })

@@ -1,23 +1,24 @@
 import { crc32 } from 'node:zlib'
-import type { LogRecord } from '@splitstream/kernel'
+import { isTraceparent, type LogRecord } from '@splitstream/kernel'
 import type { KafkaMessage, Message } from 'kafkajs'
 import { firstPartition, maxEventsPerRecord, placeOf } from './places.ts'
 
 /*
  * A record on the topic (docs/kafka.md): the value is the batch as ingest made it (version 1 of its record format), the
- * headers say how many events it holds and its CRC-32, both in decimal. Kafka's own checksum ends at the broker's disk;
+ * headers say how many events it holds and its CRC-32, both in decimal, and the W3C Trace Context of an append that was traced. Kafka's own checksum ends at the broker's disk;
  * this one covers the whole way.
  */
-export const headers = { count: 'splitstream-count', checksum: 'splitstream-crc32' } as const
+export const headers = { count: 'splitstream-count', checksum: 'splitstream-crc32', trace: 'traceparent' } as const
 
 /** What tells readers that a record was damaged before it came here: no checksum fits it. */
 const damaged = 'damaged'
 
 /** Of the log port, with what only a record that was in a log before has. */
-export type Outgoing = Pick<LogRecord, 'count' | 'bytes'> & Partial<Pick<LogRecord, 'appendedAt' | 'corrupt'>>
+export type Outgoing = Pick<LogRecord, 'count' | 'bytes'> &
+  Partial<Pick<LogRecord, 'appendedAt' | 'corrupt' | 'traceparent'>>
 
 /** @param partition Kafka's number */
-export function toMessage(partition: number, { count, bytes, appendedAt, corrupt }: Outgoing): Message {
+export function toMessage(partition: number, { count, bytes, appendedAt, corrupt, traceparent }: Outgoing): Message {
   return {
     partition,
     // Without a key: the partition is given, and nothing on the topic is to be compacted.
@@ -27,6 +28,7 @@ export function toMessage(partition: number, { count, bytes, appendedAt, corrupt
       // A damaged row of the spool can stand for more records than one.
       [headers.count]: String(Math.min(count, maxEventsPerRecord)),
       [headers.checksum]: corrupt ? damaged : String(crc32(bytes)),
+      ...(traceparent !== undefined && { [headers.trace]: traceparent }),
     },
     ...(appendedAt !== undefined && { timestamp: String(appendedAt) }),
   }
@@ -40,6 +42,7 @@ export function fromMessage(partition: number, message: Incoming): LogRecord {
   const bytes = message.value ?? Buffer.alloc(0)
   const count = numberIn(message.headers?.[headers.count])
   const counted = count !== undefined && count > 0 && count <= maxEventsPerRecord
+  const traceparent = traceparentIn(message.headers?.[headers.trace])
   const sound = counted && numberIn(message.headers?.[headers.checksum]) === crc32(bytes)
   return {
     partition: firstPartition + partition,
@@ -47,8 +50,15 @@ export function fromMessage(partition: number, message: Incoming): LogRecord {
     count: counted ? count : 1,
     bytes,
     appendedAt: Number(message.timestamp),
+    ...(traceparent !== undefined && { traceparent }),
     corrupt: !sound,
   }
+}
+
+/** Others may write to the topic: what is no trace context is none. */
+function traceparentIn(header: unknown): string | undefined {
+  if (!Buffer.isBuffer(header) && typeof header !== 'string') return undefined
+  return isTraceparent(String(header)) ? String(header) : undefined
 }
 
 function numberIn(header: unknown): number | undefined {

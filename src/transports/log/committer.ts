@@ -1,7 +1,7 @@
 import type { Worker } from 'node:worker_threads'
 import { AppError, type Clock, type LogAppend, type LogRange } from '@splitstream/kernel'
 import type { Bounds, FromWorker, GroupOffset, ToWorker } from './messages.ts'
-import { type Entry, entryBytes, packRow } from './row.ts'
+import { entryBytes, packRow, type RecordTrace } from './row.ts'
 
 interface Waiting {
   readonly entries: readonly LogAppend[]
@@ -139,7 +139,7 @@ export class Committer {
     }
     this.#running = this.#queue.slice(0, taken)
     this.#queue = this.#queue.slice(taken)
-    const byPartition = new Map<number, Entry[]>()
+    const byPartition = new Map<number, LogAppend[]>()
     for (const { entries } of this.#running) {
       for (const entry of entries) {
         const list = byPartition.get(entry.partition)
@@ -148,13 +148,14 @@ export class Committer {
       }
     }
     const rows = Array.from(byPartition, ([partition, entries]) => packRow(partition, this.#ends[partition]!, entries))
+    const traces = Array.from(byPartition, ([partition, entries]) => tracesOf(this.#ends[partition]!, entries)).flat()
     const offsets = [...this.#dirty.values()]
     this.#dirty = new Map()
     this.#flushing = false
     this.#ready = false
     this.#startedAt = this.#clock.monotonic()
     this.#worker.postMessage(
-      { kind: 'commit', rows, appendedAt: this.#clock.now(), offsets } satisfies ToWorker,
+      { kind: 'commit', rows, traces, appendedAt: this.#clock.now(), offsets } satisfies ToWorker,
       rows.map((row) => row.bytes.buffer as ArrayBuffer),
     )
   }
@@ -226,6 +227,16 @@ export class Committer {
     this.#pendingBytes = 0
     this.#idle?.()
   }
+}
+
+function tracesOf(base: number, entries: readonly LogAppend[]): RecordTrace[] {
+  const traces: RecordTrace[] = []
+  let baseOffset = base
+  for (const { partition, count, traceparent } of entries) {
+    if (traceparent !== undefined) traces.push({ partition, baseOffset, traceparent })
+    baseOffset += count
+  }
+  return traces
 }
 
 const needsRestart = (): AppError =>

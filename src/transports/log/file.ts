@@ -29,6 +29,10 @@ export function openForWriting(dir: string, partitions: number): DatabaseSync {
     throw new Error(`the log in ${dir} was written by a newer version of Splitstream (layout ${version})`)
   }
   if (version === 0) create(db, dir, partitions)
+  // Versions that know nothing of it leave it alone, so it is no other layout.
+  db.exec(`CREATE TABLE IF NOT EXISTS traces (
+    log_partition INTEGER, base_offset INTEGER, traceparent TEXT NOT NULL, PRIMARY KEY (log_partition, base_offset)
+  ) WITHOUT ROWID`)
   const stored = Number(db.prepare("SELECT value FROM meta WHERE name = 'partitions'").get()?.value)
   if (stored !== partitions) {
     throw new Error(`the log in ${dir} has ${stored} partitions; LOG_PARTITIONS cannot be changed to ${partitions}`)

@@ -1,4 +1,4 @@
-import type { PackedRow } from './row.ts'
+import type { PackedRow, RecordTrace } from './row.ts'
 
 export interface GroupOffset {
   readonly group: string
@@ -16,6 +16,7 @@ export type ToWorker =
   | {
       readonly kind: 'commit'
       readonly rows: readonly PackedRow[]
+      readonly traces: readonly RecordTrace[]
       readonly appendedAt: number
       readonly offsets: readonly GroupOffset[]
     }

@@ -71,7 +71,8 @@ async function moveLane(
     for (const record of await lane.read(next, { maxEvents: 100_000, maxBytes: 4 << 20, waitMs: 0 })) {
       for (const { count, bytes } of partsOf(record)) {
         const call = systemCall(clock, 60_000, lane.signal)
-        await to.append([{ partition: lane.partition, count, bytes: Uint8Array.from(bytes) }], call)
+        const { traceparent } = record
+        await to.append([{ partition: lane.partition, count, bytes: Uint8Array.from(bytes), traceparent }], call)
       }
       next = record.baseOffset + record.count
       events += record.count

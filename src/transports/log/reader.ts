@@ -11,10 +11,16 @@ interface StoredRow {
   bytes: Uint8Array
 }
 
+interface StoredTrace {
+  base_offset: number
+  traceparent: string
+}
+
 /** Reads committed rows through a connection of its own: WAL readers never wait for the writer, nor it for them. */
 export class LogFileReader {
   readonly #db: DatabaseSync
   readonly #from: StatementSync[]
+  readonly #traces: StatementSync
 
   constructor(dir: string, partitions: number) {
     this.#db = new DatabaseSync(filePath(dir), { readOnly: true })
@@ -26,10 +32,21 @@ export class LogFileReader {
          ORDER BY base_offset`,
       ),
     )
+    this.#traces = this.#db.prepare(
+      'SELECT base_offset, traceparent FROM traces WHERE log_partition = ? AND base_offset BETWEEN ? AND ?',
+    )
   }
 
   /** Whole records from the one that holds `from` on; at least one when there is one. */
   read(partition: number, from: number, maxEvents: number, maxBytes: number): LogRecord[] {
+    return this.#traced(partition, this.#read(partition, from, maxEvents, maxBytes))
+  }
+
+  close(): void {
+    this.#db.close()
+  }
+
+  #read(partition: number, from: number, maxEvents: number, maxBytes: number): LogRecord[] {
     const records: LogRecord[] = []
     let events = 0
     let bytes = 0
@@ -48,8 +65,17 @@ export class LogFileReader {
     return records
   }
 
-  close(): void {
-    this.#db.close()
+  /** With the trace contexts of those that have one. */
+  #traced(partition: number, records: LogRecord[]): LogRecord[] {
+    const [first, last] = [records[0], records.at(-1)]
+    if (!first || !last) return records
+    const traces = this.#traces.all(partition, first.baseOffset, last.baseOffset) as unknown as StoredTrace[]
+    if (traces.length === 0) return records
+    const byOffset = new Map(traces.map((trace) => [trace.base_offset, trace.traceparent]))
+    return records.map((record) => {
+      const traceparent = byOffset.get(record.baseOffset)
+      return traceparent === undefined ? record : { ...record, traceparent }
+    })
   }
 }
 

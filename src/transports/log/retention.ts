@@ -24,6 +24,7 @@ export class Retention {
   readonly #db: DatabaseSync
   readonly #oldest: StatementSync[]
   readonly #remove: StatementSync[]
+  readonly #removeTraces: StatementSync
   readonly #freePages: StatementSync
   readonly #allPages: StatementSync
 
@@ -36,6 +37,7 @@ export class Retention {
         `SELECT base_offset, count, appended_at, length(bytes) AS size FROM ${table} ORDER BY base_offset LIMIT ${trimRows}`,
     )
     this.#remove = each((table) => `DELETE FROM ${table} WHERE base_offset = ?`)
+    this.#removeTraces = db.prepare('DELETE FROM traces WHERE log_partition = ? AND base_offset < ?')
     this.#freePages = db.prepare('PRAGMA freelist_count')
     this.#allPages = db.prepare('PRAGMA page_count')
   }
@@ -47,6 +49,7 @@ export class Retention {
     const done = this.#attempt(() => {
       this.#db.exec('BEGIN IMMEDIATE')
       for (const base of gone) this.#remove[p]!.run(base)
+      this.#removeTraces.run(p, after.start)
       this.#db.exec('COMMIT')
     })
     return done ? after : bounds

@@ -16,6 +16,13 @@ export interface Entry {
   readonly bytes: Uint8Array
 }
 
+/** Trace context of the append that made the record at this offset. Few records have one; they are kept apart from the rows. */
+export interface RecordTrace {
+  readonly partition: number
+  readonly baseOffset: number
+  readonly traceparent: string
+}
+
 const headerBytes = 8
 
 /** What a record takes of its row. */

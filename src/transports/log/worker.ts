@@ -29,6 +29,7 @@ function serve(lock: DatabaseSync, db: DatabaseSync): void {
   const insert = each((p) => db.prepare(`INSERT INTO partition_${p} VALUES (?, ?, ?, ?, ?)`))
   // The end outlives the rows: when all are trimmed, offsets go on where they were.
   const setEnd = db.prepare('INSERT OR REPLACE INTO ends VALUES (?, ?)')
+  const setTrace = db.prepare('INSERT OR REPLACE INTO traces VALUES (?, ?, ?)')
   const setOffset = db.prepare('INSERT OR REPLACE INTO groups VALUES (?, ?, ?)')
   const bounds: Bounds[] = each((p) => readBounds(db, p))
   const retention = new Retention(db, partitions)
@@ -64,6 +65,9 @@ function serve(lock: DatabaseSync, db: DatabaseSync): void {
       for (const { partition, baseOffset, count, bytes } of message.rows) {
         insert[partition]!.run(baseOffset, count, message.appendedAt, checksum(bytes), bytes)
         setEnd.run(partition, baseOffset + count)
+      }
+      for (const { partition, baseOffset, traceparent } of message.traces) {
+        setTrace.run(partition, baseOffset, traceparent)
       }
       for (const { group, partition, next } of message.offsets) setOffset.run(group, partition, next)
       db.exec('COMMIT')
