@@ -1,6 +1,11 @@
 import { describe, expect, it } from 'vitest'
 import { hang, type Simulation } from '../kit/testing/index.ts'
+import { obey } from './act.ts'
+import type { Entry } from './entry.ts'
+import { planSaga } from './plan.ts'
 import { answer, asked, call, final, keys, ok, pivot, start, told } from './saga.fixture.ts'
+import { foldEntries } from './state.ts'
+import { Turn } from './turn.ts'
 
 const once = { retry: { attempts: 1 } }
 const hour = { id: 'w', wait: { for: '1h' } }
@@ -156,6 +161,33 @@ describe('retry', () => {
     expect(run.retry('a')).toBeUndefined()
     expect(await run.untilEnd()).toBe('compensated')
     expect(keys(run)).toEqual(['a.do', 'z.do', 'a.undo', 'a.undo.2', 'a.undo.2'])
+  })
+
+  it('of an undo goes by the window of its own participant', () => {
+    const participants = { short: { url: 'http://s.test', keyWindow: '1s' }, long: { url: 'http://l.test' } }
+    const step = call('a', {
+      call: { participant: 'short', path: '/a' },
+      compensate: { participant: 'long', path: '/a' },
+    })
+    const plan = planSaga('s', 1, { participants, steps: [step] } as Parameters<typeof planSaga>[2])
+    const again = { s: 'a', n: 1, t: 0, due: 60_000, fx: 'unknown', c: 'NO_ANSWER', d: '' } as const
+    const begun: Entry[] = [
+      { e: 'start', t: 0, at: 0, in: null },
+      { e: 'go', s: 'a', n: 1, t: 0 },
+      { e: 'retry', ...again },
+    ]
+    const turned: Entry[] = [
+      { e: 'turn', t: 0, c: 'X', d: '' },
+      { e: 'undo', s: 'a', n: 1, t: 0 },
+      { e: 'undo-retry', ...again },
+    ]
+    const keyAfter = (entries: Entry[]) => {
+      const turn = new Turn('s', plan, foldEntries(entries), 5_000, { fraction: () => 0, id: () => 'x' })
+      obey(turn, { id: 'o', who: 'me', action: 'retry', step: 'a' })
+      return (turn.entries[0] as { k?: number }).k
+    }
+    expect(keyAfter(begun)).toBe(2)
+    expect(keyAfter([...begun, ...turned])).toBeUndefined()
   })
 
   it('of what is no call begins it anew', async () => {

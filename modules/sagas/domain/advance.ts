@@ -1,6 +1,7 @@
 import { begin, tryAgain } from './begin.ts'
 import { compensate } from './compensate.ts'
 import type { Step } from './definition.ts'
+import { dueAt } from './key.ts'
 import { canTurn, passedPivot } from './pivot.ts'
 import type { StepState } from './state.ts'
 import type { Turn } from './turn.ts'
@@ -58,13 +59,16 @@ function walkStep(turn: Turn, step: Step): Progress {
       return 'failed'
     case 'calling':
       return 'pending'
-    case 'retrying':
-      if (now.due > turn.t) {
-        turn.wake(now.due)
+    case 'retrying': {
+      const call = turn.plan.steps.get(step.id)?.call
+      const due = call ? dueAt(call, now, turn.t) : now.due
+      if (due > turn.t) {
+        turn.wake(due)
         return 'pending'
       }
       tryAgain(turn, step, now)
       return turn.state.status === 'running' ? walkStep(turn, step) : 'failed'
+    }
     case 'waiting':
       return 'choice' in step ? walkBranch(turn, step, now) : waitOn(turn, step, now)
   }

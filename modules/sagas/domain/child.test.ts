@@ -1,5 +1,10 @@
 import { describe, expect, it } from 'vitest'
+import { advance } from './advance.ts'
+import { endChild } from './deliver.ts'
+import { planSaga } from './plan.ts'
 import { answer, call, final, ok, pivot, start, told } from './saga.fixture.ts'
+import { foldEntries } from './state.ts'
+import { Turn } from './turn.ts'
 
 const participants = { p: { url: 'http://p.test' } }
 const child = (more: object = {}) => ({ id: 'c', child: { saga: 'other', input: { n: '${input.n}' } }, ...more })
@@ -91,6 +96,28 @@ describe('a child saga', () => {
     expect(await run.untilEnd()).toBe('compensated')
     expect(run.child('c')?.effects).toEqual(['b.do', 'b.undo'])
     expect(run.child('c')?.status).toBe('compensated')
+  })
+
+  it('that ended before it heard of its undo is asked once more', () => {
+    const parent = planSaga('s', 1, { steps: [child()] } as Parameters<typeof planSaga>[2])
+    const state = foldEntries([
+      { e: 'start', t: 0, at: 0, in: { n: 1 } },
+      { e: 'wait', s: 'c', t: 0, id: 'c-1' },
+      { e: 'turn', t: 0, c: 'X', d: '' },
+    ])
+    const turn = (work: (turn: Turn) => void) => {
+      const one = new Turn('s', parent, state, 1, { fraction: () => 0, id: () => 'x' })
+      work(one)
+      advance(one)
+      return one
+    }
+    const ask = [{ kind: 'undo-child', step: 'c', childId: 'c-1' }]
+    expect(turn(() => undefined).acts).toEqual(ask)
+    // This crossed the order on its way; it says nothing about whether there is a way back.
+    expect(turn((one) => endChild(one, 'c', 'c-1', 'completed', null)).acts).toEqual(ask)
+    expect(state.status).toBe('compensating')
+    turn((one) => endChild(one, 'c', 'c-1', 'completed', null))
+    expect(state.halted).toMatchObject({ code: 'UNDO_STUCK', step: 'c' })
   })
 
   it('whose undo takes long keeps no other undo for long', async () => {

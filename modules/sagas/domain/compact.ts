@@ -1,4 +1,4 @@
-import { decodeEntries, type Entry, encodeEntries } from './entry.ts'
+import { decodeEntries, type Entry, encodeEntries, type Progress } from './entry.ts'
 import { applyEntry, foldEntries, type Tries } from './state.ts'
 
 /** Attempts of one call that stay in the journal one by one: those with which it began, and those of late. */
@@ -66,7 +66,9 @@ function countOf(entry: Attempt): number {
   return entry.e === 'retry' || entry.e === 'undo-retry' ? 1 : 0
 }
 
-function progressOf({ attempts, firstAt, lastAt, keyAt, key, erred, effect, due, problem }: Tries) {
+function progressOf(tries: Tries): Progress {
+  const { attempts, firstAt, lastAt, silentAt, keyAt, key, erred, effect, due, problem } = tries
   const { code = '', detail = '' } = problem ?? {}
-  return { n: attempts, first: firstAt, last: lastAt, keyAt, key, erred, fx: effect, due, c: code, d: detail }
+  const times = { first: firstAt, last: lastAt, silent: silentAt, keyAt, due }
+  return { n: attempts, ...times, key, erred, fx: effect, c: code, d: detail }
 }

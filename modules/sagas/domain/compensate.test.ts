@@ -11,6 +11,8 @@ describe('undo', () => {
       ...refused,
       'b.undo': [answer(200, { after: '2s' })],
     })
+    await run.advance('1s')
+    expect(run.cancel()).toBeUndefined()
     expect(await run.untilEnd()).toBe('compensated')
     expect(run.effects).toEqual(['a.do', 'b.do', 'c.do', 'c.undo', 'b.undo', 'a.undo'])
     expect(times(run)).toEqual([0, 0, 0, 0, 0, 0, 2_000])

@@ -1,4 +1,4 @@
-import { nextOf } from './key.ts'
+import { dueAt, nextOf, overAt } from './key.ts'
 import type { StepState, UndoState } from './state.ts'
 import type { Turn } from './turn.ts'
 
@@ -15,14 +15,17 @@ export function compensate(turn: Turn): void {
   let beginning = false
   for (const [id, step] of owed) {
     const { undo, childId } = step
+    const planned = turn.plan.steps.get(id)
     if (undo?.status === 'done' || undo?.status === 'stuck' || (!undo && isBlocked(turn, id))) continue
     if (undo?.status === 'calling') {
       if (isFirst(turn, undo, childId)) beginning = true
-    } else if (undo && undo.due > t) turn.wake(undo.due)
-    else if (undo) {
-      if (!undoStep(turn, id, undo.attempts + 1)) return compensate(turn)
+    } else if (undo) {
+      const due = planned?.undo ? dueAt(planned.undo, undo, t) : undo.due
+      if (due > t) turn.wake(due)
+      else if (!undoStep(turn, id, undo.attempts + 1)) return compensate(turn)
     } else if (!beginning) {
-      const from = overAt(turn, id, step)
+      // Of a step that is done the participant knows the key: what comes late has no effect.
+      const from = planned?.call && step.status !== 'done' ? overAt(planned.call, step) : 0
       if (from > t) turn.wake(from)
       else undoStep(turn, id, 1)
       if (childId !== undefined) turn.wake(t + childHeadStartMs)
@@ -46,12 +49,6 @@ function isFirst(turn: Turn, { attempts, lastAt }: UndoState, childId: string | 
   const until = lastAt + childHeadStartMs
   if (until > turn.t) turn.wake(until)
   return until > turn.t
-}
-
-/** When a call that nobody heard of is over, t: it may arrive until then, and its undo must not come first. */
-export function overAt(turn: Turn, id: string, { status, problem, lastAt }: StepState): number {
-  const silent = status !== 'done' && (problem?.code === 'LOST' || problem?.code === 'NO_ANSWER')
-  return silent ? lastAt + turn.plan.steps.get(id)!.call!.timeoutMs : 0
 }
 
 /** Owed from the intent on, unless it is certain that nothing happened. */

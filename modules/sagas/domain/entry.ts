@@ -98,6 +98,7 @@ export interface Progress {
   readonly n: number
   readonly first: number
   readonly last: number
+  readonly silent: number
   readonly keyAt: number
   readonly key: number
   readonly erred: boolean

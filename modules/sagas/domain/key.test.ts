@@ -43,6 +43,16 @@ describe('a key that may be forgotten', () => {
     expect(last?.headers).not.toHaveProperty('idempotency-key')
   })
 
+  it('is not looked up before the call is over: what is on its way is not found', async () => {
+    const script = { a: [hang()], 'a?': [ok] }
+    const run = start([call('a')], script, { participant: { keyWindow: '5s', lookup } })
+    await run.step()
+    run.crash()
+    expect(await run.untilEnd()).toBe('completed')
+    expect(asked(run)).toEqual(['a.do', 'a.do?'])
+    expect(times(run)).toEqual([0, 10_000])
+  })
+
   it('begins anew under another one when the lookup finds nothing', async () => {
     const script = { a: [...Array(5).fill(answer(503)), ok], 'a?': [answer(404)] }
     const run = start([call('a', minutely)], script, { participant: { ...forgetful, lookup } })

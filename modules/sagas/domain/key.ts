@@ -4,6 +4,16 @@ import type { Tries } from './state.ts'
 /** What can be sent next: the same again, a question about what became of it, or nothing that is safe. */
 export type Next = 'send' | 'look' | { readonly why: string }
 
+/** When a call that nobody heard of is over, t: until then it may arrive, so neither its undo nor a lookup must come first. */
+export function overAt({ timeoutMs }: PlannedCall, { silentAt }: Tries): number {
+  return silentAt < 0 ? 0 : silentAt + timeoutMs
+}
+
+/** When the next attempt is due, t: a lookup not before what it asks for is over. */
+export function dueAt(call: PlannedCall, tries: Tries, t: number): number {
+  return nextOf(call, tries, t) === 'look' ? Math.max(tries.due, overAt(call, tries)) : tries.due
+}
+
 /**
  * A key may be sent again for as long as its participant surely knows it. After that the same request could take effect a
  * second time; and a participant that repeats its errors would only repeat the last one. Then a lookup tells, if there is

@@ -99,13 +99,18 @@ it('an undo whose request cannot be built is stuck, and needs attention', async 
 
 describe('a participant that is not being called at the moment', () => {
   it('costs no attempt, and no time of the budget', async () => {
-    const retry = { attempts: 2, initial: '1s', jitter: 0, within: '10s' }
-    const run = start([call('a', { retry })], {
-      a: [...Array(50).fill(postponed('1h')), answer(503), postponed('1h'), ok],
-    })
+    const retry = { attempts: 3, initial: '1s', factor: 1, jitter: 0, within: '10s' }
+    const off = Array(50).fill(postponed('1h'))
+    const run = start(
+      [call('a', { retry })],
+      { a: [...off, answer(503), ...off, answer(503), ok] },
+      {
+        participant: { keyWindow: '30d' },
+      },
+    )
     expect(await run.untilEnd()).toBe('completed')
-    expect(run.state.steps.get('a')?.attempts).toBe(2)
-    expect(times(run).at(-1)).toBe(51 * 3_600_000 + 1_000)
+    expect(run.state.steps.get('a')?.attempts).toBe(3)
+    expect(times(run).at(-1)).toBe(100 * 3_600_000 + 2_000)
   })
 
   it('is put off when undoing as well, and keeps nobody', async () => {

@@ -33,6 +33,8 @@ export interface Tries {
   lastAt: number
   /** First attempt that may have shown the present idempotency key to the participant, t; below 0 before it. */
   keyAt: number
+  /** Latest attempt whose end nobody heard of, t; below 0 for none. It may arrive until its time is over. */
+  silentAt: number
   /** Generation of the idempotency key, from 1. */
   key: number
   /** The present key was answered with a 5xx, which some participants repeat. */
@@ -119,7 +121,6 @@ export function applyEntry(state: SagaState, entry: Entry): void {
       return
     default:
       applyToStep(stepOf(state, entry.s), entry)
-      if (entry.e === 'undone' && state.halted?.step === entry.s) goOn(state)
   }
 }
 
@@ -209,8 +210,9 @@ function comeBack(tries: Tries, entry: Extract<Entry, { e: 'retry' | 'undo-retry
 }
 
 /** The other way round than in compact.ts. */
-function resume(tries: StepState | UndoState, { n, first, last, keyAt, key, erred, fx, due, c, d }: Progress): void {
-  const attempts = { attempts: n, firstAt: first, lastAt: last, keyAt, key, erred, effect: fx, due }
+function resume(tries: StepState | UndoState, progress: Progress): void {
+  const { n, first, last, silent, keyAt, key, erred, fx, due, c, d } = progress
+  const attempts = { attempts: n, firstAt: first, lastAt: last, silentAt: silent, keyAt, key, erred, effect: fx, due }
   Object.assign(tries, { ...attempts, status: 'retrying', problem: { code: c, detail: d } })
 }
 
@@ -245,9 +247,13 @@ function goOn(state: SagaState): void {
   state.status = state.turned ? 'compensating' : 'running'
 }
 
+/** After these the request may still be on its way, or be carried out behind a gateway. */
+const silent = new Set(['LOST', 'NO_ANSWER', 'HTTP_408', 'HTTP_409', 'HTTP_502', 'HTTP_504'])
+
 function failWith(tries: Tries, { c, d }: { readonly c: string; readonly d: string }): void {
   tries.problem = { code: c, detail: d }
   if (c.startsWith('HTTP_5')) tries.erred = true
+  if (silent.has(c)) tries.silentAt = tries.lastAt
 }
 
 const noTries = (): Tries => ({
@@ -255,6 +261,7 @@ const noTries = (): Tries => ({
   firstAt: 0,
   lastAt: 0,
   keyAt: -1,
+  silentAt: -1,
   key: 1,
   erred: false,
   effect: 'none',

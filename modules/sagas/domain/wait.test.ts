@@ -166,6 +166,19 @@ describe('lock', () => {
     expect(run.problem).toMatchObject({ code: 'TIMEOUT', step: 'l' })
   })
 
+  it('that comes when the saga is being undone changes nothing', async () => {
+    const run = start(
+      [call('a'), lock],
+      { 'a.undo': [answer(503), answer(200)] },
+      { input: { n: 7 }, locked: ['account-7'] },
+    )
+    await run.advance('1s')
+    run.cancel()
+    run.release('account-7')
+    expect(await run.untilEnd()).toBe('compensated')
+    expect(told(run)).not.toContain('done l')
+  })
+
   it('whose key is no text fails', async () => {
     for (const n of [null, {}, []]) {
       const bare = { id: 'l', lock: { key: '${input.n}' } }
