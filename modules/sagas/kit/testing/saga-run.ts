@@ -80,11 +80,11 @@ export class SagaRun {
   /** One turn. */
   turn(work: (turn: Turn) => void): void {
     const turn = new Turn(this.id, this.plan, this.state, this.t, this.world.chance)
-    const before = this.ended
+    const before = this.state.status
     work(turn)
     this.go(turn)
     this.commit(turn)
-    if (this.ended && !before) this.#end()
+    if (this.ended && this.state.status !== before) this.#end()
     for (const act of turn.acts) this.#perform(act)
     this.#sleep(turn)
   }
