@@ -51,7 +51,9 @@ export async function openLog(
     minFreeBytes: config.MIN_FREE_BYTES,
   }
   if (link.kind === 'local') {
-    const log = await openLocalLog(local)
+    // Groups are called as their modules, and all that consume a local log run here.
+    const here = groups.filter((group) => config.MODULES.some((name) => name === group))
+    const log = await openLocalLog({ ...local, groups: here })
     await lifecycle.start({ name: 'event log', start: async () => undefined, stop: () => log.stop() })
     return {
       partitions: log.partitions,
