@@ -46,6 +46,8 @@ export interface Platform {
 
 const migrations = fileURLToPath(new URL('../migrations/', import.meta.url))
 const database = 'splitstream'
+/** A process that is cut off in the middle of a transaction of sagas must not keep rows from others for longer than its lease. */
+const idleInTransactionMs: Readonly<Record<string, number>> = { sagas: 3_000 }
 
 /**
  * Opens the log, which holds DATA_DIR for this process; then starts the engines side by side and brings their schemas up to
@@ -162,7 +164,13 @@ async function openPostgres(config: Config, logger: Logger, lifecycle: Lifecycle
   const connect = (schema: string): Postgres => {
     let pool = pools.get(schema)
     if (!pool) {
-      pool = connectPostgres({ url: moduleUrl(admin, schema), max: 6, applicationName: `splitstream ${schema}` })
+      const idle = idleInTransactionMs[schema]
+      pool = connectPostgres({
+        url: moduleUrl(admin, schema),
+        max: 6,
+        applicationName: `splitstream ${schema}`,
+        ...(idle !== undefined && { idleInTransactionMs: idle }),
+      })
       pools.set(schema, pool)
     }
     return pool

@@ -33,31 +33,35 @@ export async function renewWorker(postgres: Postgres, id: number, ttlMs: number)
   return row.now
 }
 
-/**
- * Declares workers dead whose lease has expired, and frees their sagas: each is due at once.
- * @returns how many sagas are free now
- */
-export async function freeExpired(postgres: Postgres): Promise<number> {
-  const dead = await postgres.query<{ id: number }>('SELECT id FROM workers WHERE expires_at < clock_timestamp()')
-  let freed = 0
-  for (const { id } of dead) freed += await freeWorker(postgres, id, true)
-  return freed
+/** Declares workers dead whose lease has expired: without its row a worker can renew no more. @returns how many */
+export async function endExpired(postgres: Postgres): Promise<number> {
+  const dead = await postgres.query('DELETE FROM workers WHERE expires_at < clock_timestamp() RETURNING 1')
+  return dead.length
 }
 
-/** Ends a lease, which has to be expired if `expired`, and frees the worker's sagas. */
-export async function freeWorker(postgres: Postgres, id: number, expired = false): Promise<number> {
-  return await postgres.tx(async (tx) => {
-    // The row lock keeps a renewal out; without its row the worker can renew no more.
-    const gone = await tx.query(
-      `DELETE FROM workers WHERE id = $1 AND ($2::boolean IS FALSE OR expires_at < clock_timestamp()) RETURNING id`,
-      [id, expired],
-    )
-    if (gone.length === 0) return 0
-    const [row] = await tx.query<{ n: number }>(
-      `WITH free AS (UPDATE sagas SET owner = NULL, due_at = clock_timestamp() WHERE owner = $1 RETURNING 1)
-       SELECT count(*)::integer AS n FROM free`,
-      [id],
-    )
-    return row!.n
-  })
+/**
+ * Frees the sagas of workers that are dead: each is due at once. Asked again and again, for two reasons. What a dead worker
+ * has sent may arrive after its end, and give it sagas once more. And rows that an unfinished transaction of it holds are left
+ * for the next time: nobody waits for it.
+ * @returns how many are free now
+ */
+export async function freeOrphans(postgres: Postgres): Promise<number> {
+  const freed = await postgres.query(
+    `WITH orphan AS MATERIALIZED (
+       SELECT tenant, id FROM sagas s
+       WHERE owner IS NOT NULL AND NOT EXISTS (SELECT FROM workers w WHERE w.id = s.owner)
+       FOR UPDATE OF s SKIP LOCKED
+     )
+     UPDATE sagas s SET owner = NULL, due_at = clock_timestamp() FROM orphan o WHERE s.tenant = o.tenant AND s.id = o.id
+     RETURNING 1`,
+    [],
+    'sagas orphans',
+  )
+  return freed.length
+}
+
+/** Ends the lease of a worker that stops, and frees its sagas. */
+export async function freeWorker(postgres: Postgres, id: number): Promise<void> {
+  await postgres.query('DELETE FROM workers WHERE id = $1', [id])
+  await freeOrphans(postgres)
 }

@@ -11,7 +11,7 @@ import {
 import { callWaiters } from '../adapters/locks.ts'
 import { mailChannel, readMail, sagasWithMail } from '../adapters/mail.ts'
 import { type Claimed, claimDue, giveBack, nextDueIn, rewriteJournal } from '../adapters/sagas-table.ts'
-import { freeExpired } from '../adapters/workers.ts'
+import { endExpired, freeOrphans } from '../adapters/workers.ts'
 import { repeatActs } from '../domain/begin.ts'
 import { compactJournal } from '../domain/compact.ts'
 import { decodeEntries } from '../domain/entry.ts'
@@ -76,6 +76,7 @@ export class SagaWorker implements Engine {
   #full = false
   #timer: NodeJS.Timeout | undefined
   #lastLocks = 0
+  #lastOrphans = 0
   #ears: { stop(): Promise<void> } | undefined
   #failing: string | undefined
 
@@ -238,8 +239,12 @@ export class SagaWorker implements Engine {
     const { postgres, logger, clock, capacity } = this.#deps
     const term = this.#lease.current()
     if (!term) return lookMs
-    const freed = await freeExpired(postgres)
-    if (freed > 0) logger.warn('a worker is gone; its sagas go on', { sagas: freed })
+    const dead = await endExpired(postgres)
+    if (dead > 0 || clock.monotonic() - this.#lastOrphans >= lookMs) {
+      this.#lastOrphans = clock.monotonic()
+      const freed = await freeOrphans(postgres)
+      if (freed > 0) logger.warn('a worker is gone; its sagas go on', { sagas: freed })
+    }
     const room = Math.min(maxClaim, capacity - this.#instances.size)
     this.#full = room <= 0
     const claimed = room > 0 ? await claimDue(postgres, term.worker, room) : []

@@ -11,6 +11,8 @@ export interface ConnectOptions {
   applicationName: string
   /** The server ends a statement after this, ms; 30,000 when not given. */
   statementTimeoutMs?: number
+  /** The server ends a transaction in which nothing happens for so long, ms; 60,000 when not given. */
+  idleInTransactionMs?: number
   /** How long to wait for a connection, new or from the pool, ms; 5,000 when not given. */
   connectTimeoutMs?: number
 }
@@ -37,7 +39,7 @@ export function connectPostgres(o: ConnectOptions): Postgres & { close(): Promis
     idleTimeoutMillis: 30_000,
     keepAlive: true,
     statement_timeout: statementTimeout,
-    idle_in_transaction_session_timeout: 60_000,
+    idle_in_transaction_session_timeout: o.idleInTransactionMs ?? 60_000,
     // When the network is cut, the server's own timeout never reaches us.
     query_timeout: statementTimeout + 5_000,
   })
