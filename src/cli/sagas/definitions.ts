@@ -10,6 +10,15 @@ import { parseJson } from './parse-json.ts'
 
 type Row = Readonly<Record<string, unknown>>
 
+interface Finding {
+  readonly path: string
+  readonly detail: string
+}
+interface Findings {
+  readonly problems?: readonly Finding[]
+  readonly warnings?: readonly Finding[]
+}
+
 const pathOf = (name: string): string => `/v1/saga-definitions/${encodeURIComponent(name)}`
 
 export function definitionsCommand(): Command {
@@ -42,20 +51,16 @@ export function publishCommand(): Command {
   const command = new Command('publish')
     .description('Publish a definition: a new version, unless the newest says the same')
     .argument('<name>', 'of the saga')
-    .argument('<file>', 'JSON, or a module (.ts, .js, .mjs) whose default export is the definition')
+    .argument('<file>', 'JSON, or a module (.ts, .js, .mjs) whose default export is the definition, or has build()')
     .action(async (name: string, file: string, o: SagaOptions) => {
       const answer = await call(connectionOf(o), 'PUT', pathOf(name), await definitionIn(file))
       if (answer.status >= 300) {
-        const { problems = [] } = answer.body as { problems?: { path: string; detail: string }[] }
-        for (const { path, detail } of problems) process.stderr.write(`${printable(`${path}: ${detail}`)}\n`)
+        showAll((answer.body as Findings).problems)
         throw problemOf(answer)
       }
-      const { version, warnings = [] } = answer.body as {
-        version: number
-        warnings?: { path: string; detail: string }[]
-      }
+      const { version, warnings } = answer.body as Findings & { version: number }
       print(`${name} is published: version ${version}${answer.status === 200 ? ', as before' : ''}`)
-      for (const { path, detail } of warnings) print(printable(`warning: ${path}: ${detail}`))
+      showAll(warnings, 'warning: ')
     })
   return examples(
     withConnection(command),
@@ -78,6 +83,13 @@ export function retireCommand(): Command {
 async function definitionIn(file: string): Promise<unknown> {
   if (extname(file) === '.json') return parseJson(file, await readFile(file, 'utf8'))
   const loaded = (await import(pathToFileURL(resolve(file)).href)) as { readonly default?: unknown }
-  if (loaded.default === undefined) throw new Error(`${file} has no default export: that is to be the definition`)
-  return loaded.default
+  const made = loaded.default
+  if (made === undefined) throw new Error(`${file} has no default export: that is to be the definition`)
+  const builder = made as { build?(): unknown }
+  return typeof builder.build === 'function' ? builder.build() : made
+}
+
+/** To stderr, so that what is said there can be told from the outcome. */
+function showAll(findings: readonly Finding[] = [], prefix = ''): void {
+  for (const { path, detail } of findings) process.stderr.write(`${printable(`${prefix}${path}: ${detail}`)}\n`)
 }
