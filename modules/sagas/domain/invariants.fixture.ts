@@ -1,4 +1,5 @@
 import type { SagaRun } from '../kit/testing/saga-run.ts'
+import { compactEntries } from './compact.ts'
 import type { Entry } from './entry.ts'
 import type { Ledger } from './ledger.fixture.ts'
 
@@ -17,6 +18,9 @@ export function violationsOf(run: SagaRun, ledger: Ledger): string[] {
       else if (!comesAfter(run, ledger, step.id)) found.push(`${step.id} took effect after its undo`)
     }
   }
+  const orders = run.entries.filter(({ e }) => e === 'by').length
+  const bound = 10 + calls.length * 50 + run.plan.steps.size * 4 + orders * 4
+  if (compactEntries(run.entries).length > bound) found.push(`its journal cannot be shorter than ${bound} entries`)
   if (run.state.status === 'compensated')
     found.push(...orderProblems(run), ...pivotProblems(run), ...childProblems(run))
   if (run.state.status === 'completed' && run.entries.some(({ e }) => e === 'turn'))

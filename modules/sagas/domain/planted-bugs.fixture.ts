@@ -35,6 +35,11 @@ class CommitsAfterTheCall extends SagaRun {
     super.lose(turn)
   }
 
+  override compact(): void {
+    this.flush()
+    super.compact()
+  }
+
   private flush(): void {
     this.journal = this.#late + this.journal
     this.#late = ''

@@ -13,7 +13,7 @@ describe('any saga, in bad times', () => {
   })
 })
 
-/** Each is seen within some dozens of the cases that the machine as it is passes thousands of. */
+/** Each is seen within 150 of the cases of which the machine as it is passes tens of thousands. */
 describe('the same cases see a machine that', () => {
   it.each(bugs)('%s', async (_, bug, seen) => {
     for (const one of fc.sample(randomCase, { seed: 1, numRuns: 1_000 })) {

@@ -1,4 +1,4 @@
-import { parseField } from '@splitstream/storage/contract'
+import { eventField } from '../../domain/event-field.ts'
 import type { Json } from '../../domain/json.ts'
 
 /** A CloudEvent as a test gives it; what is not given is filled in. */
@@ -17,23 +17,12 @@ export type Match = readonly (readonly [field: string, value: Json])[]
 
 /** Whether the event is of the type, and all fields are equal. */
 export function matches(event: CloudEvent, type: string, match: Match): boolean {
-  return event.type === type && match.every(([field, value]) => fieldOf(event, field) === value)
+  return event.type === type && match.every(([field, value]) => eventField(field)(event) === value)
 }
 
-function fieldOf(event: CloudEvent, field: string): Json | undefined {
-  const ref = parseField(field)
-  if (ref === undefined || ref.kind === 'data') return undefined
-  return ref.kind === 'path' ? memberOf(event.data, ref.path) : event[ref.name]
-}
-
-/** By its dots: `{"a.b":1}` and `{"a":{"b":1}}` are alike, as in storage. */
-function memberOf(value: Json | undefined, path: string): Json | undefined {
-  if (path === '') return value
-  if (typeof value !== 'object' || value === null || Array.isArray(value)) return undefined
-  for (const [name, member] of Object.entries(value as CloudEvent)) {
-    if (path === name) return member
-    const found = path.startsWith(`${name}.`) ? memberOf(member, path.slice(name.length + 1)) : undefined
-    if (found !== undefined) return found
-  }
-  return undefined
+/** As it is stored: what the test did not give is filled in. `n`: a number of its own. */
+export function complete({ data, ...given }: TestEvent, n: number): CloudEvent {
+  const members = Object.entries(given).filter((member): member is [string, Json] => member[1] !== undefined)
+  const event = { specversion: '1.0', id: `event-${n}`, source: '/test', ...Object.fromEntries(members) }
+  return data === undefined ? event : { ...event, data }
 }

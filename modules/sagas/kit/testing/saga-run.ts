@@ -3,14 +3,14 @@ import { advance } from '../../domain/advance.ts'
 import { repeatActs } from '../../domain/begin.ts'
 import { compactEntries } from '../../domain/compact.ts'
 import { deliverEvent, endChild, grantLock, undoChild } from '../../domain/deliver.ts'
-import { decodeEntries, type Entry, encodeEntries } from '../../domain/entry.ts'
+import { decodeEntries, type Entry, encodeEntries, type Origin } from '../../domain/entry.ts'
 import { ExpressionError } from '../../domain/expression.ts'
 import type { Json } from '../../domain/json.ts'
 import type { Outcome } from '../../domain/outcome.ts'
 import type { Plan } from '../../domain/plan.ts'
 import { resultOf } from '../../domain/scope.ts'
 import { failCall, loseCalls, postpone, settleCall, settleUndo } from '../../domain/settle.ts'
-import { foldEntries, type SagaState } from '../../domain/state.ts'
+import { foldEntries, type Problem, type SagaState } from '../../domain/state.ts'
 import { type Act, Turn } from '../../domain/turn.ts'
 import type { CloudEvent } from './events.ts'
 import { endingOf } from './reply.ts'
@@ -70,11 +70,14 @@ export class SagaRun {
     return decodeEntries(this.journal)
   }
 
-  begin(input: Json): void {
+  /** `halt`: why it cannot go on from the start. */
+  begin(input: Json, from?: Origin, halt?: Problem): void {
     const at = this.world.agenda.now
     this.state.at = at
-    const from = this.parent && { from: { parent: this.parent.run.id, step: this.parent.step } }
-    this.turn((turn) => turn.add({ e: 'start', t: 0, at, in: input, ...from }))
+    this.turn((turn) => {
+      turn.add({ e: 'start', t: 0, at, in: input, ...(from && { from }) })
+      if (halt) turn.add({ e: 'halt', t: 0, c: halt.code, d: halt.detail })
+    })
   }
 
   /** One turn. */

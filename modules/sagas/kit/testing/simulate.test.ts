@@ -1,5 +1,6 @@
 import timers from 'node:timers'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
+import type { Json } from '../../domain/json.ts'
 import { hang, type Participant, postponed, reset, simulate, unreachable } from './index.ts'
 
 const definition = {
@@ -128,6 +129,34 @@ it('shows an effect under a second key as a second effect', async () => {
   )
   await run.advance('5m')
   expect(run.effects.slice(0, 2)).toEqual(['charge.do', 'charge.do'])
+})
+
+describe('an event', () => {
+  const trigger = { type: 'placed', when: 'event.data.n > 1', input: { n: '${event.data.n}', id: '${event.id}' } }
+  const wait = { id: 'w', waitFor: { type: 'placed', match: { 'data.n': 2 }, timeout: '1h', onTimeout: 'continue' } }
+  const begin = (event: { type: string; data: Json }) =>
+    simulate({ trigger, steps: [wait], output: '${input}' }, { event })
+
+  it('starts the saga, with the input that its trigger makes', async () => {
+    const run = begin({ type: 'placed', data: { n: 2 } })
+    expect(await run.untilEnd()).toBe('completed')
+    expect(run.result).toEqual({ n: 2, id: 'event-1' })
+    // The event that started it is not one that it waits for.
+    expect(run.t).toBe(3_600_000)
+  })
+
+  it('that does not start it is an error of the test', () => {
+    expect(() => begin({ type: 'placed', data: { n: 1 } })).toThrow(/trigger\.when/)
+    expect(() => begin({ type: 'other', data: { n: 2 } })).toThrow(/type other/)
+  })
+
+  it('whose input cannot be told starts a saga that needs attention', async () => {
+    const run = begin({ type: 'placed', data: { n: 'many' } })
+    expect(await run.untilEnd()).toBe('needs_attention')
+    expect(run.problem).toMatchObject({ code: 'EXPRESSION' })
+    expect(run.cancel()).toBeUndefined()
+    expect(run.status).toBe('compensated')
+  })
 })
 
 it('is the same for the same seed', async () => {

@@ -10,6 +10,8 @@ import { World } from './world.ts'
 export interface SimulationOptions {
   /** Of the saga; null when not given. */
   readonly input?: Json
+  /** The event that starts the saga by its trigger, which makes the input of it. */
+  readonly event?: TestEvent
   /** By their names in the definition, and in those of the children. */
   readonly participants?: Readonly<Record<string, Participant>>
   /** Events that are stored so long after the start. */
@@ -29,7 +31,8 @@ export interface SimulationOptions {
 /**
  * Starts a saga on a virtual clock: the definition is checked as when it is published, and run by the engine's own state
  * machine. No timer, network or database is involved, so a saga of 30 days takes milliseconds.
- * @throws AppError UNPROCESSABLE when the definition is not valid; Error when a participant or child is missing
+ * @throws AppError UNPROCESSABLE when the definition is not valid; Error when a participant or child is missing, or the event
+ * does not start the saga
  */
 export function simulate(definition: unknown, options: SimulationOptions = {}): Simulation {
   const { name = 'saga', participants = {}, children = {}, startAt = '2026-01-01T00:00:00Z' } = options
@@ -42,7 +45,8 @@ export function simulate(definition: unknown, options: SimulationOptions = {}): 
   if (Number.isNaN(now)) throw new RangeError(`startAt: ${startAt} is no RFC 3339 instant`)
   const world = new World({ definitions, participants, locked, seed, now })
   for (const { after, event } of events) world.agenda.plan(now + durationMs(after), () => world.publish(event))
-  return new Simulation(world, world.start(name, world.chance.id(), input))
+  const { event } = options
+  return new Simulation(world, event ? world.trigger(name, event) : world.start(name, world.chance.id(), input))
 }
 
 function checkGiven(

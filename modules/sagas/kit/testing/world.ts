@@ -1,10 +1,11 @@
 import type { SagaDefinition } from '../../domain/definition.ts'
 import type { Json } from '../../domain/json.ts'
 import { type Plan, planSaga } from '../../domain/plan.ts'
+import { triggeredBy } from '../../domain/trigger.ts'
 import type { Chance } from '../../domain/turn.ts'
 import { Agenda } from './agenda.ts'
 import { seededChance } from './chance.ts'
-import { type CloudEvent, type Match, matches, type TestEvent } from './events.ts'
+import { type CloudEvent, complete, type Match, matches, type TestEvent } from './events.ts'
 import type { Participant } from './request.ts'
 import { SagaRun } from './saga-run.ts'
 
@@ -44,15 +45,27 @@ export class World {
   }
 
   /** Makes a saga, and takes its first turn. A child that is there already is that child. */
-  start(name: string, id: string, input: Json, parent?: { readonly run: SagaRun; readonly step: string }): SagaRun {
+  start(name: string, id: string, input: Json, parent?: SagaRun['parent']): SagaRun {
     const known = this.runs.get(id)
     if (known) return known
-    const plan = this.#plans.get(name)
-    if (!plan) throw new RangeError(`There is no saga ${name}`)
-    const run = this.newRun(plan, id, parent)
-    this.runs.set(id, run)
-    run.begin(input)
+    const run = this.#make(name, id, parent)
+    run.begin(input, parent && { parent: parent.run.id, step: parent.step })
     if (this.#toUndo.delete(id)) run.undo()
+    return run
+  }
+
+  /** Makes the saga that an event triggers. @throws Error when it triggers none */
+  trigger(name: string, given: TestEvent): SagaRun {
+    const { trigger } = this.#planOf(name)
+    const event = this.#keep(given)
+    if (!trigger || trigger.type !== event.type)
+      throw new Error(`event: the trigger of saga ${name} is not of type ${event.type}`)
+    const triggered = triggeredBy(trigger, event)
+    if (!triggered) throw new Error(`event: trigger.when of saga ${name} is false for it`)
+    const from = { event: nameOf(event), received: this.agenda.now }
+    const run = this.#make(name, this.chance.id(), undefined)
+    if ('input' in triggered) run.begin(triggered.input, from)
+    else run.begin(null, from, triggered.problem)
     return run
   }
 
@@ -64,23 +77,13 @@ export class World {
   }
 
   /** For tests of the kit itself, which plant bugs here. */
-  protected newRun(plan: Plan, id: string, parent: { readonly run: SagaRun; readonly step: string } | undefined) {
+  protected newRun(plan: Plan, id: string, parent: SagaRun['parent']): SagaRun {
     return new SagaRun(this, plan, id, parent)
   }
 
   /** An event is stored: steps that wait for it get it, and so do those that wait for it later. */
-  publish({ type, data, ...more }: TestEvent): void {
-    const n = this.#events.length + 1
-    const given = Object.fromEntries(Object.entries(more).filter((member) => member[1] !== undefined))
-    const event = {
-      specversion: '1.0',
-      id: `event-${n}`,
-      source: '/test',
-      type,
-      ...given,
-      ...(data !== undefined && { data }),
-    } as CloudEvent
-    this.#events.push({ at: this.agenda.now, event })
+  publish(given: TestEvent): void {
+    const event = this.#keep(given)
     for (const wait of this.#waits.filter(({ type, match }) => matches(event, type, match))) {
       this.#waits.splice(this.#waits.indexOf(wait), 1)
       wait.run.deliver(wait.step, event)
@@ -88,7 +91,10 @@ export class World {
   }
 
   awaitEvent(run: SagaRun, step: string, type: string, match: Match): void {
-    const early = this.#events.find(({ at, event }) => at >= run.state.at - earlierMs && matches(event, type, match))
+    const { at: startedAt, origin } = run.state
+    const early = this.#events.find(({ at, event }) => {
+      return at >= startedAt - earlierMs && nameOf(event) !== origin.event && matches(event, type, match)
+    })
     if (early) return run.deliver(step, early.event)
     if (this.#waits.some((wait) => wait.run === run && wait.step === step)) return
     this.#waits.push({ run, step, type, match })
@@ -114,9 +120,29 @@ export class World {
     this.takeLock(next.run, next.step, key)
   }
 
+  #planOf(name: string): Plan {
+    const plan = this.#plans.get(name)
+    if (!plan) throw new RangeError(`There is no saga ${name}`)
+    return plan
+  }
+
+  #make(name: string, id: string, parent: SagaRun['parent']): SagaRun {
+    const run = this.newRun(this.#planOf(name), id, parent)
+    this.runs.set(id, run)
+    return run
+  }
+
+  #keep(given: TestEvent): CloudEvent {
+    const event = complete(given, this.#events.length + 1)
+    this.#events.push({ at: this.agenda.now, event })
+    return event
+  }
+
   /** The saga has ended. */
   leave(run: SagaRun): void {
     this.#queue = this.#queue.filter((one) => one.run !== run)
     for (const [key, holder] of [...this.#holders]) if (holder === run) this.release(key)
   }
 }
+
+const nameOf = ({ source, id }: CloudEvent): string => `${source} ${id}`
