@@ -162,7 +162,9 @@ export const settings = z.object({
     .describe('Partitions of the event log; fixed when it is made. The topic on Kafka has to have as many.'),
   LOG_RETAIN_BYTES: bytes(16 * mib, 2 ** 50)
     .default(2048 * mib)
-    .describe('Stored events that the local log keeps, bytes. Events that are not stored yet are never dropped.'),
+    .describe(
+      'Stored events that the local log keeps, bytes. Events that are not stored yet, or not seen by sagas, are never dropped.',
+    ),
   LOG_RETAIN_HOURS: z.coerce
     .number()
     .min(0.1)
