@@ -92,8 +92,9 @@ export class World {
 
   awaitEvent(run: SagaRun, step: string, type: string, match: Match): void {
     const { at: startedAt, origin } = run.state
+    const since = origin.received ?? startedAt - earlierMs
     const early = this.#events.find(({ at, event }) => {
-      return at >= startedAt - earlierMs && nameOf(event) !== origin.event && matches(event, type, match)
+      return at >= since && nameOf(event) !== origin.event && matches(event, type, match)
     })
     if (early) return run.deliver(step, early.event)
     if (this.#waits.some((wait) => wait.run === run && wait.step === step)) return
