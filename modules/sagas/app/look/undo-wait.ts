@@ -1,4 +1,5 @@
-import { isBlocked, isOwed, overAt } from '../../domain/compensate.ts'
+import { isBlocked, isOwed } from '../../domain/compensate.ts'
+import { overAt } from '../../domain/key.ts'
 import type { StepState } from '../../domain/state.ts'
 import { callWait, childWait } from './call-wait.ts'
 import { dryTurn, instant, type SeenSaga } from './seen-saga.ts'
@@ -22,6 +23,7 @@ export function undoWait(saga: SeenSaga, id: string, step: StepState, around: Su
 /** It is owed and was not begun. Those that only wait for their turn are not worth a word: it comes at once. */
 function beginningOf(saga: SeenSaga, id: string, step: StepState): Waiting | undefined {
   const turn = dryTurn(saga)
+  const planned = saga.plan.steps.get(id)
   if (step.status === 'calling' || !isOwed(turn, id, step)) return undefined
   const at = saga.entries.findLast(({ e }) => e === 'turn')?.t ?? 0
   const own = { step: id, undo: true, since: instant(saga, at) }
@@ -29,7 +31,7 @@ function beginningOf(saga: SeenSaga, id: string, step: StepState): Waiting | und
     const after = saga.plan.steps.get(id)?.undo?.after.join(', ')
     return { for: 'undo', ...own, until: null, detail: `it comes after the undo of ${after}` }
   }
-  const over = overAt(turn, id, step)
+  const over = planned?.call && step.status !== 'done' ? overAt(planned.call, step) : 0
   if (over <= saga.t) return undefined
   return { for: 'instant', ...own, until: instant(saga, over), detail: 'a call that nobody heard of may still arrive' }
 }
