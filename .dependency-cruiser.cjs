@@ -69,7 +69,7 @@ module.exports = {
       name: 'domain-is-pure',
       comment: 'domain/ imports its own folder, contracts, the kernel and Node; no vendor package but zod and CEL.',
       severity: 'error',
-      from: { path: '^modules/([^/]+)/domain/', pathNot: '\\.test\\.ts$' },
+      from: { path: '^modules/([^/]+)/domain/', pathNot: '\\.(test|fixture)\\.ts$' },
       to: { path: ['^modules/$1/(adapters|app)/', 'node_modules/(?!zod|@marcbachmann/cel-js|@splitstream)'] },
     },
     {
