@@ -1,0 +1,59 @@
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { root, run } from './run.ts'
+import { checkSettings } from './settings.ts'
+import { composeConfig } from './tools.ts'
+
+interface Service {
+  readonly image?: string
+  readonly environment?: Readonly<Record<string, string | null>>
+  readonly command?: readonly string[] | null
+  readonly ports?: readonly { readonly host_ip?: string; readonly published?: string }[]
+  readonly deploy?: { readonly resources?: { readonly limits?: { readonly memory?: string } } }
+}
+
+interface Project {
+  readonly services: Readonly<Record<string, Service>>
+}
+
+const split = 'deploy/split/docker-compose.yml'
+
+export async function checkCompose(): Promise<void> {
+  const names = [...readFileSync(join(root, 'deploy/split/example.env'), 'utf8').matchAll(/^([A-Z_]+)=$/gm)]
+  const filled = Object.fromEntries(names.map(([, name]) => [name!, 'x'.repeat(48)]))
+  const empty = Object.fromEntries(Object.keys(filled).map((name) => [name, '']))
+
+  await checkProject('docker-compose.yml', await load('docker-compose.yml', [], { ADMIN_KEY: '' }))
+  await checkProject(split, await load(split, ['cluster'], filled))
+  for (const name of Object.keys(filled)) {
+    const refused = await load(split, [], { ...filled, [name]: '' }).then(
+      () => '',
+      (error: Error) => error.message,
+    )
+    if (!refused.includes(name)) throw new Error(`${split}: it loads without ${name}, which example.env names`)
+  }
+  await load(split, [], empty).then(
+    () => Promise.reject(new Error(`${split}: it loads with nothing set`)),
+    () => undefined,
+  )
+}
+
+async function load(file: string, profiles: readonly string[], env: Record<string, string>): Promise<Project> {
+  return JSON.parse(await run(await composeConfig(), [join(root, file), ...profiles], { env })) as Project
+}
+
+/** What we promise of every service, and that the product takes the settings that it is given. */
+async function checkProject(file: string, { services }: Project): Promise<void> {
+  for (const [name, service] of Object.entries(services)) {
+    const who = `${file}, ${name}`
+    const own = service.image === 'splitstream'
+    if (!own && !/:\d[\w.-]*$|:v\d[\w.-]*$/.test(service.image ?? '')) throw new Error(`${who}: pin its image`)
+    for (const { host_ip, published } of service.ports ?? []) {
+      if (host_ip !== '127.0.0.1') throw new Error(`${who}: port ${published} is open to others; bind it to 127.0.0.1`)
+    }
+    if (service.deploy?.resources?.limits?.memory === undefined) throw new Error(`${who}: give it a limit of memory`)
+    if (!own || service.command) continue
+    const set = Object.entries(service.environment ?? {}).filter(([, value]) => value !== null)
+    await checkSettings(who, Object.fromEntries(set) as Record<string, string>)
+  }
+}

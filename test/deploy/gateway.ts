@@ -1,0 +1,95 @@
+import { spawn } from 'node:child_process'
+import { globSync, readFileSync } from 'node:fs'
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { createServer, type Server } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { setTimeout as delay } from 'node:timers/promises'
+import { freePorts } from '../support/kafka/ports.ts'
+import { root, run } from './run.ts'
+import { haproxy } from './tools.ts'
+
+const modules = ['ingest', 'storage', 'query', 'sagas']
+
+/** HAProxy takes the configuration, and with it sends every route of a module to a process that runs that module. */
+export async function checkGateway(): Promise<void> {
+  const file = join(root, 'deploy/gateway/haproxy.cfg')
+  const { program, env } = await haproxy()
+  const said = await run(program, ['-c', '-f', file], { env: { ...env, DOMAIN: '' } })
+  if (/warning/i.test(said)) throw new Error(`${file}: ${said}`)
+
+  const servers = await Promise.all(modules.map(namesake))
+  const [port, operations] = await freePorts(2)
+  const folder = await mkdtemp(join(tmpdir(), 'splitstream-gateway-'))
+  const config = join(folder, 'haproxy.cfg')
+  await writeFile(config, onLoopback(readFileSync(file, 'utf8'), servers, port!, operations!))
+  const child = spawn(program, ['-db', '-f', config], { env: { ...process.env, ...env, DOMAIN: '' }, stdio: 'ignore' })
+  const url = `http://127.0.0.1:${port}`
+  try {
+    await untilReady(url)
+    for (const { module, method, path } of routes()) {
+      const answer = await fetch(url + path, { method })
+      const by = answer.headers.get('module')
+      await answer.arrayBuffer()
+      if (by !== module)
+        throw new Error(`${method} ${path} is of ${module}, and goes to ${by ?? `nobody (${answer.status})`}`)
+    }
+    for (const path of ['/internal/ports', '/metrics', '/health']) {
+      const { status } = await fetch(url + path)
+      if (status !== 404) throw new Error(`${path} is of one process alone, and the gateway answers ${status}`)
+    }
+    const text = await (await fetch(`http://127.0.0.1:${operations}/metrics`)).text()
+    if (!/^haproxy_backend_active_servers\{proxy="ingest"\} 1$/m.test(text)) {
+      throw new Error('deploy/prometheus/alerts.yml goes by haproxy_backend_active_servers, which there is not')
+    }
+  } finally {
+    child.kill('SIGKILL')
+    for (const server of servers) server.close()
+    await rm(folder, { recursive: true, force: true })
+  }
+}
+
+/** Ready, and says which module it stands for. */
+async function namesake(module: string): Promise<Server> {
+  const server = createServer((_, response) => response.setHeader('module', module).end())
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  return server
+}
+
+/** The same configuration at free ports, with one server for each module. */
+function onLoopback(text: string, servers: readonly Server[], port: number, operations: number): string {
+  let config = text
+    .replace('bind :8080', `bind 127.0.0.1:${port}`)
+    .replace('bind :8405', `bind 127.0.0.1:${operations}`)
+  for (const [i, module] of modules.entries()) {
+    const address = `127.0.0.1:${(servers[i]!.address() as AddressInfo).port}`
+    config = config.replace(`server-template ${module}- 8 "${module}\${DOMAIN}:8080"`, `server ${module} ${address}`)
+  }
+  return config
+}
+
+async function untilReady(url: string): Promise<void> {
+  for (const end = performance.now() + 10_000; performance.now() < end; await delay(50)) {
+    const ready = await fetch(`${url}/health/ready`).catch(() => undefined)
+    if (ready?.status === 200) return
+  }
+  throw new Error('the gateway is not ready after 10 s')
+}
+
+/** Of each module, as its adapters write them: method and path stand in one object, or the method is POST. */
+function routes(): { module: string; method: string; path: string }[] {
+  const found = modules.flatMap((module) =>
+    globSync(`modules/${module}/adapters/**/*-route*.ts`, { cwd: root }).flatMap((file) => {
+      const text = readFileSync(join(root, file), 'utf8')
+      return [...text.matchAll(/(?:method: '(\w+)',\s+)?path: '(\/v\d\/[^']*)'/g)].map(([, method = 'POST', path]) => ({
+        module,
+        method,
+        path: path!.replaceAll(/:\w+/g, 'x'),
+      }))
+    }),
+  )
+  const without = modules.filter((module) => !found.some((route) => route.module === module))
+  if (without.length > 0) throw new Error(`no route was found in the adapters of ${without.join(', ')}`)
+  return found
+}

@@ -1,0 +1,76 @@
+import { join } from 'node:path'
+import { answers, run } from './run.ts'
+import { checkSettings } from './settings.ts'
+import { pythonTools } from './tools.ts'
+
+/** Of Kubernetes: the oldest that is promised and the newest that the validator knows. */
+const versions = ['1.30', '1.37']
+
+/** What stands in the Secret that the user makes. */
+const secrets: Readonly<Record<string, string>> = {
+  ADMIN_KEY: 'x'.repeat(48),
+  INTERNAL_SECRET: 'x'.repeat(48),
+  POSTGRES_URL: 'postgres://splitstream:x@postgres:5432/splitstream',
+  CLICKHOUSE_URL: 'http://splitstream:x@clickhouse:8123/splitstream',
+  REDIS_URLS: 'redis://redis-0:6379,redis://redis-1:6379,redis://redis-2:6379',
+}
+
+interface Container {
+  readonly name: string
+  readonly image: string
+  readonly env?: readonly {
+    name: string
+    value?: string
+    valueFrom?: { secretKeyRef: { name: string; key: string } }
+  }[]
+  readonly envFrom?: readonly { configMapRef: { name: string } }[]
+}
+
+interface Resource {
+  readonly kind: string
+  readonly metadata: { readonly name: string }
+  readonly data?: Readonly<Record<string, string>>
+  readonly spec?: { readonly template?: { readonly spec: { readonly containers: readonly Container[] } } }
+}
+
+export async function checkKubernetes(): Promise<void> {
+  const bin = await pythonTools()
+  for (const topology of ['single', 'split']) {
+    const folder = `deploy/kubernetes/${topology}`
+    const text = await kustomize(folder)
+    for (const version of versions) {
+      await run(join(bin, 'kubernetes-validate'), ['--strict', '--quiet', '-k', version, '-'], { input: text })
+    }
+    const toJson = 'import json, sys, yaml; print(json.dumps(list(yaml.safe_load_all(sys.stdin))))'
+    const resources = JSON.parse(await run(join(bin, 'python'), ['-c', toJson], { input: text })) as Resource[]
+    const containers = resources.flatMap(({ kind, metadata, spec }) =>
+      (spec?.template?.spec.containers ?? []).map((container) => ({
+        who: `${folder}, ${kind} ${metadata.name}`,
+        container,
+      })),
+    )
+    const own = containers.filter(({ container }) => container.image.includes('/splitstream:'))
+    if (own.length === 0) throw new Error(`${folder}: no container of Splitstream`)
+    for (const { who, container } of own) await checkSettings(who, environmentOf(who, container, resources))
+  }
+}
+
+async function kustomize(folder: string): Promise<string> {
+  if (await answers('kubectl', 'kustomize', '--help')) return await run('kubectl', ['kustomize', folder])
+  return await run('go', ['run', 'sigs.k8s.io/kustomize/kustomize/v5@v5.8.3', 'build', folder])
+}
+
+function environmentOf(who: string, { env = [], envFrom = [] }: Container, all: readonly Resource[]) {
+  const environment: Record<string, string> = {}
+  for (const { configMapRef } of envFrom) {
+    const map = all.find(({ kind, metadata }) => kind === 'ConfigMap' && metadata.name === configMapRef.name)
+    if (!map) throw new Error(`${who}: there is no ConfigMap ${configMapRef.name}`)
+    Object.assign(environment, map.data)
+  }
+  for (const { name, value, valueFrom } of env) {
+    const key = valueFrom?.secretKeyRef.key
+    if (key !== undefined && !(key in secrets)) throw new Error(`${who}: the Secret has no ${key}`)
+    environment[name] = key === undefined ? (value ?? '') : secrets[key]!
+  }
+  return environment
+}
