@@ -10,30 +10,38 @@ export interface LockKey {
 /** What a saga is told when a lock that it waits for is free. */
 export const lockMessage = (step: string): string => JSON.stringify({ kind: 'lock', step })
 
+/** The saga that asks, as its owner has it. */
+export interface LockHolder {
+  readonly id: string
+  readonly fence: string
+}
+
 /**
- * Takes the lock for a step, or stands in line. A saga that asks again gets what it has.
+ * Takes the lock for a step, or stands in line. A saga that asks again gets what it has; for one that has ended or has another
+ * owner by now nothing happens: it would never let go.
  * @returns the fencing number, greater than that of any holder before; undefined while another saga holds it
  */
 export async function acquireLock(
   postgres: Postgres,
   { tenant, key }: LockKey,
-  sagaId: string,
+  { id, fence }: LockHolder,
   step: string,
 ): Promise<string | undefined> {
-  const values = [tenant, key, sagaId, step]
+  const values = [tenant, key, id, step, fence]
   const first = await postgres.query<{ fence: string }>(take, values)
   if (first[0]) return first[0].fence
-  await postgres.query(
-    `INSERT INTO lock_waiters (tenant, key, saga_id, step) VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING`,
-    values,
-  )
+  await postgres.query(standInLine, values)
   // The holder may have let go between the two: it tells those who stand in line, and we did not yet.
   const second = await postgres.query<{ fence: string }>(take, values)
   return second[0]?.fence
 }
 
-const take = `INSERT INTO locks (tenant, key, saga_id, step) VALUES ($1, $2, $3, $4)
+/** The row lock keeps the saga from ending in between: its end would let go of what it does not have yet. */
+const asOwned = `SELECT $1::text, $2::text, id, $4::text FROM sagas
+  WHERE tenant = $1 AND id = $3 AND fence = $5 AND owner IS NOT NULL FOR SHARE`
+const take = `INSERT INTO locks (tenant, key, saga_id, step) ${asOwned}
   ON CONFLICT (tenant, key) DO UPDATE SET step = locks.step WHERE locks.saga_id = excluded.saga_id RETURNING fence`
+const standInLine = `INSERT INTO lock_waiters (tenant, key, saga_id, step) ${asOwned} ON CONFLICT DO NOTHING`
 
 /**
  * Lets go of all that ended sagas hold and wait for.
@@ -46,10 +54,13 @@ export async function releaseHoldings(tx: PostgresTx, ids: readonly string[]): P
   return free.length === 0 ? [] : await nextInLine(tx, free)
 }
 
+/** A saga that is being undone, or that needs attention, stays in line until its end, and wants the lock no more. */
+const waiters = `lock_waiters w JOIN sagas s ON s.tenant = w.tenant AND s.id = w.saga_id AND s.status = 'running'`
+
 async function nextInLine(tx: PostgresTx, free: readonly LockKey[]): Promise<Letter[]> {
   const rows = await tx.query<{ tenant: string; saga_id: string; step: string }>(
     `SELECT DISTINCT ON (w.tenant, w.key) w.tenant, w.saga_id, w.step
-     FROM lock_waiters w JOIN unnest($1::text[], $2::text[]) AS f (tenant, key) USING (tenant, key)
+     FROM ${waiters} JOIN unnest($1::text[], $2::text[]) AS f (tenant, key) ON f.tenant = w.tenant AND f.key = w.key
      ORDER BY w.tenant, w.key, w.id`,
     [free.map(({ tenant }) => tenant), free.map(({ key }) => key)],
   )
@@ -63,7 +74,7 @@ async function nextInLine(tx: PostgresTx, free: readonly LockKey[]): Promise<Let
 export async function callWaiters(postgres: Postgres): Promise<string[]> {
   return await postgres.tx(async (tx) => {
     const free = await tx.query<LockKey>(
-      `SELECT DISTINCT tenant, key FROM lock_waiters w
+      `SELECT DISTINCT w.tenant, w.key FROM ${waiters}
        WHERE NOT EXISTS (SELECT FROM locks l WHERE l.tenant = w.tenant AND l.key = w.key) LIMIT 1000`,
     )
     const letters = free.length === 0 ? [] : await nextInLine(tx, free)

@@ -11,11 +11,22 @@ export interface Wait {
   readonly not: string | undefined
 }
 
-/** Has the step found by the next event with its key. Registering twice is registering once. */
-export async function registerWait(postgres: Postgres, { tenant, key, sagaId, step, not }: Wait): Promise<void> {
+/**
+ * Has the step found by the next event with its key. Registering twice is registering once; for a saga that has ended or has
+ * another owner by now nothing happens, as nobody would take it off the list.
+ * @param fence of the saga, as its owner has it
+ */
+export async function registerWait(
+  postgres: Postgres,
+  { tenant, key, sagaId, step, not }: Wait,
+  fence: string,
+): Promise<void> {
   await postgres.query(
-    'INSERT INTO waits (tenant, key, saga_id, step, not_event) VALUES ($1, $2, $3, $4, $5) ON CONFLICT DO NOTHING',
-    [tenant, Buffer.from(key), sagaId, step, not ?? null],
+    `INSERT INTO waits (tenant, key, saga_id, step, not_event)
+     SELECT $1::text, $2::bytea, id, $4::text, $5::text FROM sagas
+     WHERE tenant = $1 AND id = $3 AND fence = $6 AND owner IS NOT NULL FOR SHARE
+     ON CONFLICT DO NOTHING`,
+    [tenant, Buffer.from(key), sagaId, step, not ?? null, fence],
   )
 }
 

@@ -61,10 +61,15 @@ describe('an event that comes while a step begins to wait', () => {
     for (const at of [0, 1, 2]) {
       await world.clear()
       const wait = { tenant, key, sagaId: '00000000-0000-7000-8000-000000000000', step: 's', not: undefined }
+      await postgres.query(
+        `INSERT INTO sagas (id, version, tenant, name, fence, owner, status, journal)
+         VALUES ($1, 1, $2, 'order', 1, 1, 'running', '')`,
+        [wait.sagaId, tenant],
+      )
       let seen: unknown
       let steps = 0
       const stepBegins = async (): Promise<void> => {
-        await registerWait(postgres, wait)
+        await registerWait(postgres, wait, '1')
         seen = await earlyEvent(postgres, { tenant, key, since: 0, not: undefined })
       }
       const persist = async <T>(work: () => Promise<T>): Promise<T> => {

@@ -41,7 +41,7 @@ export class Holdings {
     void this.persist(saga, async () => {
       const name = `${saga.tenant}/${key}`
       if ((await this.#deps.hint.acquire(name, saga.id, hintMs)) === 'held') await this.#deps.clock.sleep(hintMs / 10)
-      const fence = await acquireLock(this.#deps.postgres, { tenant: saga.tenant, key }, saga.id, step)
+      const fence = await acquireLock(this.#deps.postgres, { tenant: saga.tenant, key }, saga, step)
       // The hint stays with a holder until it expires: meanwhile others spare Postgres the question.
       if (fence === undefined) await this.#deps.hint.release(name, saga.id)
       saga.push((turn) => {
@@ -54,9 +54,9 @@ export class Holdings {
   awaitEvent(saga: Instance, { step, type, match }: Extract<Act, { kind: 'await' }>): void {
     void this.persist(saga, async () => {
       const key = waitKey(type, match)
-      const { tenant, id, state } = saga
+      const { tenant, id, fence, state } = saga
       const not = state.origin.event
-      await registerWait(this.#deps.postgres, { tenant, key, sagaId: id, step, not })
+      await registerWait(this.#deps.postgres, { tenant, key, sagaId: id, step, not }, fence)
       // One that came just before is in one of the two places: whoever looks second sees what the other wrote first.
       const since = state.origin.received ?? state.at - earlierMs
       const event = await earlyEvent(this.#deps.postgres, { tenant, key, since, not })
