@@ -54,7 +54,6 @@ function releaseOf({ state, pending, written, engine }: Saga, { acts, wakeAt, t 
   for (const { status, undo } of state.steps.values()) {
     if (status === 'calling' || undo?.status === 'calling') return undefined
   }
-  if (state.status !== 'running' && state.status !== 'compensating') return { dueAt: null }
   if (engine.stopping) return { dueAt: state.at + t }
   if (wakeAt === undefined) return { dueAt: null }
   return wakeAt - t > parkMs || written > longJournal ? { dueAt: state.at + wakeAt } : undefined

@@ -13,7 +13,9 @@ import type { Turn } from './turn.ts'
 export function advance(turn: Turn): void {
   const { state } = turn
   goOn(turn)
-  if (state.status === 'completed' || state.status === 'compensated') turn.wakeAt = undefined
+  const undoing = state.status !== 'compensated' && state.turned !== undefined
+  // What was found on the way does not count any more.
+  if (state.status !== 'running' && !undoing) turn.wakeAt = undefined
 }
 
 function goOn(turn: Turn): void {

@@ -12,11 +12,11 @@ const definition = {
   participants: { p: { url: 'http://p.test' } },
   steps: [call('a'), { id: 'w', wait: { for: '1s' } }, final('b')],
 }
-const plan = planSaga('saga', 1, definition as Parameters<typeof planSaga>[2])
+const planOf = (of: object) => planSaga('saga', 1, of as Parameters<typeof planSaga>[2])
 const chance = { fraction: () => 0, id: () => 'child' }
 const done = { kind: 'answered', status: 200, headers: {} } as const
 
-function saga() {
+function saga(plan = planOf(definition)) {
   const journal: Entry[] = [{ e: 'start', t: 0, at: 1_000, in: null }]
   const state = foldEntries(journal)
   const turn = (t: number, work: (turn: Turn) => void = () => undefined): Turn => {
@@ -63,6 +63,16 @@ it('what comes for a call that is not on its way is not taken in', () => {
   })
   expect(late.entries).toEqual([])
   expect(state).toEqual(before)
+})
+
+it('a saga that cannot go on by itself wakes up for nothing', () => {
+  const participants = { p: { url: 'http://p.test', keyWindow: '11s' } }
+  const parallel = [[{ id: 'w', wait: { for: '1h' } }], [call('a')]]
+  const { state, turn } = saga(planOf({ participants, steps: [{ id: 'all', parallel }], deadline: '1d' }))
+  expect(turn(0).wakeAt).toBe(3_600_000)
+  turn(10_000, (one) => settleCall(one, 'a', false, { kind: 'unknown', why: 'timeout' }))
+  expect(turn(20_000).wakeAt).toBeUndefined()
+  expect(state.halted).toMatchObject({ code: 'RECONCILE' })
 })
 
 it('a turn without anything new writes nothing', () => {
