@@ -10,7 +10,7 @@ const api = readFileSync(`${root}docs/api.md`, 'utf8')
 /** Every path that a route of the product has, written as in the documents: /v1/keys/{id}. */
 function publicPaths(): string[] {
   const files = [
-    ...globSync('modules/*/adapters/http-routes.ts', { cwd: root }),
+    ...globSync('modules/*/adapters/*{-route,-routes}.ts', { cwd: root }),
     'src/edge/keys/key-routes.ts',
     'src/edge/ops-routes.ts',
     'src/log-routes.ts',

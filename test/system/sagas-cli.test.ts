@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process'
-import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -136,6 +136,35 @@ describe('splitstream sagas', () => {
     })
   })
 })
+
+it('the quick start of the guide works as it is written', async () => {
+  const guide = await readFile(join(root, 'docs/sagas.md'), 'utf8')
+  const [, block = ''] = /## Quick start[\s\S]*?```sh\n([\s\S]*?)```/.exec(guide) ?? []
+  const answers: { id?: string }[] = []
+  for (const command of block.split('\n\n')) {
+    const here = command.replaceAll('localhost:8080', new URL(world.server.url).host)
+    answers.push(await shell(here.replace('019…', String(answers[1]?.id)).replace('curl ', 'curl -s ')))
+    if (answers.length === 2) await world.until(answers[1]!.id!, ({ waitingFor }) => waitingFor.length > 0)
+  }
+  expect(answers).toMatchObject([
+    { warnings: [] },
+    { status: 'running' },
+    { waitingFor: [{ for: 'event', step: 'payment' }] },
+    { accepted: 1 },
+    { id: answers[1]!.id, status: 'completed', output: { amount: 12.5 } },
+  ])
+})
+
+/** What a command of the documents prints, JSON. */
+function shell(script: string): Promise<{ id?: string }> {
+  const env = { ...process.env, KEY: world.server.adminKey }
+  return new Promise((resolve, reject) => {
+    execFile('bash', ['-c', script], { env, timeout: 30_000 }, (error, out) => {
+      if (error) reject(error)
+      else resolve(JSON.parse(out) as { id?: string })
+    })
+  })
+}
 
 it('the demo runs, and its ledger agrees with the sagas', async () => {
   const data = await mkdtemp(join(tmpdir(), 'splitstream-demo-'))
