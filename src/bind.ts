@@ -22,7 +22,9 @@ import type { RemotePorts } from './remote.ts'
 import { createBreakers } from './resilience/breakers.ts'
 import { linkSetting, type Topology } from './topology.ts'
 import { createPortServer, type PortServer, type ServedPort, servePort } from './transports/http/server.ts'
-import { bindInProcess } from './transports/inproc/bind.ts'
+import { bindObserved } from './transports/inproc/bind.ts'
+import { observeAppends } from './transports/observed-appends.ts'
+import type { PortCalls } from './transports/port-calls.ts'
 import { version } from './version.ts'
 
 /** What module factories are given, by token. Each module has a child container: it sees the platform and its ports. */
@@ -53,6 +55,7 @@ export async function bindModules(
     config: Config
     platform: Platform
     remote: RemotePorts
+    calls: PortCalls
     clock: Clock
     logger: Logger
     metrics: Metrics
@@ -71,7 +74,7 @@ export async function bindModules(
   const bindPort = <P extends object>(port: CallPort<P>, target: () => P): P => {
     const name = port.name as CallPortName
     const link = topology.links.get(name)
-    if (!link || link.kind === 'local') return bindInProcess(port, target, base.clock)
+    if (!link || link.kind === 'local') return bindObserved(port, target, base.clock, base.calls)
     return base.remote.bind(port, { link, methods: topology.calls.get(name), setting: linkSetting[name] })
   }
   const append = bindPort(ingestAppendPort, () => provided.append!)
@@ -100,7 +103,10 @@ const make: Record<ModuleName, (c: DependencyContainer) => Promise<Module>> = {
     const config = c.resolve(tokens.config)
     return (await load.ingest())({
       ...common(c),
-      log: present(c.resolve(tokens.platform).log),
+      log: observeAppends(present(c.resolve(tokens.platform).log), {
+        ...common(c),
+        system: config.LINK_EVENTS.kind === 'kafka' ? 'kafka' : 'splitstream',
+      }),
       storage: c.resolve(tokens['storage.read']),
       limits: {
         maxEvents: config.MAX_BATCH_EVENTS,
@@ -182,7 +188,7 @@ function present<T>(part: T | undefined): T {
 /** Undefined when there is nothing that other processes may call. */
 export function createPorts(
   { served }: Bound,
-  o: { config: Config; clock: Clock; logger: Logger; inFlight: InFlight },
+  o: { config: Config; clock: Clock; logger: Logger; metrics: Metrics; inFlight: InFlight },
 ): PortServer | undefined {
   if (served.length === 0) return undefined
   const { config, ...rest } = o

@@ -9,15 +9,17 @@ import {
   type Health,
   type Lifecycle,
   type Logger,
+  type Metrics,
   type Postgres,
   systemCall,
+  type Tracer,
 } from '@splitstream/kernel'
 import type { Config } from './config.ts'
 import { KeyStore, sharedSecret } from './edge/keys/key-store.ts'
 import { connectClickHouse } from './engines/clickhouse/client.ts'
 import { type EmbeddedClickHouse, startEmbeddedClickHouse } from './engines/clickhouse/embedded.ts'
 import { migrateClickHouse } from './engines/clickhouse/migrate.ts'
-import { connectPostgres } from './engines/postgres/driver.ts'
+import { connectPostgres, type Pool } from './engines/postgres/driver.ts'
 import { startEmbeddedPostgres } from './engines/postgres/embedded.ts'
 import { migratePostgres, moduleUrl } from './engines/postgres/migrate.ts'
 import { connectRedis, type RedisNodes } from './engines/redis/driver.ts'
@@ -44,6 +46,11 @@ export interface Platform {
   health(): Record<string, Health>
 }
 
+interface Observed {
+  readonly metrics: Metrics
+  readonly tracer: Tracer
+}
+
 const migrations = fileURLToPath(new URL('../migrations/', import.meta.url))
 const database = 'splitstream'
 /** A process that is cut off in the middle of a transaction of sagas must not keep rows from others for longer than its lease. */
@@ -59,6 +66,7 @@ export async function startPlatform(
   clock: Clock,
   logger: Logger,
   lifecycle: Lifecycle,
+  observed: Observed,
 ): Promise<Platform> {
   await mkdir(config.DATA_DIR, { recursive: true, mode: 0o700 })
   await chmod(config.DATA_DIR, 0o700)
@@ -68,8 +76,10 @@ export async function startPlatform(
   const log = topology.log.size > 0 ? await openLog(config, need, clock, logger, lifecycle) : undefined
   const [postgres, clickhouse] = await startBoth(
     lifecycle,
-    openPostgres(config, logger, lifecycle),
-    topology.engines.has('clickhouse') ? openClickHouse(config, clock, logger, lifecycle) : Promise.resolve(undefined),
+    openPostgres(config, logger, lifecycle, observed.metrics),
+    topology.engines.has('clickhouse')
+      ? openClickHouse(config, clock, logger, lifecycle, observed)
+      : Promise.resolve(undefined),
   )
   const turns = log && (await takeTurn(log, postgres.connect('ingest'), { config, need, clock, logger, lifecycle }))
   const keys = new KeyStore(postgres.connect('edge'), clock, logger)
@@ -144,7 +154,7 @@ async function startBoth<A, B>(lifecycle: Lifecycle, first: Promise<A>, second: 
   throw a.status === 'rejected' ? a.reason : (b as PromiseRejectedResult).reason
 }
 
-async function openPostgres(config: Config, logger: Logger, lifecycle: Lifecycle) {
+async function openPostgres(config: Config, logger: Logger, lifecycle: Lifecycle, metrics: Metrics) {
   let url = config.POSTGRES_URL
   if (url === undefined) {
     const server = await startEmbeddedPostgres({ dataDir: join(config.DATA_DIR, 'postgres'), logger })
@@ -153,7 +163,8 @@ async function openPostgres(config: Config, logger: Logger, lifecycle: Lifecycle
   }
   await migratePostgres({ url }, join(migrations, 'postgres'))
   const admin = url
-  const pools = new Map<string, Postgres & { close(): Promise<void> }>()
+  const pools = new Map<string, Pool>()
+  watchPools(pools, metrics)
   await lifecycle.start({
     name: 'Postgres pools',
     start: async () => undefined,
@@ -169,6 +180,8 @@ async function openPostgres(config: Config, logger: Logger, lifecycle: Lifecycle
         url: moduleUrl(admin, schema),
         max: 6,
         applicationName: `splitstream ${schema}`,
+        poolName: schema,
+        metrics,
         ...(idle !== undefined && { idleInTransactionMs: idle }),
       })
       pools.set(schema, pool)
@@ -178,7 +191,25 @@ async function openPostgres(config: Config, logger: Logger, lifecycle: Lifecycle
   return { connect }
 }
 
-async function openClickHouse(config: Config, clock: Clock, logger: Logger, lifecycle: Lifecycle) {
+function watchPools(pools: ReadonlyMap<string, Pool>, metrics: Metrics): void {
+  const each = (read: (pool: Pool) => readonly [string, number][]) => () =>
+    [...pools].flatMap(([name, pool]) =>
+      read(pool).map(([state, n]) => {
+        const labels = { 'db.client.connection.pool.name': name, 'db.client.connection.state': state }
+        return [labels, n] as const
+      }),
+    )
+  const open = each(({ connections: { used, idle } }) => [
+    ['used', used],
+    ['idle', idle],
+  ])
+  metrics.gauge('db.client.connection.count', 'Connections to Postgres', open, '{connection}')
+  const waiting = each(({ connections }) => [['', connections.waiting]])
+  const help = 'Callers that wait for a connection to Postgres'
+  metrics.gauge('db.client.connection.pending_requests', help, waiting, '{request}')
+}
+
+async function openClickHouse(config: Config, clock: Clock, logger: Logger, lifecycle: Lifecycle, observed: Observed) {
   const embedded =
     config.CLICKHOUSE_URL === undefined
       ? await startEmbeddedClickHouse({
@@ -196,7 +227,7 @@ async function openClickHouse(config: Config, clock: Clock, logger: Logger, life
     call,
   )
   await bare.close()
-  const driver = connectClickHouse(access, clock)
+  const driver = connectClickHouse(access, clock, observed)
   await lifecycle.start({ name: 'ClickHouse connections', start: async () => undefined, stop: () => driver.close() })
   await migrateClickHouse(driver, join(migrations, 'clickhouse'))
   return driver

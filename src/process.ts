@@ -14,6 +14,7 @@ import { createLogger } from './telemetry/logger.ts'
 import { otlpOptions } from './telemetry/settings.ts'
 import { createTelemetry } from './telemetry/telemetry.ts'
 import { planTopology, topologyRoute } from './topology.ts'
+import { PortCalls } from './transports/port-calls.ts'
 import { version } from './version.ts'
 
 export interface Running {
@@ -32,12 +33,13 @@ export async function startProcess(config: Config): Promise<Running> {
   const telemetry = await createTelemetry(otlpOptions(config, version), clock, logger)
   const { metrics, tracer } = telemetry
   await lifecycle.start(telemetry)
-  const platform = await startPlatform(config, topology, clock, logger, lifecycle)
+  const platform = await startPlatform(config, topology, clock, logger, lifecycle, telemetry)
 
   let started = false
   try {
-    const remote = new RemotePorts({ config, clock, logger })
-    const bound = await bindModules(topology, { config, platform, remote, clock, logger, metrics, tracer })
+    const calls = new PortCalls({ clock, metrics, tracer })
+    const remote = new RemotePorts({ config, clock, logger, calls })
+    const bound = await bindModules(topology, { config, platform, remote, calls, clock, logger, metrics, tracer })
     await lifecycle.start(remote)
     for (const { name, module } of bound.modules) {
       await lifecycle.start({ name, start: () => module.start(), stop: () => module.stop() })
@@ -50,7 +52,7 @@ export async function startProcess(config: Config): Promise<Running> {
     const inFlight = new InFlight(config.MAX_IN_FLIGHT_BYTES)
     metrics.gauge('splitstream.http.in_flight', 'Request bytes in memory', () => inFlight.bytes, 'By')
     if (platform.log) watchLog(platform.log, metrics)
-    const ports = createPorts(bound, { config, clock, logger, inFlight })
+    const ports = createPorts(bound, { config, clock, logger, metrics, inFlight })
     const edge = createEdge({
       host: config.HOST,
       port: config.PORT,

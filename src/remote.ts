@@ -8,6 +8,7 @@ import type { PortLink } from './links.ts'
 import { callOverHttp } from './transports/http/client.ts'
 import { CompatibleDiscovery } from './transports/http/compatible.ts'
 import { ConnectionPool } from './transports/http/pool.ts'
+import type { PortCalls } from './transports/port-calls.ts'
 
 export interface RemoteOptions {
   readonly config: Config
@@ -33,16 +34,16 @@ export interface RemotePort {
 /** Ports of other processes: where their instances are, and one pool of connections for all. */
 export class RemotePorts implements Part {
   readonly name = 'links to other processes'
-  readonly #o: RemoteOptions
+  readonly #o: RemoteOptions & { readonly calls: PortCalls }
   readonly #pool = new ConnectionPool()
   readonly #links = new Map<string, Link>()
 
-  constructor(o: RemoteOptions) {
+  constructor(o: RemoteOptions & { readonly calls: PortCalls }) {
     this.#o = o
   }
 
   bind<P extends object>(port: CallPort<P>, { link, methods, setting }: RemotePort): P {
-    const { config, clock, logger } = this.#o
+    const { config, clock, logger, calls } = this.#o
     const secret = config.INTERNAL_SECRET ?? ''
     const needed = { port: port as CallPort<object>, methods, setting }
     let compatible!: CompatibleDiscovery
@@ -51,7 +52,7 @@ export class RemotePorts implements Part {
       return compatible
     })
     this.#links.set(port.name, { instances, compatible })
-    return callOverHttp(port, { instances, pool: this.#pool, secret, clock })
+    return callOverHttp(port, { instances, pool: this.#pool, secret, clock, calls })
   }
 
   async start(): Promise<void> {

@@ -9,12 +9,14 @@ import {
   type Metrics,
   type Module,
   type Postgres,
+  type Tracer,
 } from '@splitstream/kernel'
 import { DeadLetters } from './adapters/dead-letters.ts'
 import { EventsTable } from './adapters/events-table.ts'
 import { deadLetterRoutes, lossRoute } from './adapters/http-routes.ts'
 import { acknowledgeLosses } from './adapters/progress.ts'
 import { createReader, type ReadLimits } from './adapters/read/reader.ts'
+import { watchTables } from './adapters/table-metrics.ts'
 import { Confirmed } from './app/confirmed.ts'
 import { StorageWriter, type WriterDeps } from './app/storage-writer.ts'
 import type { StorageRead } from './contract/index.ts'
@@ -27,6 +29,7 @@ export interface StorageDeps {
   readonly clock: Clock
   readonly logger: Logger
   readonly metrics: Metrics
+  readonly tracer: Tracer
   readonly limits: WriterDeps['limits'] & { readonly read: ReadLimits }
 }
 
@@ -35,6 +38,7 @@ export function createStorageModule(deps: StorageDeps): Module<{ read: StorageRe
   const { clock, clickhouse, postgres } = deps
   const confirmed = new Confirmed(clock, (partition) => deps.log.end(partition))
   const table = new EventsTable(clickhouse)
+  watchTables(deps)
   const writer = new StorageWriter({ ...deps, table, confirmed })
   const reader = createReader({ clickhouse, clock, confirmed: () => confirmed.position(), limits: deps.limits.read })
 

@@ -13,7 +13,7 @@ export type SpanAttributes = Readonly<Record<string, string | number | boolean>>
 export interface Span {
   /** For what happens within this span, here or elsewhere. */
   readonly traceparent: string
-  set(name: string, value: string | number | boolean): void
+  set(name: string, value: string | number | boolean): this
   /** Once. With an error the span has failed; its code is written down, never its text. */
   end(error?: unknown): void
 }

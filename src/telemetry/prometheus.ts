@@ -37,8 +37,10 @@ function nameOf({ name, unit, kind }: Measured): string {
 
 const flat = (name: string): string => name.replaceAll(/[^A-Za-z0-9_]/g, '_')
 
+/** A label without a value is no label. */
 const labelsOf = (labels: Labels): string =>
   Object.entries(labels)
+    .filter(([, value]) => value !== '')
     .map(([name, value]) => `${flat(name)}="${quoted(String(value))}"`)
     .join(',')
 

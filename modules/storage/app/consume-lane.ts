@@ -7,12 +7,15 @@ import {
   messageOf,
   type Postgres,
   partitionsPerLog,
+  type Span,
   systemCall,
+  within,
 } from '@splitstream/kernel'
 import type { EventsTable } from '../adapters/events-table.ts'
 import { claimProgress, type DeadLetter, type Progress, type Range, readProgress } from '../adapters/progress.ts'
 import { cutBlock } from '../domain/block.ts'
 import type { SeenIndex } from '../domain/seen-index.ts'
+import type { BlockWatch, Outcome } from './block-watch.ts'
 import type { Confirmed } from './confirmed.ts'
 import { dropDuplicates } from './drop-duplicates.ts'
 import { type GatherLimits, gatherRecords } from './gather-records.ts'
@@ -29,12 +32,13 @@ export interface LaneDeps {
   readonly confirmed: Confirmed
   readonly clock: Clock
   readonly logger: Logger
+  readonly watch: BlockWatch
   readonly limits: GatherLimits & { readonly insertBudgetMs: number }
   onDeadLetter(letter: DeadLetter): void
   /** The partition's rows are all there, or their loss is on record. */
   onChecked(partition: number): void
-  /** Told of every block (rows stored, duplicates dropped) and, with an error, of every stall. */
-  onProgress(partition: number, block: { stored: number; dropped: number } | { error: unknown }): void
+  /** Told of every block, and with an error of every stall. */
+  onProgress(partition: number, error?: unknown): void
 }
 
 /**
@@ -68,8 +72,11 @@ export async function consumeLane(lane: Lane, deps: LaneDeps): Promise<void> {
       const records = await gatherRecords(lane, next, deps)
       if (records.length === 0) continue
       const range = rangeOf(records, next)
-      await progress.begin(range)
-      await store(lane, progress, range, records, deps)
+      await deps.watch.block(lane.partition, records, false, async (span) => {
+        await progress.begin(range)
+        return await store(lane, progress, range, records, deps, span)
+      })
+      deps.onProgress(lane.partition)
       next = range.last + 1
       coverage.advance(lane.partition, next)
       deps.confirmed.advance(lane.partition, next)
@@ -81,7 +88,7 @@ export async function consumeLane(lane: Lane, deps: LaneDeps): Promise<void> {
       partition: lane.partition,
       error: messageOf(error),
     })
-    deps.onProgress(lane.partition, { error })
+    deps.onProgress(lane.partition, error)
     throw error
   }
 }
@@ -92,13 +99,14 @@ async function store(
   range: Range,
   records: LogRecord[],
   deps: LaneDeps,
-): Promise<void> {
-  const call = systemCall(deps.clock, deps.limits.insertBudgetMs, lane.signal)
+  span: Span | undefined,
+): Promise<Outcome> {
+  const call = within(systemCall(deps.clock, deps.limits.insertBudgetMs, lane.signal), span)
   const block = cutBlock(lane.partition, range.first, range.last, records)
   const rows = await dropDuplicates(block, deps.index, deps.table, call)
   const target = { partition: lane.partition, table: deps.table, progress, deadLetter: deps.onDeadLetter }
   await storeRange(target, range, rows, block.damaged.map(damagedLetter), call)
-  deps.onProgress(lane.partition, { stored: rows.length, dropped: block.rows.length - rows.length })
+  return { stored: rows.length, dropped: block.rows.length - rows.length }
 }
 
 async function storedOfOtherLogs(partition: number, postgres: Postgres) {

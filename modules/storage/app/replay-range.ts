@@ -1,6 +1,7 @@
-import { AppError, type Lane, type LogRecord, systemCall } from '@splitstream/kernel'
+import { AppError, type Lane, type LogRecord, type Span, systemCall, within } from '@splitstream/kernel'
 import type { Progress, Range } from '../adapters/progress.ts'
 import { cutBlock, isUntimed, keyHigh, keyLow, timeOf } from '../domain/block.ts'
+import type { Outcome } from './block-watch.ts'
 import type { LaneDeps } from './consume-lane.ts'
 import { dropDuplicates } from './drop-duplicates.ts'
 import { damagedLetter, storeRange } from './store-range.ts'
@@ -16,7 +17,10 @@ export async function replayRange(lane: Lane, progress: Progress, range: Range, 
   if (range.first < start) await confirmTrimmed(lane, progress, range, start, deps)
   if (range.last < start) return
   const rest = { first: Math.max(range.first, start), last: range.last }
-  await replayRecords(lane, progress, rest, await readRange(lane, rest), deps, '')
+  const records = await readRange(lane, rest)
+  await deps.watch.block(lane.partition, records, true, (span) =>
+    replayRecords(lane, progress, rest, records, deps, '', span),
+  )
 }
 
 /**
@@ -50,8 +54,9 @@ export async function replayRecords(
   records: readonly LogRecord[],
   deps: LaneDeps,
   token: string,
-): Promise<void> {
-  const call = systemCall(deps.clock, deps.limits.insertBudgetMs, lane.signal)
+  span?: Span,
+): Promise<Outcome> {
+  const call = within(systemCall(deps.clock, deps.limits.insertBudgetMs, lane.signal), span)
   const stored = await deps.table.storedOffsets(lane.partition, range.first, range.last, call)
   const block = cutBlock(lane.partition, range.first, range.last, records)
   // What the table has already never comes to dropDuplicates; a retry of it has to be known all the same.
@@ -68,6 +73,7 @@ export async function replayRecords(
     alreadyStored: stored.size,
     inserted: rows.length,
   })
+  return { stored: rows.length, dropped: missing.rows.length - rows.length }
 }
 
 /** For records that are there: how long a log on other machines may take to bring them, ms. */

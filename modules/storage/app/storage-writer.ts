@@ -8,9 +8,11 @@ import {
   messageOf,
   type Postgres,
   systemCall,
+  type Tracer,
 } from '@splitstream/kernel'
 import type { EventsTable } from '../adapters/events-table.ts'
 import { readProgress, unacknowledgedLosses } from '../adapters/progress.ts'
+import { BlockWatch } from './block-watch.ts'
 import type { Confirmed } from './confirmed.ts'
 import { consumeLane, type LaneDeps } from './consume-lane.ts'
 import { Coverage, warmIndex } from './warm-index.ts'
@@ -26,12 +28,14 @@ export interface WriterDeps {
   readonly clock: Clock
   readonly logger: Logger
   readonly metrics: Metrics
+  readonly tracer: Tracer
   readonly limits: LaneDeps['limits'] & { readonly seenKeys: number }
 }
 
 /** The consumer group `storage`: warms the seen-index, then stores every partition that it is given. */
 export class StorageWriter {
   readonly #deps: WriterDeps
+  readonly #watch: BlockWatch
   readonly #stop = new AbortController()
   readonly #stalled = new Map<number, string>()
   /** Lanes that are ours now, and whether their rows were checked. */
@@ -43,6 +47,7 @@ export class StorageWriter {
 
   constructor(deps: WriterDeps) {
     this.#deps = deps
+    this.#watch = new BlockWatch(deps)
   }
 
   /** Returns once the confirmed position is known; storing starts by itself when the index is warm. */
@@ -95,7 +100,6 @@ export class StorageWriter {
 
   async #consume(): Promise<void> {
     const { table, postgres, confirmed, clock, logger, metrics, limits, log } = this.#deps
-    const stored = metrics.counter('splitstream.storage.events', 'Events by what became of them', ['outcome'])
     const warm = await this.#warm()
     if (!warm) return
     const { index, coverage } = warm
@@ -108,23 +112,19 @@ export class StorageWriter {
       confirmed,
       clock,
       logger,
+      watch: this.#watch,
       limits,
       onDeadLetter: (letter) => {
-        stored.add(1, { outcome: 'dead_letter' })
+        this.#watch.deadLetter()
         logger.warn('an event cannot be stored', { tenant: letter.tenant, offset: letter.offset, code: letter.code })
       },
       onChecked: (partition) => {
         this.#lanes.set(partition, 'checked')
         this.countLosses().catch((error: unknown) => logger.warn('losses cannot be read', { error: messageOf(error) }))
       },
-      onProgress: (partition, block) => {
-        if ('error' in block) {
-          this.#stalled.set(partition, messageOf(block.error))
-          return
-        }
-        this.#stalled.delete(partition)
-        stored.add(block.stored, { outcome: 'stored' })
-        stored.add(block.dropped, { outcome: 'duplicate' })
+      onProgress: (partition, error) => {
+        if (error === undefined) this.#stalled.delete(partition)
+        else this.#stalled.set(partition, messageOf(error))
       },
     }
     this.#consumption = await log.consume('storage', async (assigned) => {
@@ -141,6 +141,7 @@ export class StorageWriter {
   #forget(partition: number): void {
     this.#lanes.delete(partition)
     this.#stalled.delete(partition)
+    this.#watch.forget(partition)
   }
 
   /** Until the engine answers; undefined when stopped before that. */

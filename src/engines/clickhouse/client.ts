@@ -8,10 +8,14 @@ import {
   type ClickHouseQuery,
   type Clock,
   codeOf,
+  isSampled,
+  noMetrics,
+  noTracer,
   remaining,
   systemClock,
   whyAborted,
 } from '@splitstream/kernel'
+import { type ObserveDeps, Statements } from './observe.ts'
 
 export interface ClickHouseConnection {
   readonly url: string
@@ -34,7 +38,9 @@ const transient = new Set([
 export function connectClickHouse(
   o: ClickHouseConnection,
   clock: Clock = systemClock,
+  observed: Omit<ObserveDeps, 'clock'> = { metrics: noMetrics, tracer: noTracer },
 ): ClickHouse & { close(): Promise<void> } {
+  const statements = new Statements({ clock, ...observed })
   const client = createClient({
     url: o.url,
     username: o.username,
@@ -45,34 +51,46 @@ export function connectClickHouse(
     keep_alive: { enabled: true, idle_socket_ttl: 2_000 },
     log: { level: 127 as never }, // errors are thrown to us; the client's own console lines would be a second report
   })
+  const rows = <T>(query: ClickHouseQuery, call: Call): Promise<T[]> =>
+    withinBudget(call, clock, async (signal) => {
+      const result = await client.query({ ...requestOf(query, signal, call), query: query.sql, format: 'JSONEachRow' })
+      // Once an answer has begun, the client no longer looks at the signal.
+      const leave = (): void => result.close()
+      signal.addEventListener('abort', leave)
+      if (signal.aborted) leave()
+      return await result.json<T>().finally(() => signal.removeEventListener('abort', leave))
+    })
+  const stream: ClickHouse['stream'] = (query, call) =>
+    translated(async () => {
+      const sql = `${query.sql} FORMAT ${query.format}`
+      const { stream } = await client.exec({ ...requestOf(query, call.signal, call), query: sql })
+      return addAbortSignal(call.signal, stream)
+    })
+  const command: ClickHouse['command'] = (query, call) =>
+    withinBudget(call, clock, async (signal) => {
+      await client.command({ ...requestOf(query, signal, call), query: query.sql })
+    })
+  const insert: ClickHouse['insert'] = (rows, call) =>
+    withinBudget(call, clock, (signal) => insertRows(client, rows, signal, call))
   return {
     rows: <T>(query: ClickHouseQuery, call: Call) =>
-      withinBudget(call, clock, async (signal) => {
-        const result = await client.query({ ...requestOf(query, signal), query: query.sql, format: 'JSONEachRow' })
-        // Once an answer has begun, the client no longer looks at the signal.
-        const leave = (): void => result.close()
-        signal.addEventListener('abort', leave)
-        if (signal.aborted) leave()
-        return await result.json<T>().finally(() => signal.removeEventListener('abort', leave))
-      }),
-    stream: (query, call) =>
-      translated(async () => {
-        const sql = `${query.sql} FORMAT ${query.format}`
-        const { stream } = await client.exec({ ...requestOf(query, call.signal), query: sql })
-        return addAbortSignal(call.signal, stream)
-      }),
-    command: (query, call) =>
-      withinBudget(call, clock, async (signal) => {
-        await client.command({ ...requestOf(query, signal), query: query.sql })
-      }),
-    insert: (insert, call) => withinBudget(call, clock, (signal) => insertRows(client, insert, signal)),
+      statements.run(query.sql, undefined, call, (within) => rows<T>(query, within)),
+    stream: (query, call) => statements.run(query.sql, undefined, call, (within) => stream(query, within)),
+    command: (query, call) => statements.run(query.sql, undefined, call, (within) => command(query, within)),
+    insert: (rows, call) => statements.run('INSERT', rows.table, call, (within) => insert(rows, within)),
     close: () => client.close(),
   }
 }
 
-function requestOf({ params, settings }: Pick<ClickHouseQuery, 'params' | 'settings'>, signal: AbortSignal) {
+function requestOf(
+  { params, settings }: Pick<ClickHouseQuery, 'params' | 'settings'>,
+  signal: AbortSignal,
+  { traceparent }: Call,
+) {
   return {
     abort_signal: signal,
+    // A server adds spans of its own to the trace (system.opentelemetry_span_log).
+    ...(isSampled(traceparent) && { http_headers: { traceparent } }),
     ...(params && { query_params: params as Record<string, unknown> }),
     ...(settings && { clickhouse_settings: settings }),
   }
@@ -82,13 +100,13 @@ async function insertRows(
   client: ClickHouseClient,
   insert: Parameters<ClickHouse['insert']>[0],
   signal: AbortSignal,
+  call: Call,
 ): Promise<{ writtenRows: number }> {
   const body = insert.body instanceof Uint8Array ? [insert.body] : insert.body
   const result = await client.exec({
     query: `INSERT INTO ${insert.table} (${insert.columns.join(', ')}) FORMAT ${insert.format}`,
     values: Readable.from(body, { objectMode: false }),
-    clickhouse_settings: { ...insert.settings, async_insert: 0 },
-    abort_signal: signal,
+    ...requestOf({ settings: { ...insert.settings, async_insert: 0 } }, signal, call),
   })
   for await (const _ of result.stream); // an insert answers nothing; reading to the end frees the connection
   return { writtenRows: Number(result.summary?.written_rows ?? 0) }

@@ -1,5 +1,6 @@
-import { AppError, type Postgres, type PostgresTx } from '@splitstream/kernel'
+import { AppError, codeOf, type Metrics, noMetrics, type Postgres, type PostgresTx } from '@splitstream/kernel'
 import pg from 'pg'
+import { operationSeconds } from '../operations.ts'
 import { breaksConnection, type Outcome, toAppError } from './errors.ts'
 import { listenTo } from './listen.ts'
 
@@ -15,6 +16,15 @@ export interface ConnectOptions {
   idleInTransactionMs?: number
   /** How long to wait for a connection, new or from the pool, ms; 5,000 when not given. */
   connectTimeoutMs?: number
+  /** Told how long statements and transactions take, the wait for a connection included; by the name of the pool. */
+  metrics?: Metrics
+  poolName?: string
+}
+
+export interface Pool extends Postgres {
+  /** Connections, and callers that wait for one. */
+  readonly connections: { readonly used: number; readonly idle: number; readonly waiting: number }
+  close(): Promise<void>
 }
 
 /** Callers that may wait for a connection; more are refused, so that a stalled Postgres cannot fill the memory. */
@@ -29,7 +39,7 @@ const MAX_WAITING = 1_000
  * key), DEADLINE_EXCEEDED (statement timeout), OVERLOADED, DISK_FULL, and INTERNAL for a statement that is refused.
  * What the function of a transaction throws itself goes on to the caller as it is.
  */
-export function connectPostgres(o: ConnectOptions): Postgres & { close(): Promise<void> } {
+export function connectPostgres(o: ConnectOptions): Pool {
   const statementTimeout = o.statementTimeoutMs ?? 30_000
   const pool = new pg.Pool({
     connectionString: o.url,
@@ -45,6 +55,7 @@ export function connectPostgres(o: ConnectOptions): Postgres & { close(): Promis
   })
   // The pool has already dropped the idle connection; without a listener the event would end the process.
   pool.on('error', () => {})
+  const seconds = operationSeconds(o.metrics ?? noMetrics)
   let closed: Promise<void> | undefined
 
   async function withSession<T>(work: (session: Session) => Promise<T>): Promise<T> {
@@ -61,11 +72,28 @@ export function connectPostgres(o: ConnectOptions): Postgres & { close(): Promis
     }
   }
 
+  async function timed<T>(operation: string, work: () => Promise<T>): Promise<T> {
+    const from = performance.now()
+    let failed = ''
+    try {
+      return await work()
+    } catch (error) {
+      failed = codeOf(error)
+      throw error
+    } finally {
+      const about = { 'db.system.name': 'postgresql', 'db.namespace': o.poolName ?? '', 'db.operation.name': operation }
+      seconds.observe((performance.now() - from) / 1_000, { ...about, 'error.type': failed })
+    }
+  }
+
   return {
-    query: async <T>(text: string, values?: readonly unknown[], name?: string) =>
-      await withSession(async (session) => await session.run<T>(text, values, 'unknown', name)),
-    tx: async <T>(fn: (tx: PostgresTx) => Promise<T>) =>
-      await withSession(async (session) => await session.transact(fn)),
+    query: <T>(text: string, values?: readonly unknown[], name?: string) =>
+      timed('query', () => withSession((session) => session.run<T>(text, values, 'unknown', name))),
+    tx: <T>(fn: (tx: PostgresTx) => Promise<T>) => timed('transaction', () => withSession((s) => s.transact(fn))),
+    get connections() {
+      const { totalCount, idleCount: idle, waitingCount: waiting } = pool
+      return { used: totalCount - idle, idle, waiting }
+    },
     listen: (channel, onMessage) => listenTo(o, channel, onMessage),
     close: () => {
       closed ??= pool.end()

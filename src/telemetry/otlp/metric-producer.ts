@@ -1,6 +1,7 @@
 import { type HrTime, ValueType } from '@opentelemetry/api'
 import type { Resource } from '@opentelemetry/resources'
 import { AggregationTemporality, DataPointType, type MetricData, type MetricProducer } from '@opentelemetry/sdk-metrics'
+import type { Labels } from '@splitstream/kernel'
 import type { Measured } from '../measured.ts'
 import type { MeasuredMetrics } from '../metrics.ts'
 
@@ -25,6 +26,10 @@ function now(): HrTime {
   return [Math.floor(ms / 1_000), (ms % 1_000) * 1_000_000]
 }
 
+/** A label without a value is no attribute. */
+const attributesOf = (labels: Labels): Labels =>
+  Object.fromEntries(Object.entries(labels).filter(([, value]) => value !== ''))
+
 function metricData(measured: Measured, startTime: HrTime, endTime: HrTime): MetricData {
   const { name, help, unit } = measured
   const common = {
@@ -35,11 +40,16 @@ function metricData(measured: Measured, startTime: HrTime, endTime: HrTime): Met
     const dataPoints = measured.points.map(({ labels, value: { counts, sum } }) => {
       const count = counts.reduce((total, n) => total + n, 0)
       const value = { buckets: { boundaries: [...measured.bounds], counts: [...counts] }, sum, count }
-      return { startTime, endTime, attributes: labels, value }
+      return { startTime, endTime, attributes: attributesOf(labels), value }
     })
     return { ...common, dataPointType: DataPointType.HISTOGRAM, dataPoints }
   }
-  const dataPoints = measured.points.map(({ labels, value }) => ({ startTime, endTime, attributes: labels, value }))
+  const dataPoints = measured.points.map(({ labels, value }) => ({
+    startTime,
+    endTime,
+    attributes: attributesOf(labels),
+    value,
+  }))
   if (measured.kind === 'gauge') return { ...common, dataPointType: DataPointType.GAUGE, dataPoints }
   return { ...common, dataPointType: DataPointType.SUM, isMonotonic: true, dataPoints }
 }

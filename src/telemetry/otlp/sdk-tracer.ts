@@ -66,8 +66,9 @@ class RecordedSpan implements Span {
     this.traceparent = `00-${traceId}-${spanId}-01`
   }
 
-  set(name: string, value: string | number | boolean): void {
+  set(name: string, value: string | number | boolean): this {
     this.#span.setAttribute(name, value)
+    return this
   }
 
   end(error?: unknown): void {

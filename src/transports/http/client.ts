@@ -9,10 +9,12 @@ import {
   type PortMethod,
   type Random,
   remaining,
+  type Span,
   systemRandom,
 } from '@splitstream/kernel'
 import type { Instance, Resolver } from '../../discovery/resolver.ts'
 import { longestMs, writeCall } from '../call-headers.ts'
+import type { PortCalls } from '../port-calls.ts'
 import { type Encoded, encode } from '../wire.ts'
 import { attempt, type Failure, type Result } from './attempt.ts'
 import { Balance } from './balance.ts'
@@ -28,6 +30,8 @@ export interface HttpCallOptions {
   readonly secret: string
   readonly clock: Clock
   readonly random?: Random
+  /** What is told of calls. */
+  readonly calls?: PortCalls
   readonly limits?: Partial<ClientLimits>
 }
 
@@ -41,7 +45,10 @@ export function callOverHttp<P extends object>(port: CallPort<P>, options: HttpC
   const bound: Record<string, PortMethod> = {}
   for (const [name, description] of Object.entries<MethodDescription>(port.methods)) {
     const method = new RemoteMethod(port, name, description, options, balance)
-    bound[name] = (input, call) => method.call(input, call)
+    const observed = options.calls?.of(port.name, name, 'http')
+    bound[name] = observed
+      ? (input, call) => observed.run(call, (within, span) => method.call(input, within, span))
+      : (input, call) => method.call(input, call)
   }
   return bound as P
 }
@@ -76,13 +83,14 @@ class RemoteMethod {
    * be repeated; one that may have run only when the method is idempotent. Once a try may have run, the call as a whole
    * must not end with an error that says it did not: then it ends as UNKNOWN_OUTCOME.
    */
-  async call(input: unknown, call: Call): Promise<unknown> {
+  async call(input: unknown, call: Call, span?: Span): Promise<unknown> {
     checkCall(call, this.#options.clock)
     const body = encode(input)
     const tried: Instance[] = []
     let unknown: AppError | undefined
     for (;;) {
       const result = await this.#try(body, call, tried)
+      if (span) describe(span, tried)
       if (result.kind === 'value') return result.value
       const { error, mayHaveRun } = result
       if (mayHaveRun && error.code === 'UNKNOWN_OUTCOME') unknown = error
@@ -145,6 +153,13 @@ class RemoteMethod {
     }
     return true
   }
+}
+
+/** Who answered at last, and how many were asked in vain. */
+function describe(span: Span, tried: readonly Instance[]): void {
+  const url = URL.parse(tried.at(-1)?.origin ?? '')
+  if (url) span.set('server.address', url.hostname).set('server.port', Number(url.port || 80))
+  if (tried.length > 1) span.set('http.request.resend_count', tried.length - 1)
 }
 
 const nobody: Instance = { origin: '' }

@@ -1,5 +1,14 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import { AppError, type Clock, catalogue, codeOf, type Logger } from '@splitstream/kernel'
+import {
+  AppError,
+  type Call,
+  type Clock,
+  catalogue,
+  codeOf,
+  type Logger,
+  stackOf,
+  traceIdOf,
+} from '@splitstream/kernel'
 import { type InFlight, type Reading, readBody } from '../../edge/body.ts'
 import { readCall } from '../call-headers.ts'
 import { decode } from '../wire.ts'
@@ -9,10 +18,12 @@ import { sendAnswer, sendError } from './respond.ts'
 import type { RunningCalls } from './running.ts'
 import { endIterator, sendStream } from './send-stream.ts'
 import { ServedCall } from './served-call.ts'
+import type { ServedCalls } from './served-metrics.ts'
 
 export interface ServeDeps {
   readonly clock: Clock
   readonly logger: Logger
+  readonly served: ServedCalls
   readonly limits: ServerLimits
   readonly inFlight: InFlight
   readonly running: RunningCalls
@@ -30,6 +41,8 @@ export async function serveCall(
   let call: ServedCall | undefined
   let result: Promise<unknown> | undefined
   let ran = false
+  let failed = ''
+  const from = clock.monotonic()
   try {
     if (running.size >= limits.maxCalls) {
       throw new AppError('OVERLOADED', 'Too many calls run at once', { retryAfterMs: 1_000 })
@@ -47,13 +60,15 @@ export async function serveCall(
     const value = await call.running(result)
     call.answering()
     if (!method.description.streams) sendAnswer(response, value, limits.stallMs)
-    else await sendStream(response, value as Items, limits.stallMs, (error) => report(deps.logger, method, error))
+    else await sendStream(response, value as Items, limits.stallMs, (error) => report(deps.logger, method, error, call))
   } catch (error) {
-    report(deps.logger, method, error)
+    report(deps.logger, method, error, call)
+    failed = codeOf(error)
     if (method.description.streams && result) result.then(abandon, () => {})
     sendError(request, response, call ? call.errorFor(error) : error, ran ? 'error' : 'refused')
   } finally {
     call?.answering()
+    deps.served(method, failed, clock.monotonic() - from)
     const release = (): void => {
       if (call) running.remove(call)
       if (reading) inFlight.give(reading.reserved)
@@ -76,9 +91,9 @@ async function abandon(items: unknown): Promise<void> {
 }
 
 /** Failures of ours go to the log with their stack, which does not travel; the caller accounts for the others. */
-function report(logger: Logger, { port, name }: ServedMethod, error: unknown): void {
+function report(logger: Logger, { port, name }: ServedMethod, error: unknown, call: Call | undefined): void {
   const code = codeOf(error)
   if (catalogue[code].status !== 500) return
-  const stack = error instanceof Error ? (error.stack ?? error.message) : String(error)
-  logger.error('a call of a port failed', { port, method: name, code, error: stack })
+  const about = { port, method: name, tenant: call?.tenant, traceId: traceIdOf(call?.traceparent) }
+  logger.error('a call of a port failed', { ...about, code, error: stackOf(error) })
 }

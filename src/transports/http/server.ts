@@ -1,5 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import { AppError, type Clock, type Logger } from '@splitstream/kernel'
+import { AppError, type Clock, type Logger, type Metrics, noMetrics } from '@splitstream/kernel'
 import express from 'express'
 import { InFlight } from '../../edge/body.ts'
 import { type ServerLimits, serverDefaults } from './limits.ts'
@@ -9,6 +9,7 @@ import { sendError } from './respond.ts'
 import { RunningCalls } from './running.ts'
 import { secretCheck } from './secret.ts'
 import { type ServeDeps, serveCall } from './serve-call.ts'
+import { servedCalls } from './served-metrics.ts'
 
 export { type Handshake, type ServedPort, servePort } from './port-table.ts'
 
@@ -18,6 +19,7 @@ export interface PortServerOptions {
   readonly secret: string
   readonly clock: Clock
   readonly logger: Logger
+  readonly metrics?: Metrics
   readonly limits?: Partial<ServerLimits>
   /** The account of request bytes, when the process keeps one for all of its servers. */
   readonly inFlight?: InFlight
@@ -44,7 +46,8 @@ export function createPortServer(o: PortServerOptions): PortServer {
   const running = new RunningCalls()
   const inFlight = o.inFlight ?? new InFlight(limits.maxInFlightBytes)
   const state = { stopping: false }
-  const deps: ServeDeps = { clock: o.clock, logger: o.logger, limits, inFlight, running }
+  const served = servedCalls(o.metrics ?? noMetrics)
+  const deps: ServeDeps = { clock: o.clock, logger: o.logger, served, limits, inFlight, running }
   return {
     handler: createApp(new PortTable(o.ports), secretCheck(o.secret), deps, state),
     get size() {

@@ -1,8 +1,9 @@
 import { AppError, type Call, type CallPort, type Clock, type PortMethod, whyAborted } from '@splitstream/kernel'
+import type { PortCalls } from '../port-calls.ts'
 
 /**
  * The in-process adapter of a call port: a plain forwarded call, with the call's signal and budget checked first. No
- * serialization, no span, no copy; not async itself, so that it costs no extra turn. `target` is asked late, because two
+ * serialization, no copy; not async itself, so that it costs no extra turn. `target` is asked late, because two
  * modules may require each other.
  */
 export function bindInProcess<P extends object>(port: CallPort<P>, target: () => P, clock: Clock): P {
@@ -17,6 +18,17 @@ export function bindInProcess<P extends object>(port: CallPort<P>, target: () =>
       implementation ??= target()
       return (implementation[name as keyof P] as PortMethod)(input, call)
     }
+  }
+  return bound as P
+}
+
+/** The same, with what is told of calls. */
+export function bindObserved<P extends object>(port: CallPort<P>, target: () => P, clock: Clock, calls: PortCalls): P {
+  const plain = bindInProcess(port, target, clock) as Record<string, PortMethod>
+  const bound: Record<string, PortMethod> = {}
+  for (const [name, method] of Object.entries(plain)) {
+    const observed = calls.of(port.name, name, 'in_process')
+    bound[name] = (input, call) => observed.run(call, (within) => method(input, within))
   }
   return bound as P
 }
