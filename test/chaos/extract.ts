@@ -77,7 +77,7 @@ async function runOnce(home: string, cluster: KafkaCluster, o: ExtractOptions, f
       batchSize: (random) => random.int(1, 40),
     })
     load.onAnswer = (answer, batch) => {
-      latencies.add(answer.ms)
+      latencies.add(answer.ms, answer.status === 202 ? batch.events.length : 0)
       if (answer.status !== 202 && !isRightlyRefused(answer, batch))
         findings.add('an append was answered otherwise', `${answer.status} ${answer.text.slice(0, 200)}`)
     }
@@ -227,8 +227,12 @@ async function placeOf(
   }
   return {
     url,
-    one: process('one', url, ['ingest', 'storage', 'query'], handingOver),
-    front: process('front', url, ['ingest', 'query'], { ...handingOver, ...kafka, LINK_STORAGE_READ: storageUrl }),
+    one: process('one', url, ['ingest', 'storage', 'query', 'sagas'], handingOver),
+    front: process('front', url, ['ingest', 'query', 'sagas'], {
+      ...handingOver,
+      ...kafka,
+      LINK_STORAGE_READ: storageUrl,
+    }),
     storage: process('storage', storageUrl, ['storage'], { ...kafka, LINK_INGEST_APPEND: url }),
   }
 }

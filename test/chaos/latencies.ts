@@ -9,19 +9,20 @@ const windowMs = 1_000
 
 /** How long answers took, by phase of a run, and for how long they took too long. */
 export class Latencies {
-  readonly #samples: { readonly at: number; readonly ms: number }[] = []
+  readonly #samples: { readonly at: number; readonly ms: number; readonly events: number }[] = []
   readonly #phases: Phase[] = []
 
   begin(name: string): void {
     this.#phases.push({ name, from: performance.now() })
   }
 
-  add(ms: number): void {
-    this.#samples.push({ at: performance.now(), ms })
+  /** @param events that were acknowledged */
+  add(ms: number, events: number): void {
+    this.#samples.push({ at: performance.now(), ms, events })
   }
 
   /**
-   * p50, p99 and the worst answer of each phase, ms, and its length, s. `slow`: seconds whose own p99 was twice that of the
+   * p50, p99 and the worst answer of each phase, ms, what came in, events a second, and its length, s. `slow`: seconds whose own p99 was twice that of the
    * first phase or more, so many in all and so many in a row.
    */
   summary(): Record<string, object> {
@@ -34,6 +35,7 @@ export class Latencies {
     const each = this.#phases.map(({ name, from }, i): [string, object] => {
       const to = ends[i]!
       const all = within(from, to)
+      const events = this.#samples.reduce((sum, one) => (one.at >= from && one.at < to ? sum + one.events : sum), 0)
       let [slow, row, inARow] = [0, 0, 0]
       for (let at = from; at < to; at += windowMs) {
         const isSlow = percentile(within(at, Math.min(at + windowMs, to)), 0.99) >= limit
@@ -42,7 +44,16 @@ export class Latencies {
         inARow = Math.max(inARow, row)
       }
       const figures = { p50: round(median(all)), p99: round(percentile(all, 0.99)), worst: round(Math.max(...all)) }
-      return [name, { ...figures, answers: all.length, seconds: round((to - from) / 1000), slow, inARow }]
+      return [
+        name,
+        {
+          ...figures,
+          eventsPerSecond: Math.round((1000 * events) / (to - from)),
+          seconds: round((to - from) / 1000),
+          slow,
+          inARow,
+        },
+      ]
     })
     return Object.fromEntries(each)
   }
