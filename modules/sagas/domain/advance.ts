@@ -3,7 +3,7 @@ import { compensate } from './compensate.ts'
 import type { Step } from './definition.ts'
 import { dueAt } from './key.ts'
 import { canTurn, passedPivot } from './pivot.ts'
-import type { StepState } from './state.ts'
+import type { SagaState, StepState } from './state.ts'
 import type { Turn } from './turn.ts'
 
 /**
@@ -16,7 +16,11 @@ export function advance(turn: Turn): void {
   const undoing = state.status !== 'compensated' && state.turned !== undefined
   // What was found on the way does not count any more.
   if (state.status !== 'running' && !undoing) turn.wakeAt = undefined
+  turn.drop((act) => (act.kind === 'lock' || act.kind === 'await') && !isWaiting(state, act.step))
 }
+
+/** A lock or an event that is asked for once more, as the saga was taken over, while the step that wants it runs out of time. */
+const isWaiting = ({ turned, steps }: SagaState, id: string): boolean => !turned && steps.get(id)?.status === 'waiting'
 
 function goOn(turn: Turn): void {
   const { plan, state } = turn

@@ -1,5 +1,6 @@
 import { expect, it } from 'vitest'
 import { advance } from './advance.ts'
+import { repeatActs } from './begin.ts'
 import { deliverEvent, endChild, grantLock } from './deliver.ts'
 import { decodeEntries, type Entry, encodeEntries } from './entry.ts'
 import { planSaga } from './plan.ts'
@@ -91,4 +92,15 @@ it('a journal is kept newest first, and comes back as it was', () => {
   expect(foldEntries(decodeEntries(text))).toEqual(state)
   expect(encodeEntries(journal.slice(2)) + encodeEntries(journal.slice(0, 2))).toBe(text)
   expect(decodeEntries('')).toEqual([])
+})
+
+it.each([
+  ['lock', { lock: { key: 'k', timeout: '1s' } }],
+  ['event', { waitFor: { type: 'paid', match: { subject: 'o' }, timeout: '1s' } }],
+])('a %s is not asked for once more when its time is over: nobody would give it back', (_, step) => {
+  const { state, turn } = saga(planOf({ ...definition, steps: [{ id: 'w', ...step }, final('b')] }))
+  expect(turn(0).acts).toHaveLength(1)
+  expect(turn(999, repeatActs).acts).toHaveLength(1)
+  expect(turn(1_000, repeatActs).acts).toEqual([])
+  expect(state.status).toBe('compensated')
 })

@@ -79,6 +79,11 @@ export class Turn {
     this.acts.push(act)
   }
 
+  /** What is not to be done any more. */
+  drop(isOver: (act: Act) => boolean): void {
+    if (this.acts.some(isOver)) this.acts.splice(0, this.acts.length, ...this.acts.filter((act) => !isOver(act)))
+  }
+
   wake(t: number): void {
     this.wakeAt = this.wakeAt === undefined ? t : Math.min(this.wakeAt, t)
   }
