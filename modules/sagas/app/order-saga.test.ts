@@ -83,6 +83,9 @@ describe('an order with an Idempotency-Key', () => {
     expect(done.length).toBeGreaterThan(0)
     for (const { reason } of busy) expect(reason).toMatchObject({ code: 'IDEMPOTENCY_KEY_BUSY', retryAfterMs: 1_000 })
     await owner.until(id, 'completed')
+    while ((await database.postgres.query('SELECT 1 FROM mail WHERE saga_id = $1', [id])).length > 0) {
+      await systemClock.sleep(10)
+    }
     expect(await orders(id)).toHaveLength(1)
     expect(await orderSaga(deps, id, { action: 'skip', step: 'w' }, call('k'))).toMatchObject({ obeyed: true })
   })
