@@ -1,10 +1,11 @@
 import type { IngestAppend } from '@splitstream/ingest/contract'
-import type { Breakers, Clock, Logger, LogReader, Metrics, Module, Postgres, Random } from '@splitstream/kernel'
+import type { Breakers, Clock, Logger, LogReader, Metrics, Module, Postgres, Random, Tracer } from '@splitstream/kernel'
 import { definitionRoutes } from './adapters/definition-routes.ts'
 import { Definitions } from './adapters/definitions.ts'
 import { orderRoutes } from './adapters/order-routes.ts'
 import { createParticipants } from './adapters/participants/participants.ts'
 import { ensurePartitions } from './adapters/partitions.ts'
+import { watchSagas } from './adapters/saga-metrics.ts'
 import { sagaRoutes } from './adapters/saga-routes.ts'
 import { SagaRows } from './adapters/saga-rows.ts'
 import { startRoute } from './adapters/start-route.ts'
@@ -34,6 +35,7 @@ export interface SagasDeps {
   readonly random: Random
   readonly logger: Logger
   readonly metrics: Metrics
+  readonly tracer: Tracer
   /** This process, for operators. */
   readonly name: string
   readonly limits: {
@@ -85,6 +87,7 @@ export function createSagasModule(deps: SagasDeps): Module<object> {
   const consumer = new EventConsumer({ ...deps, worker, plans })
   const house = new HouseKeeper({ ...deps, retainMs })
   metrics.gauge('splitstream.sagas.held', 'Sagas in memory', () => worker.held)
+  watchSagas(deps)
   const saga: SagaDeps = {
     worker,
     plans,

@@ -14,8 +14,8 @@ export interface Span {
   /** For what happens within this span, here or elsewhere. */
   readonly traceparent: string
   set(name: string, value: string | number | boolean): this
-  /** Once. With an error the span has failed; its code is written down, never its text. */
-  end(error?: unknown): void
+  /** Once. With an error, or a word for one, it has failed; the error's code is written down, never its text. */
+  end(failure?: unknown): void
 }
 
 export interface SpanOptions {
@@ -23,6 +23,8 @@ export interface SpanOptions {
   readonly attributes?: SpanAttributes | undefined
   /** Other traces that it stands for as well; 32 at most are kept. */
   readonly links?: readonly string[]
+  /** It begins a trace of its own, with a link to its parent: for what comes long after it. */
+  readonly apart?: boolean
 }
 
 export interface Tracer {

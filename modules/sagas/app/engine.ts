@@ -1,3 +1,4 @@
+import type { Tracer } from '@splitstream/kernel'
 import type { Act, Chance, Turn } from '../domain/turn.ts'
 import type { Holdings } from './holdings.ts'
 import type { Instance } from './instance.ts'
@@ -9,6 +10,7 @@ export interface Engine {
   readonly participants: Participants
   readonly holdings: Holdings
   readonly chance: Chance
+  readonly tracer: Tracer
   /** Nothing is begun any more; what is on its way is taken in. */
   readonly stopping: boolean
   /** The lease of this signal still holds, by the clock and not only by what was noticed so far. */

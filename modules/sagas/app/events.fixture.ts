@@ -7,6 +7,7 @@ import {
   type LogReader,
   type LogWriter,
   noMetrics,
+  noTracer,
   silentLogger,
   systemCall,
   systemClock,
@@ -22,7 +23,7 @@ import type { Json } from '../domain/json.ts'
 import { createSagasModule } from '../module.ts'
 import { startDatabase, tenant } from './worker.fixture.ts'
 
-const parts = { clock: systemClock, logger: silentLogger, metrics: noMetrics }
+const parts = { clock: systemClock, logger: silentLogger, metrics: noMetrics, tracer: noTracer }
 const never = new AbortController().signal
 
 export interface TestEvent {

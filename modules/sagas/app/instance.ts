@@ -1,3 +1,4 @@
+import { inSpan } from '@splitstream/kernel'
 import type { Mailbox } from '../adapters/mail.ts'
 import { advance } from '../domain/advance.ts'
 import type { Plan } from '../domain/plan.ts'
@@ -6,8 +7,9 @@ import { Turn } from '../domain/turn.ts'
 import type { Engine } from './engine.ts'
 import { type Message, takeIn } from './message.ts'
 import { perform } from './perform.ts'
+import { turnSpan } from './saga-spans.ts'
 import { transitionOf } from './to-transition.ts'
-import type { Committed, Start } from './transition.ts'
+import type { Committed, Start, Transition } from './transition.ts'
 
 /** A timer of Node cannot be longer, ms. */
 const longestTimer = 2 ** 31 - 1
@@ -108,7 +110,7 @@ export class Instance {
     if (held) advance(turn)
     const wish = transitionOf(this, turn, this.#seq, 0, [])
     const transition = held ? wish : { ...wish, release: { dueAt: this.state.at } }
-    const committed = await this.engine.commit({ ...transition, ...start }).catch((error: unknown) => {
+    const committed = await this.#keep(turn, { ...transition, ...start }).catch((error: unknown) => {
       this.leave()
       throw error
     })
@@ -144,9 +146,19 @@ export class Instance {
       perform(this, turn.acts)
       return this.#sleep(turn)
     }
-    const committed = await this.engine.commit(transition)
+    const committed = await this.#keep(turn, transition)
     if (committed.kind !== 'kept' || transition.release) this.leave()
     this.#after(turn, transition.lines, committed)
+  }
+
+  async #keep(turn: Turn, transition: Transition): Promise<Committed> {
+    const span = turnSpan(this, turn)
+    if (!span) return await this.engine.commit(transition)
+    return await inSpan(span, async () => {
+      const committed = await this.engine.commit(transition)
+      if (committed.kind !== 'kept') span.set('splitstream.saga.commit', committed.kind)
+      return committed
+    })
   }
 
   #after(turn: Turn, lines: string, committed: Committed): void {

@@ -3,6 +3,7 @@ import { buildRequest } from '../domain/request.ts'
 import { failCall, postpone, settleCall, settleUndo } from '../domain/settle.ts'
 import type { Act } from '../domain/turn.ts'
 import type { Instance } from './instance.ts'
+import { attemptSpan, endAttempt } from './saga-spans.ts'
 
 /** A postponement up to this long is waited for in memory, ms; a longer one is written down. */
 const shortMs = 1_000
@@ -44,10 +45,11 @@ async function call(saga: Instance, act: Call): Promise<void> {
     const request = buildRequest(saga, step, undo, look)
     // A worker that stood still after the commit may have lost the saga meanwhile.
     if (saga.gone) return
-    const outcome = await saga.engine.participants.call(
-      { ...request, tenant: saga.tenant, undo, fence: saga.fence, traceparent: saga.state.origin.trace },
-      saga.signal,
-    )
+    const span = attemptSpan(saga, act, request)
+    const traceparent = span?.traceparent ?? saga.state.origin.trace
+    const outgoing = { ...request, tenant: saga.tenant, undo, fence: saga.fence, traceparent }
+    const outcome = await saga.engine.participants.call(outgoing, saga.signal)
+    endAttempt(span, outcome)
     if (outcome.kind === 'postponed') {
       if (outcome.afterMs <= shortMs) return void setTimeout(() => saga.gone || void call(saga, act), outcome.afterMs)
       return saga.push((turn) => postpone(turn, step, undo, outcome.afterMs, outcome.why))

@@ -47,7 +47,8 @@ async function requestOf(event: WantedEvent, { name, version }: PublishedTrigger
   const plan = await deps.persist(() => deps.plans.of(tenant, name, version))
   const triggered = plan.trigger && triggeredBy(plan.trigger, event.json())
   if (!triggered) return undefined
-  const { traceparent: trace } = event.json()
+  // The trace of the append if it had one, or the one that the event brings along.
+  const trace = event.traceparent ?? event.json().traceparent
   const from = {
     ...{ event: event.name, received: event.receivedAt },
     ...(typeof trace === 'string' && traceparent.test(trace) && { trace }),

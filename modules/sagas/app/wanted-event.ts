@@ -15,6 +15,8 @@ export interface WantedEvent {
   /** CloudEvents JSON. */
   readonly text: string
   readonly interest: Interest
+  /** W3C Trace Context of the append, when that was traced. */
+  readonly traceparent?: string | undefined
   /** The same as `text`. */
   json(): { readonly [name: string]: Json }
 }
@@ -40,21 +42,25 @@ export function wantedEvents(
   })
 }
 
-function eventsOf({ bytes, baseOffset }: LogRecord, filter: RowFilter<Interest>, next: number): WantedEvent[] {
+function eventsOf(
+  { bytes, baseOffset, traceparent }: LogRecord,
+  filter: RowFilter<Interest>,
+  next: number,
+): WantedEvent[] {
   const record = openRecord(bytes)
   const found: WantedEvent[] = []
   for (const [index, interest] of filter.find(record, Math.max(0, next - baseOffset))) {
-    found.push(wanted(decodeRow(record, index), interest))
+    found.push(wanted(decodeRow(record, index), interest, traceparent))
   }
   return found
 }
 
-function wanted(row: EventRow, interest: Interest): WantedEvent {
+function wanted(row: EventRow, interest: Interest, traceparent: string | undefined): WantedEvent {
   const { tenant, source, id } = row
   const text = cloudEventText(row)
   let json: { readonly [name: string]: Json } | undefined
   return {
-    ...{ tenant, source, id, name: `${source} ${id}`, text, interest },
+    ...{ tenant, source, id, name: `${source} ${id}`, text, interest, traceparent },
     receivedAt: Math.floor(row.received / 1000),
     json: () => {
       json ??= JSON.parse(text) as { readonly [name: string]: Json }

@@ -4,7 +4,7 @@ import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { noMetrics, type Postgres, silentLogger, systemClock, systemRandom } from '@splitstream/kernel'
+import { noMetrics, noTracer, type Postgres, silentLogger, systemClock, systemRandom } from '@splitstream/kernel'
 import { connectPostgres } from '../../../src/engines/postgres/driver.ts'
 import { startEmbeddedPostgres } from '../../../src/engines/postgres/embedded.ts'
 import { migratePostgres, moduleUrl } from '../../../src/engines/postgres/migrate.ts'
@@ -103,7 +103,7 @@ export async function startWorker(url: string, o: { name?: string; capacity?: nu
   const postgres = connectPostgres({ url, applicationName: 'saga worker', max: 6 })
   const definitions = new Definitions(postgres)
   const plans = new Plans(definitions, () => systemClock.monotonic())
-  const parts = { clock: systemClock, logger: silentLogger, metrics: noMetrics }
+  const parts = { clock: systemClock, logger: silentLogger, metrics: noMetrics, tracer: noTracer }
   const participants = createParticipants({
     ...parts,
     breakers: createBreakers({ ...parts, kind: 'test_participants' }),

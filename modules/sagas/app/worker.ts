@@ -6,6 +6,7 @@ import {
   messageOf,
   type Postgres,
   type Random,
+  type Tracer,
   uuidv7,
 } from '@splitstream/kernel'
 import { callWaiters } from '../adapters/locks.ts'
@@ -48,6 +49,7 @@ export interface WorkerDeps {
   readonly clock: Clock
   readonly random: Random
   readonly logger: Logger
+  readonly tracer: Tracer
   /** For operators: the host and process. */
   readonly name: string
   /** Sagas in memory at most. */
@@ -65,6 +67,7 @@ export class SagaWorker implements Engine {
   readonly participants: Participants
   readonly holdings: Holdings
   readonly chance: Chance
+  readonly tracer: Tracer
   readonly #deps: WorkerDeps
   readonly #lease: Lease
   readonly #group: GroupCommit
@@ -84,6 +87,7 @@ export class SagaWorker implements Engine {
     this.#deps = deps
     const { postgres, clock, logger, name } = deps
     this.participants = deps.participants
+    this.tracer = deps.tracer
     this.chance = { fraction: () => deps.random.fraction(), id: () => uuidv7(deps.random, this.now()) }
     this.#lease = new Lease({ postgres, clock, logger, name, onTerm: (term) => this.#begun(term) })
     const onMail = (ids: readonly string[]) => this.#heard(ids)

@@ -39,6 +39,10 @@ export class SdkTracer implements Tracer {
 
   span(name: string, parent: string | undefined, options?: SpanOptions, from?: number): Span | undefined {
     if (!isSampled(parent)) return undefined
+    if (options?.apart) {
+      const links = [parent, ...(options.links ?? [])]
+      return this.#start(name, ROOT_CONTEXT, { ...options, links }, from)
+    }
     return this.#start(name, trace.setSpanContext(ROOT_CONTEXT, contextOf(parent)), options, from)
   }
 
@@ -71,9 +75,9 @@ class RecordedSpan implements Span {
     return this
   }
 
-  end(error?: unknown): void {
-    if (error !== undefined) {
-      this.#span.setAttribute('error.type', errorType(error))
+  end(failure?: unknown): void {
+    if (failure !== undefined) {
+      this.#span.setAttribute('error.type', typeof failure === 'string' ? failure : errorType(failure))
       this.#span.setStatus({ code: SpanStatusCode.ERROR })
     }
     this.#span.end(performance.now())
