@@ -61,6 +61,7 @@ describe('the pivot', () => {
     expect(run.cancel()).toMatch(/name it as the step/)
     expect(run.cancel({ step: 'a' })).toMatch(/name it as the step/)
     expect(run.cancel({ step: 'b', note: 'asked them by telephone' })).toBeUndefined()
+    expect(run.state.steps.get('b')).toMatchObject({ status: 'failed', effect: 'none' })
     expect(await run.untilEnd()).toBe('compensated')
     expect(run.effects).toEqual(['a.do', 'a.undo'])
   })

@@ -55,6 +55,14 @@ it('a refusal after an attempt of unknown effect leaves the undo owed', async ()
   }
 })
 
+it('a last attempt that certainly did nothing does not speak for those before it', async () => {
+  for (const last of [answer(429), unreachable()]) {
+    const run = start([call('a', twice)], { a: [hang({ effect: true }), last] })
+    expect(await run.untilEnd()).toBe('compensated')
+    expect(run.effects).toEqual(['a.do', 'a.undo'])
+  }
+})
+
 it('a refusal after attempts that certainly did nothing leaves nothing to undo', async () => {
   const run = start([call('a')], { a: [unreachable(), answer(429), answer(402)] })
   expect(await run.untilEnd()).toBe('compensated')
