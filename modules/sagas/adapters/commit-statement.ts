@@ -16,9 +16,9 @@ WITH once AS (
 ), started AS (
   INSERT INTO sagas (id, version, tenant, name, fence, owner, due_at, ended_at, status, seq, problem, journal)
   SELECT n.id, n.version, n.tenant, n.name, n.fence, CASE WHEN n.held THEN $1::integer END,
-    to_timestamp(n.due / 1000), CASE WHEN n.ended THEN clock_timestamp() END, n.status, 1, n.problem, n.lines
+    to_timestamp(n.due / 1000), to_timestamp(n.ended / 1000), n.status, 1, n.problem, n.lines
   FROM unnest($2::bytea[], $3::uuid[], $4::integer[], $5::text[], $6::text[], $7::bigint[], $8::boolean[], $9::float8[],
-    $10::boolean[], $11::text[], $12::text[], $13::text[])
+    $10::float8[], $11::text[], $12::text[], $13::text[])
     AS n (key, id, version, tenant, name, fence, held, due, ended, status, problem, lines)
   WHERE (n.key IS NULL OR n.id IN (SELECT saga_id FROM once))
     AND NOT EXISTS (SELECT FROM sagas s WHERE s.tenant = n.tenant AND s.id = n.id)
@@ -27,9 +27,9 @@ WITH once AS (
   UPDATE sagas s SET
     owner = CASE WHEN n.held THEN s.owner END,
     due_at = CASE WHEN n.held THEN NULL WHEN s.mail > n.seen THEN clock_timestamp() ELSE to_timestamp(n.due / 1000) END,
-    ended_at = CASE WHEN n.ended THEN clock_timestamp() END,
+    ended_at = CASE WHEN n.ended IS NOT NULL THEN coalesce(s.ended_at, to_timestamp(n.ended / 1000)) END,
     status = n.status, seq = s.seq + 1, problem = n.problem, journal = n.lines || s.journal
-  FROM unnest($14::text[], $15::uuid[], $16::bigint[], $17::integer[], $18::boolean[], $19::float8[], $20::boolean[],
+  FROM unnest($14::text[], $15::uuid[], $16::bigint[], $17::integer[], $18::boolean[], $19::float8[], $20::float8[],
     $21::text[], $22::text[], $23::text[], $24::integer[])
     AS n (tenant, id, fence, seq, held, due, ended, status, problem, lines, seen)
   WHERE s.tenant = n.tenant AND s.id = n.id AND s.fence = n.fence AND s.seq = n.seq AND s.owner = $1::integer
@@ -60,7 +60,7 @@ function startColumns(starts: readonly Start[]): unknown[] {
     starts.map(({ fence }) => fence),
     starts.map(isHeld),
     starts.map(dueOf),
-    starts.map(isEnded),
+    starts.map(({ endedAt }) => endedAt),
     starts.map(({ status }) => status),
     starts.map(({ problem }) => problem),
     starts.map(({ lines }) => lines),
@@ -75,7 +75,7 @@ function moveColumns(moves: readonly Transition[]): unknown[] {
     moves.map(({ seq }) => seq),
     moves.map(isHeld),
     moves.map(dueOf),
-    moves.map(isEnded),
+    moves.map(({ endedAt }) => endedAt),
     moves.map(({ status }) => status),
     moves.map(({ problem }) => problem),
     moves.map(({ lines }) => lines),
@@ -85,4 +85,3 @@ function moveColumns(moves: readonly Transition[]): unknown[] {
 
 const isHeld = ({ release }: Transition): boolean => release === undefined
 const dueOf = ({ release }: Transition): number | null => release?.dueAt ?? null
-const isEnded = ({ status }: Transition): boolean => status === 'completed' || status === 'compensated'

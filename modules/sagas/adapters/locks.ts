@@ -38,7 +38,7 @@ export async function acquireLock(
 
 /** The row lock keeps the saga from ending in between: its end would let go of what it does not have yet. */
 const asOwned = `SELECT $1::text, $2::text, id, $4::text FROM sagas
-  WHERE tenant = $1 AND id = $3 AND fence = $5 AND owner IS NOT NULL FOR SHARE`
+  WHERE tenant = $1 AND id = $3 AND fence = $5 AND owner IS NOT NULL AND status = 'running' FOR SHARE`
 const take = `INSERT INTO locks (tenant, key, saga_id, step) ${asOwned}
   ON CONFLICT (tenant, key) DO UPDATE SET step = locks.step WHERE locks.saga_id = excluded.saga_id RETURNING fence`
 const standInLine = `INSERT INTO lock_waiters (tenant, key, saga_id, step) ${asOwned} ON CONFLICT DO NOTHING`

@@ -37,6 +37,7 @@ const common = (): Omit<Transition, 'id' | 'seq' | 'lines'> => ({
   mailSeen: 0,
   mailTaken: [],
   outbox: [],
+  endedAt: null,
   end: undefined,
 })
 const newId = (): string => uuidv7(systemRandom, Date.now())

@@ -8,7 +8,6 @@ import type { Act } from '../domain/turn.ts'
 import type { Instance } from './instance.ts'
 import type { LockHint } from './lock-hint.ts'
 import type { Message } from './message.ts'
-import { childMessage } from './to-transition.ts'
 import { waitKey } from './wait-key.ts'
 
 /** How long Redis keeps others from asking Postgres for a lock, ms. Too long costs speed after a crash, nothing else. */
@@ -69,14 +68,6 @@ export class Holdings {
   /** Sends a message that its receiver takes in once, if it is the same message. */
   send(saga: Instance, to: string, message: Message): void {
     void this.persist(saga, () => this.deliver([{ tenant: saga.tenant, to, message }]))
-  }
-
-  tellParent(saga: Instance): void {
-    const { parent } = saga.state.origin
-    if (parent === undefined) return
-    void this.persist(saga, async () => {
-      await this.deliver([{ tenant: saga.tenant, to: parent, message: childMessage(saga.id, saga.plan, saga.state) }])
-    })
   }
 
   /** Sends messages, in one transaction. @throws AppError UNAVAILABLE */

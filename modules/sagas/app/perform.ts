@@ -5,8 +5,8 @@ import type { Act } from '../domain/turn.ts'
 import type { Instance } from './instance.ts'
 import { attemptSpan, endAttempt } from './saga-spans.ts'
 
-/** A postponement up to this long is waited for in memory, ms; a longer one is written down. */
-const shortMs = 1_000
+/** Postponements of a call up to this long, all together, are waited for in memory, ms; what is longer is written down. */
+const shortMs = 2_000
 
 /** Does what a committed turn asks for. Nothing here throws: what comes of it is pushed to the saga. */
 export function perform(saga: Instance, acts: readonly Act[]): void {
@@ -27,11 +27,9 @@ export function perform(saga: Instance, acts: readonly Act[]): void {
       case 'undo-child':
         saga.engine.holdings.send(saga, act.childId, { kind: 'undo' })
         break
-      case 'tell-parent':
-        saga.engine.holdings.tellParent(saga)
-        break
       case 'emit':
-        // In the outbox already.
+      case 'tell-parent':
+        // Written in the transaction of the turn.
         break
     }
   }
@@ -39,7 +37,7 @@ export function perform(saga: Instance, acts: readonly Act[]): void {
 
 type Call = Extract<Act, { kind: 'call' }>
 
-async function call(saga: Instance, act: Call): Promise<void> {
+async function call(saga: Instance, act: Call, waitedMs = 0): Promise<void> {
   const { step, undo, look } = act
   try {
     const request = buildRequest(saga, step, undo, look)
@@ -51,7 +49,8 @@ async function call(saga: Instance, act: Call): Promise<void> {
     const outcome = await saga.engine.participants.call(outgoing, saga.signal)
     endAttempt(span, outcome)
     if (outcome.kind === 'postponed') {
-      if (outcome.afterMs <= shortMs) return void setTimeout(() => saga.gone || void call(saga, act), outcome.afterMs)
+      const waits = waitedMs + outcome.afterMs
+      if (waits <= shortMs) return void setTimeout(() => saga.gone || void call(saga, act, waits), outcome.afterMs)
       return saga.push((turn) => postpone(turn, step, undo, outcome.afterMs, outcome.why))
     }
     saga.push((turn) => (undo ? settleUndo(turn, step, look, outcome) : settleCall(turn, step, look, outcome)))

@@ -9,6 +9,9 @@ import type { SagaEnd, Transition } from './transition.ts'
 /** A saga that has nothing to do for longer than this is given free, ms. */
 const parkMs = 10_000
 
+/** Nothing that goes on sleeps longer than this, ms. */
+const longestSleepMs = 86_400_000
+
 /** A saga that has written so much is given free, as its journal is made short when it is taken over. */
 const longJournal = 65_536
 
@@ -32,7 +35,7 @@ export function transitionOf(
   mailTaken: readonly string[],
 ): Transition {
   const { tenant, id, plan, state, fence } = saga
-  const ended = state.status === 'completed' || state.status === 'compensated'
+  const ends = turn.entries.some(({ e }) => e === 'end')
   return {
     tenant,
     id,
@@ -45,19 +48,23 @@ export function transitionOf(
     mailSeen,
     mailTaken,
     outbox: turn.acts.flatMap((act) => (act.kind === 'emit' ? [eventOf(id, act.step, act.event)] : [])),
-    end: ended && turn.entries.length > 0 ? endOf(id, plan, state) : undefined,
+    endedAt: state.status === 'completed' || state.status === 'compensated' ? state.at + turn.t : null,
+    end: ends || turn.acts.some(({ kind }) => kind === 'tell-parent') ? endOf(id, plan, state) : undefined,
   }
 }
 
 function releaseOf({ state, pending, written, engine }: Saga, { acts, wakeAt, t }: Turn): Transition['release'] {
-  if (pending > 0 || acts.some(({ kind }) => kind !== 'emit')) return undefined
+  if (pending > 0 || acts.some(({ kind }) => kind !== 'emit' && kind !== 'tell-parent')) return undefined
   for (const { status, undo } of state.steps.values()) {
     if (status === 'calling' || undo?.status === 'calling') return undefined
   }
   if (engine.stopping) return { dueAt: state.at + t }
-  if (wakeAt === undefined) return { dueAt: null }
+  // One that waits for a message alone is looked at in any case: a message can get lost only by a mistake, and then it is found.
+  if (wakeAt === undefined) return { dueAt: isOpen(state) ? state.at + t + longestSleepMs : null }
   return wakeAt - t > parkMs || written > longJournal ? { dueAt: state.at + wakeAt } : undefined
 }
+
+const isOpen = ({ status }: SagaState): boolean => status === 'running' || status === 'compensating'
 
 /** What keeps the saga from going on: shown in lists as soon as an undo fails, or a step has failed several times. */
 export function problemOf(state: SagaState): string | null {
@@ -83,7 +90,7 @@ function endOf(id: string, plan: Plan, state: SagaState): SagaEnd | undefined {
 }
 
 /** What a parent is told about the end of its child. */
-export function childMessage(id: string, plan: Plan, state: SagaState): Message {
+function childMessage(id: string, plan: Plan, state: SagaState): Message {
   const output = state.status === 'completed' ? resultOf(plan, state) : null
   return { kind: 'child', step: state.origin.step ?? '', childId: id, as: state.status, output }
 }

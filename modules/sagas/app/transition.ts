@@ -22,6 +22,8 @@ export interface Transition {
   readonly mailTaken: readonly string[]
   /** CloudEvents to emit, JSON. */
   readonly outbox: readonly string[]
+  /** Of a saga that has ended, ms since the epoch. */
+  readonly endedAt: number | null
   /** Set with the transition that ends the saga. */
   readonly end: SagaEnd | undefined
 }

@@ -176,9 +176,10 @@ export class SagaWorker implements Engine {
       })
       if (!plan) {
         const d = `the saga ${child.saga} is not published, or retired`
-        return saga.push((turn) =>
-          turn.add({ e: 'failed', s: child.step, t: turn.t, fx: 'none', c: 'NO_SUCH_SAGA', d }),
-        )
+        return saga.push((turn) => {
+          if (turn.state.steps.get(child.step)?.status !== 'waiting') return
+          turn.add({ e: 'failed', s: child.step, t: turn.t, fx: 'none', c: 'NO_SUCH_SAGA', d })
+        })
       }
       const from = {
         parent: saga.id,
