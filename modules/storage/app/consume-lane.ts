@@ -67,6 +67,7 @@ export async function consumeLane(lane: Lane, deps: LaneDeps): Promise<void> {
     deps.confirmed.advance(lane.partition, next)
     await lane.commit(next)
     deps.onChecked(lane.partition)
+    deps.onProgress(lane.partition)
 
     while (!lane.signal.aborted) {
       const records = await gatherRecords(lane, next, deps)

@@ -81,7 +81,9 @@ export function spawnServer(
     detached: true,
     ...(account.dropped ? { uid: account.uid, gid: account.gid } : {}),
   })
-  createInterface({ input: child.stderr }).on('line', (line) => report(levelOf(line), line.slice(0, 2_000)))
+  createInterface({ input: child.stderr }).on('line', (line) => {
+    if (!isOfStatement(line)) report(levelOf(line), line.slice(0, 2_000))
+  })
   const dismiss = child.pid === undefined ? () => {} : guard(child.pid, account)
   const ended = new Promise<{ code: number | null; signal: string | null }>((resolve) => {
     child.once('exit', (code, signal) => {
@@ -147,7 +149,11 @@ async function saysReady(pid: number, pgdata: string): Promise<boolean> {
   return Number(lines[0]) === pid && lines[7]?.trim() === 'ready'
 }
 
+/** An error of a statement is told to whoever sent it. Its text can quote values, which have no place in the log. */
+export const isOfStatement = (line: string): boolean =>
+  /^(ERROR|DETAIL|HINT|QUERY|CONTEXT|STATEMENT|LOCATION|BACKTRACE): {2}|^\t/.test(line)
+
 function levelOf(line: string): 'info' | 'warn' | 'error' {
   if (/^(PANIC|could not|Cannot)/.test(line)) return 'error'
-  return /^(WARNING|ERROR|FATAL)/.test(line) ? 'warn' : 'info'
+  return /^(WARNING|FATAL)/.test(line) ? 'warn' : 'info'
 }
