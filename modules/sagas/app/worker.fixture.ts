@@ -4,7 +4,15 @@ import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { noMetrics, noTracer, type Postgres, silentLogger, systemClock, systemRandom } from '@splitstream/kernel'
+import {
+  noMetrics,
+  noTracer,
+  type Postgres,
+  silentLogger,
+  systemClock,
+  systemRandom,
+  type Tracer,
+} from '@splitstream/kernel'
 import { connectPostgres } from '../../../src/engines/postgres/driver.ts'
 import { startEmbeddedPostgres } from '../../../src/engines/postgres/embedded.ts'
 import { migratePostgres, moduleUrl } from '../../../src/engines/postgres/migrate.ts'
@@ -14,7 +22,7 @@ import { createParticipants } from '../adapters/participants/participants.ts'
 import { ensurePartitions } from '../adapters/partitions.ts'
 import { SagaRows, type WholeSagaRow } from '../adapters/saga-rows.ts'
 import { parseDefinition } from '../domain/check-definition.ts'
-import { decodeEntries, type Entry } from '../domain/entry.ts'
+import { decodeEntries, type Entry, type Origin } from '../domain/entry.ts'
 import type { Json } from '../domain/json.ts'
 import { noLockHint } from './lock-hint.ts'
 import { Plans } from './plans.ts'
@@ -99,11 +107,11 @@ export async function startDatabase() {
 }
 
 /** A worker as a process has it, on a pool of its own. */
-export async function startWorker(url: string, o: { name?: string; capacity?: number } = {}) {
+export async function startWorker(url: string, o: { name?: string; capacity?: number; tracer?: Tracer } = {}) {
   const postgres = connectPostgres({ url, applicationName: 'saga worker', max: 6 })
   const definitions = new Definitions(postgres)
   const plans = new Plans(definitions, () => systemClock.monotonic())
-  const parts = { clock: systemClock, logger: silentLogger, metrics: noMetrics, tracer: noTracer }
+  const parts = { clock: systemClock, logger: silentLogger, metrics: noMetrics, tracer: o.tracer ?? noTracer }
   const participants = createParticipants({
     ...parts,
     breakers: createBreakers({ ...parts, kind: 'test_participants' }),
@@ -128,8 +136,8 @@ export async function startWorker(url: string, o: { name?: string; capacity?: nu
     await definitions.publish(tenant, name, parseDefinition(name, definition), 'test')
     plans.forget(tenant, name)
   }
-  const start = async (name: string, input: Json, key?: Uint8Array) =>
-    await worker.begin({ tenant, plan: await plans.newest(tenant, name), input, key })
+  const start = async (name: string, input: Json, key?: Uint8Array, from?: Origin) =>
+    await worker.begin({ tenant, plan: await plans.newest(tenant, name), input, key, from })
   const look = async (id: string): Promise<WholeSagaRow & { entries: Entry[] }> => {
     const row = await rows.get(tenant, id)
     if (!row) throw new Error(`there is no saga ${id}`)
