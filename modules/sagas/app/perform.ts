@@ -1,4 +1,5 @@
 import { ExpressionError } from '../domain/expression.ts'
+import { nextOf } from '../domain/key.ts'
 import { buildRequest } from '../domain/request.ts'
 import { failCall, postpone, settleCall, settleUndo } from '../domain/settle.ts'
 import type { Act } from '../domain/turn.ts'
@@ -35,6 +36,18 @@ export function perform(saga: Instance, acts: readonly Act[]): void {
   }
 }
 
+/** A call may wait so long for others to the same participant, ms (src/resilience/breakers.ts). */
+const queueMs = 250
+
+/** It was safe to send the key again when the turn decided so: since then a commit took long, or the participant was not called. */
+function mayBeForgotten({ plan, state, engine }: Instance, id: string, undo: boolean): boolean {
+  const planned = plan.steps.get(id)
+  const step = state.steps.get(id)
+  const call = undo ? planned?.undo : planned?.call
+  const tries = undo ? step?.undo : step
+  return call !== undefined && tries !== undefined && nextOf(call, tries, engine.now() - state.at + queueMs) !== 'send'
+}
+
 type Call = Extract<Act, { kind: 'call' }>
 
 async function call(saga: Instance, act: Call, waitedMs = 0): Promise<void> {
@@ -43,6 +56,11 @@ async function call(saga: Instance, act: Call, waitedMs = 0): Promise<void> {
     const request = buildRequest(saga, step, undo, look)
     // A worker that stood still after the commit may have lost the saga meanwhile.
     if (saga.gone) return
+    if (!look && mayBeForgotten(saga, step, undo)) {
+      return saga.push((turn) =>
+        postpone(turn, step, undo, queueMs, 'its participant may have forgotten the key by now'),
+      )
+    }
     const span = attemptSpan(saga, act, request)
     const traceparent = span?.traceparent ?? saga.state.origin.trace
     const outgoing = { ...request, tenant: saga.tenant, undo, fence: saga.fence, traceparent }
