@@ -6,6 +6,7 @@ import { runKill } from './kill.ts'
 import { outages, runOutage } from './outage.ts'
 import { plants, runPlanted } from './planted.ts'
 import { runPowerCut } from './power-cut.ts'
+import { runSagaFaults, sagaRuns } from './sagas/main.ts'
 
 const help = `Faults against the real server, held against what the client was told.
 
@@ -20,6 +21,9 @@ const help = `Faults against the real server, held against what the client was t
   npm run chaos -- kafka [${Object.keys(kafkaFaults).join('|')}]
       the log on three real brokers, two storage processes, one fault after another      [--hold 20] [--rate 5000]
   npm run chaos -- extract               storage moves out over Kafka, and back, under load   [--rate 5000]
+  npm run chaos -- sagas [${Object.keys(sagaRuns).join('|')}]            [--seeds 100] [--from 1]
+      several processes that run sagas, against an external ledger: kill -9 before and after every write, send and receive;
+      zombies, clock steps and wiped Redis; hostile participants; how soon others go on. All, one after another
   npm run chaos -- planted ${Object.keys(plants).join('|')}|all
       plants a bug into a copy of the product; the run passes when the checker finds it
 
@@ -68,7 +72,13 @@ async function main(): Promise<number> {
     if (unknown) throw new Error(`there is no fault called ${unknown}\n\n${help}`)
     failed = await runKafka(names as (keyof typeof kafkaFaults)[], { ...common, holdMs })
   } else if (what === 'extract') failed = await runExtract(common)
-  else if (what === 'planted') failed = await runPlanted(values.planted ?? positionals[1] ?? 'all')
+  else if (what === 'sagas') {
+    const names = positionals.length > 1 ? positionals.slice(1) : Object.keys(sagaRuns)
+    const unknown = names.find((name) => !(name in sagaRuns))
+    if (unknown) throw new Error(`there is no fault of sagas called ${unknown}\n\n${help}`)
+    const o = { from, seeds: numberOf('seeds', values.seeds, 1, 1e6), keep: values.keep }
+    failed = await runSagaFaults(names as (keyof typeof sagaRuns)[], o)
+  } else if (what === 'planted') failed = await runPlanted(values.planted ?? positionals[1] ?? 'all')
   else throw new Error(`there is no fault called ${what}\n\n${help}`)
   console.log(failed === 0 ? 'passed' : `FAILED: ${failed}`)
   return failed === 0 ? 0 : 1

@@ -1,0 +1,72 @@
+import type { Findings } from '../findings.ts'
+import { Random } from '../random.ts'
+import { inFolder, judge } from '../trial.ts'
+import { Clients } from './clients.ts'
+import { Installation } from './installation.ts'
+import type { Character } from './ledger/messages.ts'
+import { Looks } from './looks.ts'
+import { makeOrders } from './orders.ts'
+import { Recovery } from './recovery.ts'
+import { SagaRows } from './saga-rows.ts'
+import { drawPoint, Striking } from './strikes.ts'
+import { verifyRun } from './verify.ts'
+
+export interface MatrixOptions {
+  readonly from: number
+  readonly seeds: number
+  readonly keep: boolean
+}
+
+const workers = 3
+/** From the kill to the last end, with a lease that has to run out. */
+const boundMs = 30_000
+
+/**
+ * The crash matrix: kill -9 of a worker right before or after a write, a send or a receive, forward and undo, with some
+ * dozens of sagas in flight; others go on with them. Returns the number of seeds that failed.
+ */
+export async function runMatrix(o: MatrixOptions): Promise<number> {
+  let failed = 0
+  await inFolder({ name: 'sagas', keep: o.keep }, async (home) => {
+    await using installation = await Installation.start({ workers, home })
+    for (let seed = o.from; seed < o.from + o.seeds; seed++) {
+      if (await judge({ seed }, (findings) => runSeed(seed, installation, findings))) continue
+      failed++
+      console.log(`  again with: npm run chaos -- sagas matrix --seeds 1 --from ${seed}`)
+      if (failed >= 3) break
+    }
+    return failed === 0
+  })
+  return failed
+}
+
+async function runSeed(seed: number, installation: Installation, findings: Findings) {
+  const began = performance.now()
+  const random = new Random(seed)
+  await installation.atLeast(2)
+  const prefix = `${seed}-`
+  const wanted = makeOrders(random.fork(), prefix, random.int(8, 32))
+  const point = drawPoint(random, workers)
+  const character: Character = { guard: random.pick(['barrier', 'keys'] as const) }
+  const wait = { lease: random.chance(0.1), restartMs: random.pick([0, 0, 300, 3_000]) }
+  await installation.ledger.behave(seed, character)
+  await using looks = new Looks(installation.ledger, findings)
+  const rows = await SagaRows.since(installation)
+  const striking = await Striking.arm(installation, point, prefix)
+  const clients = new Clients(installation, findings, random.fork())
+  const recovery = new Recovery(installation, striking, wait)
+  await clients.startAll(wanted)
+  const ended = await verifyRun(installation, { wanted, clients, rows, prefix }, boundMs, findings)
+  recovery.stop()
+  const hit = await recovery.done
+  await striking.disarm()
+  return {
+    point,
+    hit,
+    character: character.guard,
+    ...wait,
+    ended,
+    looks: looks.count,
+    ms: Math.round(performance.now() - began),
+  }
+}

@@ -1,0 +1,57 @@
+import { Client } from '../client.ts'
+import type { Findings } from '../findings.ts'
+import { type Installation, until } from './installation.ts'
+import type { Arrival } from './ledger/messages.ts'
+import { runSagas } from './run.ts'
+
+const sagas = 20
+const stuckMs = 8_000
+
+/**
+ * An undo that fails again and again, in the middle of two others: these are done within a second, lists show the saga within
+ * five, and it goes on by itself when the participant is well again.
+ */
+export async function runStuckUndo(seed: number, installation: Installation, findings: Findings) {
+  const prefix = `stuck-${seed}-`
+  const { ended, meanwhile } = await runSagas(
+    installation,
+    {
+      ...{ prefix, seed, orders: sagas, kind: 'stuck', courier: 'closed', endsWithinMs: 30_000 },
+      character: { guard: 'keys' },
+      rules: [
+        { operations: ['unlabel'], share: 1, fault: { kind: 'status', status: 500, effect: false }, forMs: stuckMs },
+      ],
+    },
+    findings,
+    async ({ started }) => {
+      await started
+      const client = new Client(installation.alive[0]!.process.url, installation.adminKey)
+      let listed = 0
+      const began = performance.now()
+      const visible = await until(async () => {
+        const page = await client.json<{ sagas: { name: string; problem: string }[] }>(
+          'GET',
+          '/v1/sagas?problem=true&limit=100',
+        )
+        listed = page.sagas.filter(({ name, problem }) => name === 'stuck' && problem.includes('label')).length
+        return listed === sagas
+      }, 5_000)
+      client.close()
+      if (!visible) findings.add('not visible', `${listed} of ${sagas} are listed after 5 s`)
+      return { visibleMs: Math.round(performance.now() - began) }
+    },
+  )
+  const { arrivals } = await installation.ledger.audit(prefix)
+  const lateMs = [...Map.groupBy(arrivals, ({ saga }) => saga).values()].map(independentMs)
+  const slowestMs = Math.round(Math.max(...lateMs))
+  if (slowestMs > 1_000) findings.add('an independent undo was late', `${slowestMs} ms`)
+  return { ...meanwhile, independentUndosMs: slowestMs, ended }
+}
+
+/** From the first undo to the first attempt of the last one. */
+function independentMs(arrivals: readonly Arrival[]): number {
+  const undos = arrivals.filter(({ undo }) => undo)
+  const first = (operation: string): number =>
+    undos.find((one) => one.operation === operation)?.at ?? Number.POSITIVE_INFINITY
+  return Math.max(first('refund'), first('release')) - Math.min(...undos.map(({ at }) => at))
+}

@@ -1,0 +1,160 @@
+import { setTimeout as delay } from 'node:timers/promises'
+import type { Findings } from '../findings.ts'
+import { signal } from '../processes.ts'
+import { Random } from '../random.ts'
+import { type Installation, until, type Worker } from './installation.ts'
+import { firstColumn, type Message } from './postgres/messages.ts'
+import { runSagas } from './run.ts'
+
+const commit = /^WITH once AS/
+/** What a worker says to Postgres when it is cut off. */
+const lastWords = {
+  /** Transitions of sagas; alone, or in a transaction with what they send. */
+  commit,
+  /** The end of such a transaction: until it comes, its rows are locked. */
+  'end of a transaction': /^COMMIT/,
+  /** It takes sagas over. */
+  claim: /^WITH due AS/,
+  renewal: /^UPDATE workers/,
+} as const
+
+/** How a worker comes to believe that it owns what it has lost. */
+export type Zombie =
+  /** It stands still when a commit was answered, before it hears of it, and wakes up when others have its sagas. */
+  | { readonly kind: 'stopped'; readonly nth: number }
+  /** From this statement on, what it sends to Postgres arrives when others have its sagas. */
+  | { readonly kind: 'cut off'; readonly at: keyof typeof lastWords; readonly nth: number }
+
+export const zombies: readonly Zombie[] = [
+  { kind: 'stopped', nth: 3 },
+  { kind: 'cut off', at: 'commit', nth: 2 },
+  { kind: 'cut off', at: 'end of a transaction', nth: 2 },
+  { kind: 'cut off', at: 'claim', nth: 1 },
+  { kind: 'cut off', at: 'renewal', nth: 1 },
+  { kind: 'stopped', nth: 8 },
+  { kind: 'cut off', at: 'commit', nth: 7 },
+]
+
+/** A lease, and a look of the others, with room for a busy machine, ms. */
+const takeoverMs = 8_000
+
+/** One worker becomes a zombie under load, others take its sagas, it comes back: nothing that it still writes may count. */
+export async function runZombie(zombie: Zombie, seed: number, installation: Installation, findings: Findings) {
+  const victim = new Random(seed).pick(installation.alive)
+  const { ended, looks, meanwhile } = await runSagas(
+    installation,
+    { prefix: `zombie-${seed}-`, seed, orders: 60, character: { guard: 'keys' }, endsWithinMs: 30_000 },
+    findings,
+    async () => {
+      const one = new Returning(victim, installation, findings)
+      const what = await (zombie.kind === 'stopped'
+        ? one.stop(zombie.nth)
+        : one.cutOff(lastWords[zombie.at], zombie.nth))
+      victim.proxy.intercept = undefined
+      return what
+    },
+  )
+  return { zombie, ...meanwhile, ended, looks }
+}
+
+class Returning {
+  readonly #victim: Worker
+  readonly #installation: Installation
+  readonly #findings: Findings
+  readonly #pid: number
+  #offered = 0
+  #accepted = 0
+
+  constructor(victim: Worker, installation: Installation, findings: Findings) {
+    this.#victim = victim
+    this.#installation = installation
+    this.#findings = findings
+    this.#pid = victim.process.pid!
+  }
+
+  async stop(nth: number) {
+    const stopped = Promise.withResolvers<void>()
+    let left = nth
+    this.#victim.proxy.intercept = (sql) => {
+      if (!commit.test(sql) || --left !== 0) return undefined
+      const after = async (): Promise<boolean> => {
+        signal(this.#pid, 'SIGSTOP')
+        stopped.resolve()
+        return true
+      }
+      return { after }
+    }
+    if (!(await inTime(stopped.promise, 10_000))) return { missed: true }
+    const takenOverMs = await this.#takenOver()
+    // Until it has another lease, all that it writes is stale.
+    let hasLease = false
+    this.#victim.proxy.intercept = (sql) => {
+      hasLease ||= /^INSERT INTO workers/.test(sql)
+      return commit.test(sql) && !hasLease ? this.#stale() : undefined
+    }
+    signal(this.#pid, 'SIGCONT')
+    await delay(2_000)
+    return { takenOverMs, offered: this.#offered, accepted: this.#accepted }
+  }
+
+  async cutOff(lastWord: RegExp, nth: number) {
+    const cut = Promise.withResolvers<void>()
+    const healed = Promise.withResolvers<void>()
+    let left = nth
+    this.#victim.proxy.intercept = (sql) => {
+      if (left > 0 && (!lastWord.test(sql) || --left !== 0)) return undefined
+      cut.resolve()
+      const before = async (): Promise<boolean> => {
+        await healed.promise
+        return true
+      }
+      return { ...(commit.test(sql) && this.#stale()), before }
+    }
+    if (!(await inTime(cut.promise, 10_000))) return { missed: true }
+    const takenOverMs = await this.#takenOver()
+    this.#victim.proxy.intercept = undefined
+    healed.resolve()
+    await delay(2_000)
+    return { takenOverMs, offered: this.#offered, accepted: this.#accepted }
+  }
+
+  #stale() {
+    this.#offered++
+    const after = async (answer: readonly Message[]): Promise<boolean> => {
+      // A saga that was only made is nobody's yet, and others take it. Anything more is a write over a newer owner's.
+      const ids = firstColumn(answer)
+      const moved = await this.#installation.rows('SELECT id FROM sagas.sagas WHERE id = ANY($1::uuid[]) AND seq > 1', [
+        ids,
+      ])
+      this.#accepted += moved.length
+      for (const { id } of moved)
+        this.#findings.add('a stale write was accepted', `of ${this.#victim.process.name}: ${id}`)
+      return true
+    }
+    return { after }
+  }
+
+  /** Waits until others have what the victim had. @returns how long it took, ms */
+  async #takenOver(): Promise<number> {
+    const began = performance.now()
+    const like = `%:${this.#pid}`
+    const [row] = await this.#installation.rows<{ id: number }>('SELECT id FROM sagas.workers WHERE name LIKE $1', [
+      like,
+    ])
+    const taken = await until(async () => {
+      const left = await this.#installation.rows(
+        'SELECT FROM sagas.workers WHERE id = $1 UNION ALL SELECT FROM sagas.sagas WHERE owner = $1 LIMIT 1',
+        [row?.id],
+      )
+      return left.length === 0
+    }, takeoverMs)
+    if (!taken)
+      this.#findings.add('its sagas were not taken over', `of ${this.#victim.process.name}, in ${takeoverMs} ms`)
+    return Math.round(performance.now() - began)
+  }
+}
+
+/** Whether it resolved in time. */
+function inTime(promise: Promise<void>, ms: number): Promise<boolean> {
+  return Promise.race([promise.then(() => true), delay(ms, false)])
+}
