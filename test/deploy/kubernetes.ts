@@ -39,7 +39,9 @@ export async function checkKubernetes(): Promise<void> {
     const folder = `deploy/kubernetes/${topology}`
     const text = await kustomize(folder)
     for (const version of versions) {
-      await run(join(bin, 'kubernetes-validate'), ['--strict', '--quiet', '-k', version, '-'], { input: text })
+      await run(join(bin, 'python'), ['-m', 'kubernetes_validate', '--strict', '--quiet', '-k', version, '-'], {
+        input: text,
+      })
     }
     const toJson = 'import json, sys, yaml; print(json.dumps(list(yaml.safe_load_all(sys.stdin))))'
     const resources = JSON.parse(await run(join(bin, 'python'), ['-c', toJson], { input: text })) as Resource[]
