@@ -77,10 +77,8 @@ function order({ place: { participants } }: Story): object {
       { id: 'turns', lock: { key: 'stock' } },
       { id: 'reserve', call: call('stock', '/reservations', 'quantity'), compensate: call('stock', '/releases') },
       { id: 'ship', call: call('shipping', '/shipments', 'country') },
-      // biome-ignore lint/suspicious/noTemplateCurlyInString: an expression of the definition
       { id: 'told', emit: { type: 'order.shipped', subject: '${input.orderId}', data: '${input}' } },
     ],
-    // biome-ignore lint/suspicious/noTemplateCurlyInString: an expression of the definition
     output: { order: '${input.orderId}' },
   }
 }

@@ -15,7 +15,6 @@ const definition = (participant: string) => {
     ],
   }
 }
-// biome-ignore lint/suspicious/noTemplateCurlyInString: an expression of the definition, not of this program
 const input = '${input}'
 
 /** One process with all features, on the same Postgres as DBOS. */
