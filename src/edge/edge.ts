@@ -15,6 +15,7 @@ import type { Authenticator } from './authenticate.ts'
 import { InFlight } from './body.ts'
 import { Connections, endAfter } from './connections.ts'
 import { Exchange } from './exchange.ts'
+import { HotLane } from './hot-lane.ts'
 import { HttpMetrics } from './http-metrics.ts'
 import { HttpSpans } from './http-spans.ts'
 import { type EdgeLimits, limitsOf } from './limits.ts'
@@ -71,7 +72,7 @@ export interface Edge {
 }
 
 /**
- * Public HTTP. Routes marked hot are found by a map before express sees the request: the ingest path costs microseconds.
+ * Public HTTP. Routes marked hot are found before express sees the request: the ingest path costs microseconds.
  * All go through the same steps (serve.ts).
  */
 export function createEdge(o: EdgeOptions): Edge {
@@ -119,7 +120,7 @@ function allRoutes({ routes, health, ready, metrics }: EdgeOptions): readonly Ro
 /** Where requests come in: each becomes an exchange, the hot ones are dispatched at once, the others through express. */
 class Front {
   stopping = false
-  readonly #hot: ReadonlyMap<string, Route>
+  readonly #hot: HotLane
   readonly #dispatch: ReturnType<typeof createRouter>
   readonly #serve: Serve
   readonly #limits: EdgeLimits
@@ -137,7 +138,7 @@ class Front {
     internal: EdgeOptions['internal'],
   ) {
     this.#internal = internal
-    this.#hot = new Map(routes.filter((route) => route.hot).map((route) => [`${route.method} ${route.path}`, route]))
+    this.#hot = new HotLane(routes)
     this.#dispatch = createRouter(routes, serve)
     this.#serve = serve
     this.#limits = limits
@@ -163,8 +164,8 @@ class Front {
       }
       checkRaw(request)
       const { path, query } = splitTarget(request.url ?? '/')
-      const route = this.#hot.get(`${request.method} ${path}`)
-      if (route) void this.#serve(exchange, () => ({ route, params: {}, query }))
+      const hot = this.#hot.find(request.method, path)
+      if (hot) void this.#serve(exchange, () => ({ ...hot, query }))
       else this.#dispatch(exchange, query)
     } catch (error) {
       void this.#serve(exchange, failing(error))

@@ -46,7 +46,7 @@ export interface Route {
   readonly maxBodyBytes?: number
   /** Time budget, ms; default: the edge's. */
   readonly budgetMs?: number
-  /** Dispatched before express, for the paths where every microsecond counts. The path has no parameters. */
+  /** Dispatched before express, for the paths where every microsecond counts. Only the last part of the path may be a parameter. */
   readonly hot?: boolean
   handle(request: RouteRequest, call: Call): Promise<RouteResponse>
 }

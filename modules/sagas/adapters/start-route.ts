@@ -12,6 +12,7 @@ export function startRoute(deps: SagaDeps): Route {
     method: 'POST',
     path: '/v1/sagas/:name',
     scope: 'sagas',
+    hot: true,
     summary: 'Start a saga; with wait=<seconds> the answer comes when it has ended',
     query: ['wait'],
     accepts: ['application/json'],
