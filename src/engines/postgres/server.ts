@@ -40,6 +40,8 @@ const SETTINGS: Readonly<Record<string, string>> = {
   max_wal_size: '256MB',
   min_wal_size: '32MB',
   wal_level: 'minimal',
+  // The first change of a page after a checkpoint logs all of it: compressed, that is a third.
+  wal_compression: 'on',
   max_wal_senders: '0',
   max_replication_slots: '0',
   max_logical_replication_workers: '0',
