@@ -2,19 +2,21 @@ import { writeFile } from 'node:fs/promises'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
 import { cleanUp } from './cleanup.ts'
-import { ratioTarget, storedRatio } from './figures.ts'
+import { ratioTarget, storedRatio, telemetryRows } from './figures.ts'
 import { planOf } from './plan.ts'
-import { document, figureTable } from './report.ts'
+import { document, figureTable, rowTable } from './report.ts'
 import { measureAll } from './run.ts'
+import { measureTelemetry } from './telemetry/measure.ts'
 
-const help = `npm run bench -- [--quick] [--assert] [--help]
+const help = `npm run bench -- [--quick] [--telemetry] [--assert] [--help]
 
-Measures speed and memory of the real server on this machine, prints a table and writes docs/bench.md. Takes about three
+Measures speed and memory of the real server on this machine, prints a table and writes docs/bench.md. Takes about eight
 minutes; Linux only (it reads /proc). Leave the machine alone meanwhile.
 
-  --quick   a fifth of the work
-  --assert  exit code 1 when events are stored at less than ${ratioTarget} of the rate of the engine alone. Other targets
-            depend on the machine and never fail a run.
+  --quick      a fifth of the work
+  --telemetry  only what telemetry costs (figure 8); nothing is written
+  --assert     exit code 1 when events are stored at less than ${ratioTarget} of the rate of the engine alone. Other targets
+               depend on the machine and never fail a run.
 
 Exit code: 0 measured, 1 see --assert, 2 the bench could not run.`
 
@@ -24,6 +26,7 @@ async function main(): Promise<number> {
   const { values } = parseArgs({
     options: {
       quick: { type: 'boolean', default: false },
+      telemetry: { type: 'boolean', default: false },
       assert: { type: 'boolean', default: false },
       help: { type: 'boolean', default: false },
     },
@@ -34,6 +37,10 @@ async function main(): Promise<number> {
   }
   if (process.platform !== 'linux') throw new Error('the bench reads /proc: it runs on Linux only')
   const plan = planOf(values.quick)
+  if (values.telemetry) {
+    console.log(rowTable(telemetryRows(await measureTelemetry(plan))))
+    return 0
+  }
   const figures = await measureAll(plan)
   await writeFile(target, document(figures, plan))
   console.log(figureTable(figures))

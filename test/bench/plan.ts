@@ -13,6 +13,8 @@ export interface Plan {
   /** Calls of each round of figure 6, and rounds. */
   readonly portCalls: number
   readonly portRounds: number
+  /** Rounds of figure 8, in each of which both servers have their turn. */
+  readonly telemetryRounds: number
 }
 
 export const eventsPerBatch = 1_000
@@ -28,5 +30,6 @@ export function planOf(quick: boolean): Plan {
     visibleSeconds: 20 / part,
     portCalls: 2_000_000 / part,
     portRounds: 21,
+    telemetryRounds: quick ? 3 : 7,
   }
 }

@@ -1,5 +1,7 @@
-import { type Call, defineCallPort, systemCall, systemClock } from '@splitstream/kernel'
-import { bindInProcess } from '../../src/transports/inproc/bind.ts'
+import { type Call, defineCallPort, noTracer, systemCall, systemClock } from '@splitstream/kernel'
+import { createMetrics } from '../../src/telemetry/metrics.ts'
+import { bindInProcess, bindObserved } from '../../src/transports/inproc/bind.ts'
+import { PortCalls } from '../../src/transports/port-calls.ts'
 import type { Plan } from './plan.ts'
 import { median } from './stats.ts'
 
@@ -7,20 +9,39 @@ interface Echo {
   echo(input: number, call: Call): Promise<number>
 }
 
+export interface PortCallFigures {
+  /** What an awaited call through the in-process binding costs more than the same awaited call made directly, ns. */
+  readonly bound: number
+  /** The same with what is told of calls: their times, and a span if they are traced, which these are not. */
+  readonly observed: number
+}
+
 /**
- * Figure 6: what an awaited call through the in-process binding costs more than the same awaited call made directly, ns.
- * Rounds of both take turns, so that a change of the machine's speed meets both; the median of the differences counts.
+ * Figure 6. Rounds of each and of direct calls take turns, so that a change of the machine's speed meets both; the median of the
+ * differences counts.
  */
-export async function measurePortCall({ portCalls, portRounds }: Plan): Promise<number> {
+export async function measurePortCall({ portCalls, portRounds }: Plan): Promise<PortCallFigures> {
   const answers = [Promise.resolve(1), Promise.resolve(2)] as const
   const direct: Echo = { echo: (input) => answers[input & 1 ? 1 : 0] }
   const port = defineCallPort<Echo>('bench.echo', 1, { echo: { idempotent: true, budgetMs: 1_000 } })
+  const metrics = createMetrics()
+  const calls = new PortCalls({ clock: systemClock, metrics, tracer: noTracer })
   const bound = bindInProcess(port, () => direct, systemClock)
+  const observed = bindObserved(port, () => direct, systemClock, calls)
+  const figures = {
+    bound: await differenceOf(bound, direct, portCalls, portRounds),
+    observed: await differenceOf(observed, direct, portCalls, portRounds),
+  }
+  metrics.stop()
+  return figures
+}
+
+async function differenceOf(tested: Echo, direct: Echo, calls: number, rounds: number): Promise<number> {
   const call = systemCall(systemClock, 600_000, new AbortController().signal)
   const differences: number[] = []
-  for (let round = -3; round < portRounds; round++) {
-    const first = round & 1 ? await timed(bound, call, portCalls) : await timed(direct, call, portCalls)
-    const second = round & 1 ? await timed(direct, call, portCalls) : await timed(bound, call, portCalls)
+  for (let round = -3; round < rounds; round++) {
+    const first = round & 1 ? await timed(tested, call, calls) : await timed(direct, call, calls)
+    const second = round & 1 ? await timed(direct, call, calls) : await timed(tested, call, calls)
     // Rounds below 0 are for the compiler.
     if (round >= 0) differences.push(round & 1 ? first - second : second - first)
   }

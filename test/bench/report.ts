@@ -12,11 +12,13 @@ const cells = ({ figure, measured, target, met }: Row): string[] => [
 ]
 
 /** The table of figures, for the terminal. */
-export const figureTable = (figures: Figures): string => table([header, ...rowsOf(figures).map(cells)])
+export const figureTable = (figures: Figures): string => rowTable(rowsOf(figures))
+
+export const rowTable = (rows: readonly Row[]): string => table([header, ...rows.map(cells)])
 
 /** docs/bench.md. */
 export function document(figures: Figures, plan: Plan): string {
-  const { engine, ingest, visible } = figures
+  const { engine, ingest, visible, telemetry } = figures
   const cpu = Object.entries(ingest.cpuMicros).map(([part, micros]) => `${part} ${micros.toFixed(2)}`)
   const seconds = plan.singleSeconds
   return `# Bench
@@ -46,7 +48,11 @@ ${ingest.refused}.
 4. Batches at half of the stored rate of figure 1; beside it, every 200 ms, one event with \`?wait=stored\` (${visible.probes} probes).
 5. Proportional set sizes 5 s after the first start, so that shared pages count once; \`VmHWM\` of the main process over
    figure 1.
-6. Awaited calls through \`src/transports/inproc/bind.ts\` and direct ones, ${plan.portRounds} pairs of rounds in turn; the median difference.
+6. Awaited calls through \`src/transports/inproc/bind.ts\` and direct ones, ${plan.portRounds} pairs of rounds in turn; the median
+   difference. With metrics as the product binds it.
 7. Stopped after all of the above and started again on the same data, until \`GET /health/ready\` says 200 (asked every 50 ms).
+8. Two servers in turn, ${telemetry.rounds} rounds: one sends metrics and traces of 1 % of the requests to a collector, which forgets them
+   (${telemetry.sentMb.toFixed(1)} MB in all), and logs at \`info\`; the other sends nothing and logs at \`warn\`. Medians of the rounds; a ratio
+   is taken in each round.
 `
 }

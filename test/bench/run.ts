@@ -8,6 +8,7 @@ import { measurePortCall } from './port-call.ts'
 import { progress } from './progress.ts'
 import { measureSingles } from './single.ts'
 import { startSubject } from './subject.ts'
+import { measureTelemetry } from './telemetry/measure.ts'
 import { measureVisible } from './visible.ts'
 
 /** Measures everything, one after the other: nothing else of the bench runs beside what is measured. */
@@ -15,7 +16,7 @@ export async function measureAll(plan: Plan): Promise<Figures> {
   // An hour ago: all events of all phases have times in the past.
   const series: Series = { tag: 'a', fromMs: Date.now() - 3_600_000 }
   progress('in-process port call')
-  const portCallNs = await measurePortCall(plan)
+  const portCall = await measurePortCall(plan)
   const engine = await measureEngine(plan, series)
 
   progress('starting the server')
@@ -30,5 +31,6 @@ export async function measureAll(plan: Plan): Promise<Figures> {
   const secondStartMs = await subject.restart()
   progress(`second start: ready after ${Math.round(secondStartMs)} ms`)
   await subject.end()
-  return { engine, ingest, single, visible, idleMib, portCallNs, secondStartMs }
+  const telemetry = await measureTelemetry(plan)
+  return { engine, ingest, single, visible, idleMib, portCall, secondStartMs, telemetry }
 }

@@ -13,9 +13,11 @@ export interface Subject {
   end(): Promise<void>
 }
 
-export async function startSubject(): Promise<Subject> {
+/** @param env more settings */
+export async function startSubject(env: Readonly<Record<string, string>> = {}): Promise<Subject> {
   const folder = temporaryFolder()
-  const options = { dataDir: folder.path, env: { ADMIN_KEY: randomBytes(24).toString('hex'), LOG_LEVEL: 'warn' } }
+  const all = { ADMIN_KEY: randomBytes(24).toString('hex'), LOG_LEVEL: 'warn', ...env }
+  const options = { dataDir: folder.path, env: all }
   const start = () => started(startServer(options), (server) => server.stop())
   let now = await start()
   return {
