@@ -1,4 +1,4 @@
-import type { Clock, Logger, Metrics, Module } from '@splitstream/kernel'
+import { type Clock, type Logger, type Metrics, type Module, traceIdOf } from '@splitstream/kernel'
 import type { StorageRead } from '@splitstream/storage/contract'
 import { queryRoutes } from './adapters/http-routes.ts'
 
@@ -28,9 +28,11 @@ export function createQueryModule(deps: QueryDeps): Module<object> {
       cursorSecret,
       partitions,
       now: () => clock.monotonic(),
-      observe: (route, took, outcome) => {
+      observe: (route, took, outcome, { tenant, traceparent }) => {
         seconds.observe(took, { route, outcome })
-        if (took >= slowSeconds) logger.info('a query was slow', { route, outcome, ms: Math.round(took * 1000) })
+        if (took < slowSeconds) return
+        const about = { route, outcome, tenant, traceId: traceIdOf(traceparent) }
+        logger.info('a query was slow', { ...about, ms: Math.round(took * 1000) })
       },
     }),
     start: async () => undefined,

@@ -10,7 +10,7 @@ export interface QueryRouteDeps {
   readonly cursorSecret: Uint8Array
   readonly partitions: number
   /** Told how long each request took, seconds, and how it ended. */
-  observe(route: string, seconds: number, outcome: 'ok' | 'failed'): void
+  observe(route: string, seconds: number, outcome: 'ok' | 'failed', call: Call): void
   /** Monotonic, ms. */
   now(): number
 }
@@ -57,7 +57,7 @@ function timed(deps: QueryRouteDeps, route: string, handle: Handle): Handle {
       outcome = 'ok'
       return response
     } finally {
-      deps.observe(route, (deps.now() - from) / 1000, outcome)
+      deps.observe(route, (deps.now() - from) / 1000, outcome, call)
     }
   }
 }

@@ -7,6 +7,7 @@ import {
   type Postgres,
   type Random,
   type Tracer,
+  traceIdOf,
   uuidv7,
 } from '@splitstream/kernel'
 import { callWaiters } from '../adapters/locks.ts'
@@ -201,6 +202,8 @@ export class SagaWorker implements Engine {
   abandon(saga: Instance, error: unknown): void {
     this.#deps.logger.error('a saga went wrong; it is tried again later', {
       saga: saga.id,
+      tenant: saga.tenant,
+      traceId: traceIdOf(saga.state.origin.trace),
       code: codeOf(error),
       error: messageOf(error),
     })
