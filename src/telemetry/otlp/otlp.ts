@@ -48,6 +48,8 @@ export function startOtlp(o: OtlpOptions, metrics: MeasuredMetrics, logger: Logg
   const spans = new BatchSpanProcessor({
     exporter: delivery.watched(new OTLPTraceExporter(exporterOf('traces'))),
     exportTimeoutMillis: sendMs,
+    // Few at once: they are written into one body without a pause.
+    maxExportBatchSize: 256,
   })
   const provider = new TracerProvider({ resource, sampler: new AlwaysOnSampler(), spanProcessors: [spans] })
   const reader = new PeriodicExportingMetricReader({
