@@ -74,7 +74,7 @@ async function runOnce(home: string, cluster: KafkaCluster, o: ExtractOptions, f
       random: new Random(o.from),
       eventsPerSecond: o.eventsPerSecond,
       senders: 8,
-      batchSize: (random) => random.int(1, 40),
+      batchSize: (random) => random.int(1, 200),
     })
     load.onAnswer = (answer, batch) => {
       latencies.add(answer.ms, answer.status === 202 ? batch.events.length : 0)
@@ -215,7 +215,6 @@ async function placeOf(
     POSTGRES_URL: engines.postgresUrl,
     CLICKHOUSE_URL: engines.clickhouseUrl!,
     KAFKA_TOPIC: `extract-${randomUUID()}`,
-    LOG_PARTITIONS: '6',
     MIN_FREE_BYTES: '0',
   }
   const handingOver = { SHARE_PORT: 'true', DRAIN_SECONDS: '5' }
