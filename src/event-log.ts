@@ -1,6 +1,15 @@
 import { access } from 'node:fs/promises'
 import { join } from 'node:path'
-import type { Clock, EventLog, Health, Lifecycle, Logger, LogRecord } from '@splitstream/kernel'
+import {
+  type Clock,
+  type EventLog,
+  type Health,
+  type Lifecycle,
+  type Logger,
+  type LogRecord,
+  type Metrics,
+  noMetrics,
+} from '@splitstream/kernel'
 import type { Config } from './config.ts'
 import { fitRecord } from './fit-record.ts'
 import type { EventsLink } from './links.ts'
@@ -40,6 +49,7 @@ export async function openLog(
   clock: Clock,
   logger: Logger,
   lifecycle: Lifecycle,
+  metrics: Metrics = noMetrics,
 ): Promise<OpenLog> {
   const local: LocalLogOptions = {
     dir: join(config.DATA_DIR, 'log'),
@@ -89,6 +99,7 @@ export async function openLog(
     minFreeBytes: config.MIN_FREE_BYTES,
     clock,
     logger,
+    metrics,
   })
   await lifecycle.start({ name: 'event log', start: async () => undefined, stop: () => log.stop() })
   if (!appends || !(await exists(join(local.dir, 'log.db')))) return log

@@ -73,7 +73,8 @@ export async function startPlatform(
   const consumers = topology.events.kind === 'local' ? topology.modules : moduleNames
   const groups = consumers.filter((name) => (registry[name] as Registration).log === 'consume')
   const need = { link: topology.events, appends: topology.log.has('append'), groups }
-  const log = topology.log.size > 0 ? await openLog(config, need, clock, logger, lifecycle) : undefined
+  const log =
+    topology.log.size > 0 ? await openLog(config, need, clock, logger, lifecycle, observed.metrics) : undefined
   const [postgres, clickhouse] = await startBoth(
     lifecycle,
     openPostgres(config, logger, lifecycle, observed.metrics),

@@ -1,5 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises'
-import { silentLogger, systemClock } from '@splitstream/kernel'
+import { noMetrics, silentLogger, systemClock } from '@splitstream/kernel'
 import type { Kafka, Producer, ProducerRecord } from 'kafkajs'
 import { expect, it, vi } from 'vitest'
 import { describeWithKafka } from '../../../test/support/kafka/suite.ts'
@@ -27,7 +27,7 @@ describeWithKafka('what kafkajs and clusters get wrong', () => {
     const limits = { maxSpoolBytes: 1 << 20, maxPendingBytes: 1 << 20 }
     const reachability = new Reachability(suite.cluster.brokers, systemClock, silentLogger)
     const to = { kafka, topic, partitions, compression: 'none' as const, reachability }
-    const writer = new KafkaWriter({ ...to, spool, ...limits, ...shared })
+    const writer = new KafkaWriter({ ...to, spool, ...limits, ...shared, metrics: noMetrics })
     await writer.start()
     cleanups.add(() => writer.stop())
 

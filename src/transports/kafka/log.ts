@@ -6,7 +6,9 @@ import {
   type Health,
   type Lane,
   type Logger,
+  type Metrics,
   messageOf,
+  noMetrics,
 } from '@splitstream/kernel'
 import type { Kafka } from 'kafkajs'
 import { openLocalLog } from '../log/local-log.ts'
@@ -37,6 +39,7 @@ export interface KafkaLogOptions extends TopicOptions {
   readonly startMs?: number
   readonly clock: Clock
   readonly logger: Logger
+  readonly metrics?: Metrics
 }
 
 export interface KafkaLog extends EventLog {
@@ -123,6 +126,7 @@ export async function openKafkaLog(o: KafkaLogOptions): Promise<KafkaLog> {
       maxPendingBytes: o.maxPendingBytes ?? 64 << 20,
       clock,
       logger,
+      metrics: o.metrics ?? noMetrics,
     })
   if (found === 'prepared') await writer?.connect()
   await writer?.start()

@@ -1,4 +1,4 @@
-import { AppError, type Clock } from '@splitstream/kernel'
+import { AppError, type Clock, codeOf, type Metrics } from '@splitstream/kernel'
 import type { Kafka, Message, Producer, RecordMetadata } from 'kafkajs'
 import { type Compression, compressionTypes, kafkaError } from './client.ts'
 import type { Reachability } from './reachability.ts'
@@ -10,6 +10,8 @@ export interface ProducerOptions {
   readonly compression: Compression
   readonly reachability: Reachability
   readonly clock: Clock
+  /** How long sends take, s, by how they fail. */
+  readonly seconds?: ReturnType<Metrics['histogram']>
 }
 
 /** How long a send may take, all tries included, ms. Then it counts as failed, whatever becomes of it. */
@@ -49,6 +51,20 @@ export class KafkaProducer {
    * @throws AppError UNAVAILABLE, at once when no broker is there: the messages may have been written all the same
    */
   async send(partition: number, messages: readonly Message[]): Promise<string> {
+    const { clock, seconds } = this.#o
+    const from = clock.monotonic()
+    let failed = ''
+    try {
+      return await this.#send(partition, messages)
+    } catch (error) {
+      failed = codeOf(error)
+      throw error
+    } finally {
+      seconds?.observe((clock.monotonic() - from) / 1_000, { 'error.type': failed })
+    }
+  }
+
+  async #send(partition: number, messages: readonly Message[]): Promise<string> {
     if (this.#closed) throw new AppError('STOPPING', 'The producer is closed')
     const { reachability } = this.#o
     const { lost } = reachability

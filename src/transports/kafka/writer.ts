@@ -2,10 +2,12 @@ import {
   AppError,
   type Call,
   type Clock,
+  durationBuckets,
   type Health,
   type LogAppend,
   type Logger,
   type LogRange,
+  type Metrics,
 } from '@splitstream/kernel'
 import type { Kafka } from 'kafkajs'
 import { checkAppend } from '../check-append.ts'
@@ -29,6 +31,7 @@ export interface WriterOptions {
   readonly maxPendingBytes: number
   readonly clock: Clock
   readonly logger: Logger
+  readonly metrics: Metrics
 }
 
 /** The writing half of the Kafka log: each partition by itself, so that one whose leader is gone holds up no other. */
@@ -46,7 +49,16 @@ export class KafkaWriter {
     this.#o = o
     const { kafka, topic, compression, reachability, clock, logger, spool } = o
     const partitions = Array.from({ length: o.partitions }, (_, p) => p)
-    this.#producers = partitions.map(() => new KafkaProducer({ kafka, topic, compression, reachability, clock }))
+    const help = 'Batches sent to Kafka, until the brokers have acknowledged them'
+    const seconds = o.metrics.histogram('splitstream.kafka.send', help, durationBuckets, ['error.type'])
+    const producer = { kafka, topic, compression, reachability, clock, seconds }
+    this.#producers = partitions.map(() => new KafkaProducer(producer))
+    o.metrics.gauge(
+      'splitstream.kafka.spooled',
+      'Bytes that wait here until Kafka takes them',
+      () => this.#spooled,
+      'By',
+    )
     const backlog = spool.stats().partitions
     const reserve = (bytes: number): void => this.#reserve(bytes)
     this.#writers = partitions.map((partition) => {
@@ -57,6 +69,13 @@ export class KafkaWriter {
 
   get pendingBytes(): number {
     return this.#pendingBytes
+  }
+
+  get #spooled(): number {
+    const { partitions, pendingBytes } = this.#o.spool.stats()
+    return this.#writers.some((writer) => writer.spooling)
+      ? partitions.reduce((sum, { bytes }) => sum + bytes, pendingBytes)
+      : pendingBytes
   }
 
   get settled(): boolean {
