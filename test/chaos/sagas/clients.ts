@@ -15,14 +15,19 @@ const giveUpMs = 40_000
 export class Clients {
   /** By key. */
   readonly told = new Map<string, string>()
+  /** Keys whose saga somebody asked to cancel: it may be undone without another reason. */
+  readonly cancelled = new Set<string>()
   readonly #installation: Installation
   readonly #findings: Findings
   readonly #random: Random
+  readonly #cancels: number
 
-  constructor(installation: Installation, findings: Findings, random: Random) {
+  /** @param cancels share of the sagas that are cancelled right after their start */
+  constructor(installation: Installation, findings: Findings, random: Random, cancels = 0) {
     this.#installation = installation
     this.#findings = findings
     this.#random = random
+    this.#cancels = cancels
   }
 
   /** Resolves when all were answered, or given up. */
@@ -36,6 +41,7 @@ export class Clients {
         const first = this.#start(next, connections, random)
         await (again < 0.06 ? Promise.all([first, this.#start(next, connections, random)]) : first)
         if (again > 0.94) await this.#start(next, connections, random)
+        if (random.chance(this.#cancels)) await this.#cancel(next, connections, random)
       }
     }
     await Promise.all(Array.from({ length: clients }, () => client(this.#random.fork())))
@@ -58,6 +64,16 @@ export class Clients {
       await delay(random.int(5, 60))
     }
     this.#findings.add('a start was never answered', `${wanted.key}: ${last}`)
+  }
+
+  /** Once, whatever comes of it: it may be too late, or never arrive. */
+  async #cancel({ key }: Wanted, connections: Connections, random: Random): Promise<void> {
+    this.cancelled.add(key)
+    const path = `/v1/sagas/${this.told.get(key)}/cancel`
+    await connections
+      .pick(random)
+      ?.send('POST', path, { timeoutMs: tryMs })
+      .catch(() => undefined)
   }
 
   #isAnswered({ key }: Wanted, { status, text }: Answer): boolean {

@@ -2,13 +2,14 @@ import type { Findings } from '../findings.ts'
 import { Random } from '../random.ts'
 import { inFolder, judge } from '../trial.ts'
 import { Clients } from './clients.ts'
+import { Emitted } from './emitted.ts'
 import { Installation } from './installation.ts'
 import type { Character } from './ledger/messages.ts'
 import { Looks } from './looks.ts'
 import { makeOrders } from './orders.ts'
 import { Recovery } from './recovery.ts'
 import { SagaRows } from './saga-rows.ts'
-import { drawPoint, Striking } from './strikes.ts'
+import { drawNext, drawPoint, Striking } from './strikes.ts'
 import { verifyRun } from './verify.ts'
 
 export interface MatrixOptions {
@@ -18,6 +19,8 @@ export interface MatrixOptions {
 }
 
 const workers = 3
+/** After so many the rest would tell nothing new. */
+const maxFailed = 3
 /** From the kill to the last end, with a lease that has to run out. */
 const boundMs = 30_000
 
@@ -29,18 +32,33 @@ export async function runMatrix(o: MatrixOptions): Promise<number> {
   let failed = 0
   await inFolder({ name: 'sagas', keep: o.keep }, async (home) => {
     await using installation = await Installation.start({ workers, home })
-    for (let seed = o.from; seed < o.from + o.seeds; seed++) {
-      if (await judge({ seed }, (findings) => runSeed(seed, installation, findings))) continue
+    const matrix = { installation, emitted: new Emitted(), kills: 0 }
+    let seed = o.from
+    for (; seed < o.from + o.seeds && failed < maxFailed; seed++) {
+      if (await judge({ seed }, (findings) => runSeed(seed, matrix, findings))) continue
       failed++
       console.log(`  again with: npm run chaos -- sagas matrix --seeds 1 --from ${seed}`)
-      if (failed >= 3) break
     }
+    const whole = async (findings: Findings) => {
+      // Most points are reached; else what passed proves little.
+      if (matrix.kills < 0.6 * (seed - o.from)) findings.add('too few kills', `${matrix.kills}`)
+      return { kills: matrix.kills, ...(await matrix.emitted.verify(installation, findings)) }
+    }
+    if (!(await judge({ seeds: seed - o.from }, whole))) failed++
     return failed === 0
   })
   return failed
 }
 
-async function runSeed(seed: number, installation: Installation, findings: Findings) {
+interface Matrix {
+  readonly installation: Installation
+  readonly emitted: Emitted
+  /** Of workers, so far. */
+  kills: number
+}
+
+async function runSeed(seed: number, matrix: Matrix, findings: Findings) {
+  const { installation, emitted } = matrix
   const began = performance.now()
   const random = new Random(seed)
   await installation.atLeast(2)
@@ -48,21 +66,25 @@ async function runSeed(seed: number, installation: Installation, findings: Findi
   const wanted = makeOrders(random.fork(), prefix, random.int(8, 32))
   const point = drawPoint(random, workers)
   const character: Character = { guard: random.pick(['barrier', 'keys'] as const) }
+  const again = random.chance(0.2) ? drawNext(random, workers) : undefined
   const wait = { lease: random.chance(0.1), restartMs: random.pick([0, 0, 300, 3_000]) }
   await installation.ledger.behave(seed, character)
   await using looks = new Looks(installation.ledger, findings)
   const rows = await SagaRows.since(installation)
   const striking = await Striking.arm(installation, point, prefix)
-  const clients = new Clients(installation, findings, random.fork())
-  const recovery = new Recovery(installation, striking, wait)
+  const clients = new Clients(installation, findings, random.fork(), 0.08)
+  const next = again && (() => Striking.arm(installation, again, prefix))
+  const recovery = new Recovery(installation, striking, { ...wait, next })
   await clients.startAll(wanted)
   const ended = await verifyRun(installation, { wanted, clients, rows, prefix }, boundMs, findings)
   recovery.stop()
-  const hit = await recovery.done
-  await striking.disarm()
+  const killed = await recovery.done
+  matrix.kills += killed.length
+  await emitted.note(wanted, clients, rows)
   return {
     point,
-    hit,
+    ...(again && { again }),
+    killed,
     character: character.guard,
     ...wait,
     ended,

@@ -1,20 +1,22 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import type { Installation } from './installation.ts'
-import type { Striking } from './strikes.ts'
+import type { Hit, Striking } from './strikes.ts'
 
 export interface RecoveryOptions {
   /** Others wait for the lease of the dead worker to run out; else it has run out at once. */
   readonly lease: boolean
   /** How long until the dead process is started again, ms. */
   readonly restartMs: number
+  /** Called once the first is dead: kills one of those that take over. */
+  readonly next: (() => Promise<Striking>) | undefined
 }
 
 /** Looks after a worker that was killed, as its supervisor would. */
 export class Recovery {
   readonly #installation: Installation
   readonly #over = new AbortController()
-  /** Resolves with the name of the worker that was killed, if one was. */
-  readonly done: Promise<string | undefined>
+  /** Resolves with the names of the workers that were killed. */
+  readonly done: Promise<string[]>
 
   constructor(installation: Installation, striking: Striking, o: RecoveryOptions) {
     this.#installation = installation
@@ -26,19 +28,24 @@ export class Recovery {
     this.#over.abort()
   }
 
-  async #watch(striking: Striking, { lease, restartMs }: RecoveryOptions): Promise<string | undefined> {
-    for (;;) {
+  async #watch(first: Striking, { lease, restartMs, next }: RecoveryOptions): Promise<string[]> {
+    const killed: string[] = []
+    for (let striking: Striking | undefined = first; striking; ) {
       const over = this.#over.signal.aborted
-      const hit = await striking.hit()
+      const hit: Hit | undefined = await striking.hit()
       if (hit) {
         // Also waits until it is gone.
         await hit.worker.process.kill()
+        await striking.disarm()
+        striking = killed.length === 0 ? await next?.() : undefined
+        killed.push(hit.worker.process.name)
         if (!lease) await this.#installation.expireLease(hit.pid)
         this.#installation.restart(hit.worker, restartMs)
-        return hit.worker.process.name
-      }
-      if (over) return undefined
-      await delay(15)
+      } else if (over) {
+        await striking.disarm()
+        striking = undefined
+      } else await delay(15)
     }
+    return killed
   }
 }

@@ -51,12 +51,12 @@ export class SagaRows {
     )
   }
 
-  /** Those that somebody runs, or that are due at some time. Others only wait for these. */
+  /** Those that somebody runs, or that are due soon. Others only wait for these. */
   async open(): Promise<number> {
     const [row] = await this.#installation.rows<{ n: number }>(
       `SELECT count(*)::integer AS n FROM sagas.sagas
        WHERE id >= $1 AND id <> ALL($2::uuid[]) AND status IN ('running', 'compensating')
-         AND (owner IS NOT NULL OR due_at IS NOT NULL)`,
+         AND (owner IS NOT NULL OR due_at < clock_timestamp() + interval '1 hour')`,
       [this.#from, this.#before],
     )
     return row!.n

@@ -26,6 +26,13 @@ export type Point =
       readonly laterMs: number
     }
 
+/** A point in the middle of a takeover. */
+export function drawNext(random: Random, workers: number): Point {
+  const statement = random.pick(['claim', 'commit', 'side effect'] as const)
+  const at = random.pick(['before', 'stray', 'after', 'later'] as const)
+  return { side: 'postgres', worker: random.int(0, workers - 1), statement, nth: random.int(1, 3), at, laterMs: 1 }
+}
+
 /** Half of the points at calls, half at statements; such as a run of some 24 sagas really comes to. */
 export function drawPoint(random: Random, workers: number): Point {
   if (random.chance(0.45)) {
@@ -47,13 +54,18 @@ export function drawPoint(random: Random, workers: number): Point {
   return { side: 'postgres', worker: random.int(0, workers - 1), statement, nth, at, laterMs: random.int(0, 4) }
 }
 
+export interface Hit {
+  readonly pid: number
+  readonly worker: Worker
+}
+
 /** Kills exactly one worker at one point of a run. Nothing in the product knows of it. */
 export class Striking {
   readonly #installation: Installation
   readonly #point: Point
   readonly #victim: Worker | undefined
   #count = 0
-  #hit: { readonly pid: number; readonly worker: Worker } | undefined
+  #hit: Hit | undefined
 
   private constructor(installation: Installation, point: Point) {
     this.#installation = installation
@@ -64,12 +76,12 @@ export class Striking {
   static async arm(installation: Installation, point: Point, orders: string): Promise<Striking> {
     const striking = new Striking(installation, point)
     if (point.side === 'participant') await installation.ledger.strike({ orders, ...point })
-    else striking.#victim!.proxy.intercept = (sql) => striking.#interception(sql)
+    else if (striking.#victim) striking.#victim.proxy.intercept = (sql) => striking.#interception(sql)
     return striking
   }
 
   /** The worker that was killed, and as which process. */
-  async hit(): Promise<{ readonly pid: number; readonly worker: Worker } | undefined> {
+  async hit(): Promise<Hit | undefined> {
     if (this.#hit) return this.#hit
     const [struck] = await this.#installation.ledger.struck()
     const worker = struck && this.#installation.workers.find(({ process }) => process.pid === struck.pid)

@@ -42,7 +42,7 @@ export async function verifyRun(
   checkSagas(audit, byId, findings)
   for (const one of wanted) {
     const saga = byId.get(clients.told.get(one.key) ?? '')
-    if (saga) checkOrder(one, saga, { audit, byId, anyEnd }, findings)
+    if (saga) checkOrder(one, saga, { audit, byId, anyEnd: anyEnd || clients.cancelled.has(one.key) }, findings)
   }
   checkUndoOrder(audit, byId, findings)
   checkFences(audit, findings)
