@@ -1,4 +1,13 @@
-import { codeOf, type Route, type Span, type SpanOptions, type Tracer } from '@splitstream/kernel'
+import {
+  codeOf,
+  isSampled,
+  noTracer,
+  type Route,
+  type Span,
+  type SpanOptions,
+  type Tracer,
+  unsampled,
+} from '@splitstream/kernel'
 import type { Principal } from './keys/principal.ts'
 
 interface Described {
@@ -30,6 +39,12 @@ export class HttpSpans {
     const span = this.#tracer.root(described.name, parent, described.options, from)
     span?.set('splitstream.tenant', principal.tenant)
     return span
+  }
+
+  /** The trace context for what the request leads to. Where nothing is traced it goes on as it came. */
+  contextOf(span: Span | undefined, parent: string | undefined): string | undefined {
+    if (span) return span.traceparent
+    return this.#tracer !== noTracer && isSampled(parent) ? unsampled(parent) : parent
   }
 
   /** @param error what the problem that was answered is about. A request that was refused has not failed. */

@@ -71,7 +71,7 @@ export function createServe(deps: ServeDeps): Serve {
       principal = authenticate(headers.authorization, route.scope, deps.keys)
       trace = traceparentOf(headers)
       span = deps.spans.begin(route, principal, trace, from)
-      if (span) trace = span.traceparent
+      trace = deps.spans.contextOf(span, trace)
       if (route.operator && !principal.operator) throw new AppError('FORBIDDEN', 'Only the operator may do this')
       const query = readQuery(matched.query, route.query ?? none)
       checkAccept(headers.accept, route.produces ?? json)

@@ -29,7 +29,8 @@ export interface SpanOptions {
 
 export interface Tracer {
   /**
-   * What came from outside: a part of `parent` if that is sampled; without a parent a trace of its own, now and then.
+   * What came from outside: a part of `parent` if that is sampled; without a parent a trace of its own, now and then. Beyond so
+   * many a second there is none: what follows from a request without a span is then not to be told either (`unsampled`).
    * @param from when it began, if that was earlier: monotonic, ms
    */
   root(name: string, parent: string | undefined, options?: SpanOptions, from?: number): Span | undefined
@@ -42,6 +43,9 @@ export const noTracer: Tracer = { root: () => undefined, span: () => undefined }
 /** Whether the trace is recorded: bit 0 of the flags, which end the text. */
 export const isSampled = (traceparent: string | undefined): traceparent is string =>
   traceparent !== undefined && (Number.parseInt(traceparent.slice(53), 16) & 1) === 1
+
+/** The same context, not sampled. */
+export const unsampled = (traceparent: string): string => `${traceparent.slice(0, 53)}00`
 
 /** A valid one of version 00: ids of zeros only are none (W3C Trace Context, 3.2.2). */
 export const isTraceparent = (text: string): boolean => traceparent.test(text)

@@ -38,6 +38,16 @@ describe('a span', () => {
     expect(tracerAt(1).root('work', undefined)).toBeDefined()
   })
 
+  it('is made for 500 requests a second at most', async () => {
+    const busy = tracerAt(1)
+    const from = performance.now()
+    // Into the next second, so that all are within one.
+    while (Math.floor(performance.now() / 1_000) === Math.floor(from / 1_000)) await new Promise(setImmediate)
+    const roots = Array.from({ length: 600 }, (_, i) => busy.root('work', i % 2 === 0 ? parent('01') : undefined))
+    expect(roots.filter((span) => span !== undefined)).toHaveLength(500)
+    expect(busy.span('within', parent('01'))).toBeDefined()
+  })
+
   it('apart has a trace of its own, and a link to its parent', () => {
     tracer.span('work', parent('01'), { apart: true, links: [parent('01').replaceAll('a', 'c')] })?.end()
     const [told] = ended()

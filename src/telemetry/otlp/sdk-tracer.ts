@@ -22,10 +22,15 @@ const kinds = {
 /** Links of one span; a block of storage may stand for thousands of requests. */
 const maxLinks = 32
 
+/** Traces that are begun here, a second. Clients may ask for more; a trace costs as much as a request or two. */
+const maxPerSecond = 500
+
 /** The decision to sample is made here, so that a request that is not sampled costs no more than one random number. */
 export class SdkTracer implements Tracer {
   readonly #sdk: Sdk
   readonly #ratio: number
+  #second = 0
+  #begun = 0
 
   constructor(sdk: Sdk, ratio: number) {
     this.#sdk = sdk
@@ -33,8 +38,11 @@ export class SdkTracer implements Tracer {
   }
 
   root(name: string, parent: string | undefined, options?: SpanOptions, from?: number): Span | undefined {
-    if (parent !== undefined) return this.span(name, parent, options, from)
-    return Math.random() < this.#ratio ? this.#start(name, ROOT_CONTEXT, options, from) : undefined
+    const wanted = parent === undefined ? Math.random() < this.#ratio : isSampled(parent)
+    if (!wanted || !this.#mayBegin()) return undefined
+    return parent === undefined
+      ? this.#start(name, ROOT_CONTEXT, options, from)
+      : this.span(name, parent, options, from)
   }
 
   span(name: string, parent: string | undefined, options?: SpanOptions, from?: number): Span | undefined {
@@ -44,6 +52,15 @@ export class SdkTracer implements Tracer {
       return this.#start(name, ROOT_CONTEXT, { ...options, links }, from)
     }
     return this.#start(name, trace.setSpanContext(ROOT_CONTEXT, contextOf(parent)), options, from)
+  }
+
+  #mayBegin(): boolean {
+    const second = Math.floor(performance.now() / 1_000)
+    if (second !== this.#second) {
+      this.#second = second
+      this.#begun = 0
+    }
+    return ++this.#begun <= maxPerSecond
   }
 
   #start(name: string, parent: Context, o: SpanOptions = {}, startTime = performance.now()): Span {
