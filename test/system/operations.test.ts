@@ -99,6 +99,7 @@ describe('health', () => {
       ingest: { state: 'ok' },
       storage: { state: 'ok' },
       query: { state: 'ok' },
+      sagas: { state: 'ok' },
     })
   })
 })
