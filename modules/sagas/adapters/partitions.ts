@@ -32,8 +32,8 @@ export async function ensurePartitions(postgres: Postgres, now: number): Promise
   })
 }
 
-/** A row doubles in its life, which is short: with room for that in its page an update touches no index (HOT). */
-const storage = 'WITH (fillfactor = 40, autovacuum_vacuum_insert_scale_factor = 0.5)'
+/** A row triples in its life, which is short: with room for that in its page an update touches no index (HOT). */
+const storage = 'WITH (fillfactor = 30, autovacuum_vacuum_insert_scale_factor = 0.5)'
 
 /** The weeks that have a partition, oldest first: where each begins, ms since the epoch. */
 async function weeks(postgres: Postgres): Promise<number[]> {
