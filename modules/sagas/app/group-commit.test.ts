@@ -109,6 +109,16 @@ describe('a commit', () => {
     expect(await group(database.postgres).commit(start())).toEqual({ kind: 'lost' })
   })
 
+  it('is lost with its lease, also when there is a new one', async () => {
+    const commits = group(failing({ before: 1 }))
+    const { id } = start()
+    await group(database.postgres).commit(start(id))
+    const late = [commits.commit(start()), commits.commit(move(id, 1))]
+    worker = (await registerWorker(database.postgres, 'again', 60_000)).id
+    expect(await Promise.all(late)).toEqual([{ kind: 'lost' }, { kind: 'lost' }])
+    expect(await database.postgres.query('SELECT id FROM sagas')).toEqual([{ id }])
+  })
+
   it.each([
     ['before it is written', { before: 2 }],
     ['after it was written', { after: 1 }],

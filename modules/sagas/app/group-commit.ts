@@ -20,6 +20,8 @@ export interface GroupCommitDeps {
 
 interface Waiting {
   readonly transition: Transition
+  /** The worker in whose name it is to be written; undefined when there was no lease. */
+  readonly owner: number | undefined
   again?: boolean
   resolve(committed: Committed): void
   reject(error: unknown): void
@@ -44,7 +46,7 @@ export class GroupCommit {
   /** Resolves when the transition is durable, or refused. @throws AppError when Postgres refuses what it says for good */
   commit(transition: Transition): Promise<Committed> {
     return new Promise((resolve, reject) => {
-      this.#waiting.push({ transition, resolve, reject })
+      this.#waiting.push({ transition, owner: this.#deps.owner(), resolve, reject })
       this.#running ??= this.#run()
     })
   }
@@ -73,7 +75,13 @@ export class GroupCommit {
     let rest = group
     for (let pause = 50; rest.length > 0; pause = Math.min(pause * 2, 2_000)) {
       const owner = this.#deps.owner()
-      if (owner === undefined) return settleAll(rest, { kind: 'lost' })
+      // With the lease the sagas are lost, also when there is a new one: nobody here would go on with what is written late.
+      const { ours = [], lost = [] } = Object.groupBy(rest, (one) =>
+        owner !== undefined && one.owner === owner ? 'ours' : 'lost',
+      )
+      settleAll(lost, { kind: 'lost' })
+      rest = ours
+      if (owner === undefined || rest.length === 0) return
       try {
         return await this.#settle(rest, await this.#attempt(owner, rest))
       } catch (error) {
