@@ -21,9 +21,9 @@ const help = `Faults against the real server, held against what the client was t
   npm run chaos -- kafka [${Object.keys(kafkaFaults).join('|')}]
       the log on three real brokers, two storage processes, one fault after another      [--hold 20] [--rate 5000]
   npm run chaos -- extract               storage moves out over Kafka, and back, under load   [--rate 5000]
-  npm run chaos -- sagas [${Object.keys(sagaRuns).join('|')}]            [--seeds 100] [--from 1]
+  npm run chaos -- sagas [${sagaRuns.join('|')}]   [--seeds 100] [--from 1] [--only part]
       several processes that run sagas, against an external ledger: kill -9 before and after every write, send and receive;
-      zombies, clock steps and wiped Redis; hostile participants; how soon others go on. All, one after another
+      how soon others go on; zombies and wiped Redis; hostile participants; clocks that step. All, one after another
   npm run chaos -- planted ${Object.keys(plants).join('|')}|all
       plants a bug into a copy of the product; the run passes when the checker finds it
 
@@ -47,6 +47,7 @@ async function main(): Promise<number> {
       from: { type: 'string', default: '1' },
       rate: { type: 'string' },
       hold: { type: 'string', default: process.env.CI ? '15' : '60' },
+      only: { type: 'string' },
       planted: { type: 'string' },
       keep: { type: 'boolean', default: false },
       help: { type: 'boolean', default: false },
@@ -73,11 +74,11 @@ async function main(): Promise<number> {
     failed = await runKafka(names as (keyof typeof kafkaFaults)[], { ...common, holdMs })
   } else if (what === 'extract') failed = await runExtract(common)
   else if (what === 'sagas') {
-    const names = positionals.length > 1 ? positionals.slice(1) : Object.keys(sagaRuns)
-    const unknown = names.find((name) => !(name in sagaRuns))
+    const names = positionals.length > 1 ? positionals.slice(1) : sagaRuns
+    const unknown = names.find((name) => !sagaRuns.includes(name))
     if (unknown) throw new Error(`there is no fault of sagas called ${unknown}\n\n${help}`)
-    const o = { from, seeds: numberOf('seeds', values.seeds, 1, 1e6), keep: values.keep }
-    failed = await runSagaFaults(names as (keyof typeof sagaRuns)[], o)
+    const o = { from, seeds: numberOf('seeds', values.seeds, 1, 1e6), keep: values.keep, only: values.only }
+    failed = await runSagaFaults(names, o)
   } else if (what === 'planted') failed = await runPlanted(values.planted ?? positionals[1] ?? 'all')
   else throw new Error(`there is no fault called ${what}\n\n${help}`)
   console.log(failed === 0 ? 'passed' : `FAILED: ${failed}`)

@@ -2,8 +2,8 @@ import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
-import type { Findings } from '../findings.ts'
 import type { Installation } from './installation.ts'
+import type { Part } from './place.ts'
 import { runSagas } from './run.ts'
 
 const minute = 60_000
@@ -21,10 +21,10 @@ export function shiftable(home: string): Readonly<Record<string, string>> {
 const shiftFile = (home: string): string => join(home, 'clock-shift')
 
 /** The wall clock of all workers steps by ten minutes, forth and back, under load. Nothing may come of it. */
-export async function runWorkerClocks(seed: number, home: string, installation: Installation, findings: Findings) {
+export const runWorkerClocks: Part = async ({ home, installation }, seed, findings) => {
   const { ended, looks } = await runSagas(
     installation,
-    { prefix: `clock-${seed}-`, seed, orders: 60, character: { guard: 'keys' }, endsWithinMs: 20_000 },
+    { prefix: 'clock-', seed, orders: 60, character: { guard: 'keys' }, endsWithinMs: 20_000 },
     findings,
     async ({ started }) => {
       for (const step of steps) {
@@ -34,21 +34,22 @@ export async function runWorkerClocks(seed: number, home: string, installation: 
       await started
     },
   )
-  return { clock: 'of the workers', ended, looks }
+  return { ended, looks }
 }
 
 /**
  * The clock of the database steps by ten minutes, forth and back, under load. The module asks `clock_timestamp()` for the time,
  * so a function of that name in its schema, which its sessions find before the one of Postgres, is a clock that can be
  * stepped. Forth, every lease is over at once, and its holders do not know. Back, the time of each saga stands still until
- * the clock has caught up: what is due by the database's clock is late then, but nothing goes wrong.
+ * the clock has caught up: what is due by the database's clock is late then, but nothing goes wrong. The last run of an
+ * installation: its clock stays where it is.
  */
-export async function runDatabaseClock(seed: number, installation: Installation, findings: Findings) {
+export const runDatabaseClock: Part = async ({ installation }, seed, findings) => {
   await stepDatabase(installation, 0)
   const { ended, looks } = await runSagas(
     installation,
     {
-      ...{ prefix: `database-${seed}-`, seed, orders: 60, character: { guard: 'keys' as const }, endsWithinMs: 30_000 },
+      ...{ prefix: 'database-', seed, orders: 60, character: { guard: 'keys' as const }, endsWithinMs: 30_000 },
       // Whoever waits for a lock waits ten minutes at once.
       allowed: { anyEnd: true },
     },
@@ -63,7 +64,7 @@ export async function runDatabaseClock(seed: number, installation: Installation,
       await stepDatabase(installation, 10 * minute)
     },
   )
-  return { clock: 'of the database', ended, looks }
+  return { ended, looks }
 }
 
 async function stepDatabase(installation: Installation, ms: number): Promise<void> {

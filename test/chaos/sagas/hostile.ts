@@ -1,9 +1,9 @@
 import { readFile } from 'node:fs/promises'
 import { setTimeout as delay } from 'node:timers/promises'
 import type { Findings } from '../findings.ts'
-import { inFolder, judge } from '../trial.ts'
 import { type Hostility, hostilities } from './hostilities.ts'
-import { Installation } from './installation.ts'
+import type { Installation } from './installation.ts'
+import type { Part } from './place.ts'
 import { runSagas } from './run.ts'
 import type { SagaRow } from './saga-rows.ts'
 
@@ -14,26 +14,25 @@ const newestMs = 1_200
 
 /**
  * Participants that break every habit but their declared contract: nothing takes effect twice, and a saga of which nobody can
- * know by itself is left to people, with the reason. Returns the number of participants at which a promise was broken.
+ * know by itself is left to people, with the reason.
  */
-export async function runHostile({ from, keep }: { readonly from: number; readonly keep: boolean }): Promise<number> {
-  let failed = 0
-  await inFolder({ name: 'hostile', keep }, async (home) => {
-    await using installation = await Installation.start({ workers: 2, home })
-    for (const [i, [participant, hostility]] of Object.entries(hostilities).entries()) {
-      const run = (findings: Findings) => runOne(hostility, from + i, installation, findings)
-      if (!(await judge({ participant }, run))) failed++
-    }
-    return failed === 0
-  })
-  return failed
-}
+export const hostileParts: Readonly<Record<string, Part>> = Object.fromEntries(
+  Object.entries(hostilities).map(([name, hostility]) => [
+    name,
+    ({ installation }, seed, findings) => runOne(hostility, `hostile-${name}-`, seed, installation, findings),
+  ]),
+)
 
-async function runOne(hostility: Hostility, seed: number, installation: Installation, findings: Findings) {
+async function runOne(
+  hostility: Hostility,
+  prefix: string,
+  seed: number,
+  installation: Installation,
+  findings: Findings,
+) {
   const { character, rules, declares, leaves } = hostility
   for (const name of names) await installation.publish(name, await declaring(name, declares))
   await delay(newestMs)
-  const prefix = `hostile-${seed}-`
   const { ended, looks } = await runSagas(
     installation,
     {

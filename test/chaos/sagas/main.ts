@@ -1,25 +1,64 @@
-import { runHostile } from './hostile.ts'
+import { inFolder, judge } from '../trial.ts'
+import { runDatabaseClock, runWorkerClocks } from './clocks.ts'
+import { hostileParts } from './hostile.ts'
 import { runMatrix } from './matrix.ts'
-import { runRecovery } from './run-recovery.ts'
-import { runZombies } from './run-zombies.ts'
+import { inSagaPlace, type Part, type SagaPlace } from './place.ts'
+import { runRedisWiped } from './redis.ts'
+import { runStuckUndo } from './stuck-undo.ts'
+import { runTakeover } from './takeover.ts'
+import { zombieParts } from './zombies.ts'
 
 export interface SagaRunOptions {
   readonly from: number
+  /** Of the crash matrix. */
   readonly seeds: number
   readonly keep: boolean
+  /** The name of one part, of a run that has several. */
+  readonly only?: string | undefined
 }
 
-/** Faults for sagas, by name. Each resolves with the number of its parts that broke a promise. */
-export const sagaRuns = {
-  matrix: runMatrix,
-  zombies: runZombies,
-  hostile: runHostile,
-  recovery: runRecovery,
-} as const satisfies Record<string, (o: SagaRunOptions) => Promise<number>>
+/** Besides the matrix: what happens to sagas, part by part, in the order in which it can happen to one installation. */
+const parts: Readonly<Record<string, Readonly<Record<string, Part>>>> = {
+  recovery: { 'kill -9 of one of three': runTakeover, 'a stuck undo': runStuckUndo },
+  zombies: { ...zombieParts, 'Redis wiped': runRedisWiped },
+  hostile: hostileParts,
+  clocks: { 'of the workers': runWorkerClocks, 'of the database': runDatabaseClock },
+}
 
-/** One of them, or one after another. */
-export async function runSagaFaults(names: readonly (keyof typeof sagaRuns)[], o: SagaRunOptions): Promise<number> {
+export const sagaRuns: readonly string[] = ['matrix', ...Object.keys(parts)]
+
+/**
+ * Faults for sagas, on one installation after another.
+ * @returns how many seeds and parts broke a promise. @throws Error when there is no part of that name
+ */
+export async function runSagaFaults(names: readonly string[], o: SagaRunOptions): Promise<number> {
+  const { from, seeds, only } = o
+  const chosen = names.flatMap((run) => Object.entries(parts[run] ?? {}).map(([part, work]) => ({ run, part, work })))
+  if (only !== undefined && !chosen.some(({ part }) => part === only)) {
+    throw new Error(`--only: there is no part "${only}"; there are ${chosen.map(({ part }) => part).join(', ')}`)
+  }
   let failed = 0
-  for (const name of names) failed += await sagaRuns[name](o)
+  await inFolder({ name: 'sagas', keep: o.keep }, (home) =>
+    inSagaPlace(home, async (place) => {
+      if (names.includes('matrix') && only === undefined) failed += await runMatrix(place.installation, from, seeds)
+      for (const { run, part, work } of chosen) {
+        if (only === undefined || only === part) failed += await runPart(place, { run, part }, work, from)
+      }
+      return failed === 0
+    }),
+  )
   return failed
+}
+
+async function runPart(
+  place: SagaPlace,
+  label: { run: string; part: string },
+  work: Part,
+  seed: number,
+): Promise<number> {
+  const passed = await judge(label, async (findings) => {
+    await place.installation.atLeast(3)
+    return await work(place, seed, findings)
+  })
+  return passed ? 0 : 1
 }

@@ -1,9 +1,9 @@
 import type { Findings } from '../findings.ts'
 import { Random } from '../random.ts'
-import { inFolder, judge } from '../trial.ts'
+import { judge } from '../trial.ts'
 import { Clients } from './clients.ts'
 import { Emitted } from './emitted.ts'
-import { Installation } from './installation.ts'
+import type { Installation } from './installation.ts'
 import type { Character } from './ledger/messages.ts'
 import { Looks } from './looks.ts'
 import { makeOrders } from './orders.ts'
@@ -11,12 +11,6 @@ import { Recovery } from './recovery.ts'
 import { SagaRows } from './saga-rows.ts'
 import { drawNext, drawPoint, Striking } from './strikes.ts'
 import { verifyRun } from './verify.ts'
-
-export interface MatrixOptions {
-  readonly from: number
-  readonly seeds: number
-  readonly keep: boolean
-}
 
 const workers = 3
 /** After so many the rest would tell nothing new. */
@@ -28,26 +22,21 @@ const boundMs = 30_000
  * The crash matrix: kill -9 of a worker right before or after a write, a send or a receive, forward and undo, with some
  * dozens of sagas in flight; others go on with them. Returns the number of seeds that failed.
  */
-export async function runMatrix(o: MatrixOptions): Promise<number> {
+export async function runMatrix(installation: Installation, from: number, seeds: number): Promise<number> {
+  const matrix = { installation, emitted: new Emitted(), kills: 0 }
   let failed = 0
-  await inFolder({ name: 'sagas', keep: o.keep }, async (home) => {
-    await using installation = await Installation.start({ workers, home })
-    const matrix = { installation, emitted: new Emitted(), kills: 0 }
-    let seed = o.from
-    for (; seed < o.from + o.seeds && failed < maxFailed; seed++) {
-      if (await judge({ seed }, (findings) => runSeed(seed, matrix, findings))) continue
-      failed++
-      console.log(`  again with: npm run chaos -- sagas matrix --seeds 1 --from ${seed}`)
-    }
-    const whole = async (findings: Findings) => {
-      // Most points are reached; else what passed proves little.
-      if (matrix.kills < 0.6 * (seed - o.from)) findings.add('too few kills', `${matrix.kills}`)
-      return { kills: matrix.kills, ...(await matrix.emitted.verify(installation, findings)) }
-    }
-    if (!(await judge({ seeds: seed - o.from }, whole))) failed++
-    return failed === 0
-  })
-  return failed
+  let seed = from
+  for (; seed < from + seeds && failed < maxFailed; seed++) {
+    if (await judge({ seed }, (findings) => runSeed(seed, matrix, findings))) continue
+    failed++
+    console.log(`  again with: npm run chaos -- sagas matrix --seeds 1 --from ${seed}`)
+  }
+  const whole = async (findings: Findings) => {
+    // Most points are reached; else what passed proves little.
+    if (matrix.kills < 0.6 * (seed - from)) findings.add('too few kills', `${matrix.kills}`)
+    return { kills: matrix.kills, ...(await matrix.emitted.verify(installation, findings)) }
+  }
+  return (await judge({ seeds: seed - from }, whole)) ? failed : failed + 1
 }
 
 interface Matrix {

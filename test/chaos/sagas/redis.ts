@@ -1,16 +1,14 @@
 import { setTimeout as delay } from 'node:timers/promises'
-import type { RedisServers } from '../../support/redis/start.ts'
-import type { Findings } from '../findings.ts'
-import type { Installation } from './installation.ts'
+import type { Part } from './place.ts'
 import { runSagas } from './run.ts'
 
 /** Sagas that want the same few locks, while two of three Redis nodes are wiped, again and again: no two ever hold one. */
-export async function runRedisWiped(seed: number, redis: RedisServers, installation: Installation, findings: Findings) {
+export const runRedisWiped: Part = async ({ redis, installation }, seed, findings) => {
   let wiped = 0
   const { ended, looks } = await runSagas(
     installation,
     {
-      prefix: `redis-${seed}-`,
+      prefix: 'redis-',
       seed,
       orders: 160,
       only: ({ kind }) => kind === 'locked',
@@ -35,5 +33,5 @@ export async function runRedisWiped(seed: number, redis: RedisServers, installat
       await running
     },
   )
-  return { redis: 'two of three wiped', wiped, ended, looks }
+  return { wiped, ended, looks }
 }

@@ -1,7 +1,7 @@
 import { Client } from '../client.ts'
-import type { Findings } from '../findings.ts'
-import { type Installation, until } from './installation.ts'
+import { until } from './installation.ts'
 import type { Arrival } from './ledger/messages.ts'
+import type { Part } from './place.ts'
 import { runSagas } from './run.ts'
 
 const sagas = 20
@@ -11,8 +11,8 @@ const stuckMs = 8_000
  * An undo that fails again and again, in the middle of two others: these are done within a second, lists show the saga within
  * five, and it goes on by itself when the participant is well again.
  */
-export async function runStuckUndo(seed: number, installation: Installation, findings: Findings) {
-  const prefix = `stuck-${seed}-`
+export const runStuckUndo: Part = async ({ installation }, seed, findings) => {
+  const prefix = 'stuck-'
   const { ended, meanwhile } = await runSagas(
     installation,
     {

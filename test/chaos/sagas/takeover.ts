@@ -1,8 +1,8 @@
 import { setTimeout as delay } from 'node:timers/promises'
-import type { Findings } from '../findings.ts'
 import { signal } from '../processes.ts'
-import { type Installation, until } from './installation.ts'
+import { until } from './installation.ts'
 import { forward } from './ledger/operations.ts'
+import type { Part } from './place.ts'
 import { runSagas } from './run.ts'
 
 const inFlight = 1_000
@@ -12,9 +12,9 @@ const boundMs = 5_000
  * kill -9 of one of three workers while a thousand sagas are in flight. Measured from outside: until Postgres has another
  * owner for each of its sagas, and until each call that was on its way arrives again, from that owner.
  */
-export async function runTakeover(seed: number, installation: Installation, findings: Findings) {
+export const runTakeover: Part = async ({ installation }, seed, findings) => {
   const [victim] = installation.alive
-  const prefix = `slow-${seed}-`
+  const prefix = 'slow-'
   const { ended, looks, meanwhile } = await runSagas(
     installation,
     {

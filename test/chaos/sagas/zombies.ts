@@ -3,6 +3,7 @@ import type { Findings } from '../findings.ts'
 import { signal } from '../processes.ts'
 import { Random } from '../random.ts'
 import { type Installation, until, type Worker } from './installation.ts'
+import type { Part } from './place.ts'
 import { firstColumn, type Message } from './postgres/messages.ts'
 import { runSagas } from './run.ts'
 
@@ -25,25 +26,32 @@ export type Zombie =
   /** From this statement on, what it sends to Postgres arrives when others have its sagas. */
   | { readonly kind: 'cut off'; readonly at: keyof typeof lastWords; readonly nth: number }
 
-export const zombies: readonly Zombie[] = [
-  { kind: 'stopped', nth: 3 },
-  { kind: 'cut off', at: 'commit', nth: 2 },
-  { kind: 'cut off', at: 'end of a transaction', nth: 2 },
-  { kind: 'cut off', at: 'claim', nth: 1 },
-  { kind: 'cut off', at: 'renewal', nth: 1 },
-  { kind: 'stopped', nth: 8 },
-  { kind: 'cut off', at: 'commit', nth: 7 },
-]
+const zombies: Readonly<Record<string, Zombie>> = {
+  'stopped early': { kind: 'stopped', nth: 3 },
+  'stopped late': { kind: 'stopped', nth: 8 },
+  'cut off at a commit': { kind: 'cut off', at: 'commit', nth: 2 },
+  'cut off at a later commit': { kind: 'cut off', at: 'commit', nth: 7 },
+  'cut off in a transaction': { kind: 'cut off', at: 'end of a transaction', nth: 2 },
+  'cut off at a claim': { kind: 'cut off', at: 'claim', nth: 1 },
+  'cut off at a renewal': { kind: 'cut off', at: 'renewal', nth: 1 },
+}
+
+export const zombieParts: Readonly<Record<string, Part>> = Object.fromEntries(
+  Object.entries(zombies).map(([name, zombie]) => [
+    name,
+    ({ installation }, seed, findings) => runZombie(zombie, `zombie-${name}-`, seed, installation, findings),
+  ]),
+)
 
 /** A lease, and a look of the others, with room for a busy machine, ms. */
 const takeoverMs = 8_000
 
 /** One worker becomes a zombie under load, others take its sagas, it comes back: nothing that it still writes may count. */
-export async function runZombie(zombie: Zombie, seed: number, installation: Installation, findings: Findings) {
+async function runZombie(zombie: Zombie, prefix: string, seed: number, installation: Installation, findings: Findings) {
   const victim = new Random(seed).pick(installation.alive)
   const { ended, looks, meanwhile } = await runSagas(
     installation,
-    { prefix: `zombie-${seed}-`, seed, orders: 60, character: { guard: 'keys' }, endsWithinMs: 30_000 },
+    { prefix, seed, orders: 60, character: { guard: 'keys' }, endsWithinMs: 30_000 },
     findings,
     async () => {
       const one = new Returning(victim, installation, findings)
@@ -54,7 +62,7 @@ export async function runZombie(zombie: Zombie, seed: number, installation: Inst
       return what
     },
   )
-  return { zombie, ...meanwhile, ended, looks }
+  return { ...meanwhile, ended, looks }
 }
 
 class Returning {
