@@ -4,8 +4,9 @@ import { cp, mkdir, mkdtemp, readdir, readFile, realpath, rm, symlink, writeFile
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { sagaPlants } from './sagas/planted.ts'
 
-interface Plant {
+export interface Plant {
   readonly edits: readonly { readonly file: string; readonly find: string; readonly replace: string }[]
   /** The run that has to notice. */
   readonly run: readonly string[]
@@ -73,6 +74,7 @@ export const plants: Readonly<Record<string, Plant>> = {
     run: ['extract'],
     finding: /"doubled/,
   },
+  ...sagaPlants,
 }
 
 const root = fileURLToPath(new URL('../../', import.meta.url))

@@ -51,12 +51,14 @@ export class SagaRows {
     )
   }
 
-  /** Those that somebody runs, or that are due soon. Others only wait for these. */
+  /** Those that somebody runs, or that are due soon, but for those that wait for a child that is left to people. */
   async open(): Promise<number> {
     const [row] = await this.#installation.rows<{ n: number }>(
-      `SELECT count(*)::integer AS n FROM sagas.sagas
+      `SELECT count(*)::integer AS n FROM sagas.sagas s
        WHERE id >= $1 AND id <> ALL($2::uuid[]) AND status IN ('running', 'compensating')
-         AND (owner IS NOT NULL OR due_at < clock_timestamp() + interval '1 hour')`,
+         AND (owner IS NOT NULL OR due_at < clock_timestamp() + interval '1 hour')
+         AND NOT EXISTS (SELECT FROM sagas.sagas c WHERE c.id >= $1 AND c.status = 'needs_attention'
+           AND c.name = 'parcel' AND position('"parent":"' || s.id IN c.journal) > 0)`,
       [this.#from, this.#before],
     )
     return row!.n

@@ -1,0 +1,58 @@
+import type { Plant } from '../planted.ts'
+
+const instance = 'modules/sagas/app/instance.ts'
+
+/** Bugs of sagas that the product must not have, as edits of its own text. */
+export const sagaPlants = {
+  // An undo that was sent counts as done, whatever comes back.
+  'skip-undo': {
+    edits: [
+      {
+        file: 'modules/sagas/domain/settle.ts',
+        find: "if (verdict.is === 'done') return turn.add({ e: 'undone'",
+        replace: "if (verdict.is !== 'refused') return turn.add({ e: 'undone'",
+      },
+    ],
+    run: ['sagas', 'hostile', '--only', 'cannot undo for a while'],
+    finding: /"compensated and not undone"/,
+  },
+  'commit-before-intent': {
+    edits: [
+      {
+        file: instance,
+        find: 'if (!span) return await this.engine.commit(transition)',
+        replace: 'perform(this, turn.acts)\n    if (!span) return await this.engine.commit(transition)',
+      },
+      {
+        file: instance,
+        find: 'this.engine.observe(this, turn)\n    perform(this, turn.acts)',
+        replace: 'this.engine.observe(this, turn)',
+      },
+    ],
+    run: ['sagas', 'matrix', '--seeds', '1', '--from', '3'],
+    finding: /called before its intent was durable|"a call for a saga that does not exist"/,
+  },
+  'no-fence': {
+    edits: [
+      {
+        file: 'modules/sagas/adapters/commit-statement.ts',
+        find: 's.id = n.id AND s.fence = n.fence AND s.seq = n.seq AND s.owner = $1::integer',
+        replace: 's.id = n.id AND $1::integer > 0',
+      },
+    ],
+    run: ['sagas', 'zombies', '--only', 'cut off at a later commit'],
+    finding: /"a stale write was accepted"/,
+  },
+  // Each attempt is another request to the participant.
+  'unstable-key': {
+    edits: [
+      {
+        file: 'modules/sagas/domain/request.ts',
+        find: "generation > 1 ? `.${generation}` : ''",
+        replace: "generation > 0 ? `.${generation}.${(undo ? now.undo : now)?.attempts}` : ''",
+      },
+    ],
+    run: ['sagas', 'hostile', '--only', 'hangs, answers and resets'],
+    finding: /"an effect took place twice"/,
+  },
+} as const satisfies Record<string, Plant>
