@@ -8,14 +8,18 @@ import type { Wanted } from './orders.ts'
 const tryMs = 4_000
 const giveUpMs = 40_000
 
+/** What clients know: the saga of each key; keys whose saga somebody asked to cancel, so that it may be undone without a reason. */
+export interface Told {
+  readonly told: ReadonlyMap<string, string>
+  readonly cancelled: ReadonlySet<string>
+}
+
 /**
  * Clients that start sagas and keep asking, with the same Idempotency-Key and at whichever process there is, until they are
  * answered. What they were told is the oracle: an id that was answered is a saga, and a key has one.
  */
-export class Clients {
-  /** By key. */
+export class Clients implements Told {
   readonly told = new Map<string, string>()
-  /** Keys whose saga somebody asked to cancel: it may be undone without another reason. */
   readonly cancelled = new Set<string>()
   readonly #installation: Installation
   readonly #findings: Findings

@@ -4,6 +4,7 @@ import { hostileParts } from './hostile.ts'
 import { runMatrix } from './matrix.ts'
 import { inSagaPlace, type Part, type SagaPlace } from './place.ts'
 import { runRedisWiped } from './redis.ts'
+import { runStartedByEvents } from './started-by-events.ts'
 import { runStuckUndo } from './stuck-undo.ts'
 import { runTakeover } from './takeover.ts'
 import { zombieParts } from './zombies.ts'
@@ -22,6 +23,7 @@ const parts: Readonly<Record<string, Readonly<Record<string, Part>>>> = {
   recovery: { 'kill -9 of one of three': runTakeover, 'a stuck undo': runStuckUndo },
   zombies: { ...zombieParts, 'Redis wiped': runRedisWiped },
   hostile: hostileParts,
+  events: { 'started by events': runStartedByEvents },
   clocks: { 'of the workers': runWorkerClocks, 'of the database': runDatabaseClock },
 }
 

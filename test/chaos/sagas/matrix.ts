@@ -65,7 +65,8 @@ async function runSeed(seed: number, matrix: Matrix, findings: Findings) {
   const next = again && (() => Striking.arm(installation, again, prefix))
   const recovery = new Recovery(installation, striking, { ...wait, next })
   await clients.startAll(wanted)
-  const ended = await verifyRun(installation, { wanted, clients, rows, prefix }, boundMs, findings)
+  const { told, cancelled } = clients
+  const ended = await verifyRun(installation, { wanted, told, cancelled, rows, prefix }, boundMs, findings)
   recovery.stop()
   const killed = await recovery.done
   matrix.kills += killed.length

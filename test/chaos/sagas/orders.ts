@@ -7,6 +7,7 @@ export const kinds = {
   locked: ['reserve', 'charge', 'label', 'ship', 'capture'],
   family: ['charge', 'reserve', 'label', 'clear', 'ship', 'capture'],
   chosen: ['charge', 'label', 'reserve', 'ship', 'capture'],
+  triggered: ['charge', 'reserve', 'label', 'ship', 'capture'],
   slow: ['charge', 'reserve', 'capture'],
   stuck: ['charge', 'label', 'reserve', 'clear'],
 } as const satisfies Record<string, readonly Operation[]>

@@ -49,7 +49,8 @@ export async function runSagas<T>(
   const clients = new Clients(installation, findings, random.fork())
   const started = clients.startAll(wanted, o.clients)
   const [result] = await Promise.all([meanwhile({ rows, started }), started])
-  const expectation = { wanted, clients, rows, prefix: o.prefix, ...o.allowed }
+  const { told, cancelled } = clients
+  const expectation = { wanted, told, cancelled, rows, prefix: o.prefix, ...o.allowed }
   const ended = await verifyRun(installation, expectation, o.endsWithinMs, findings)
   return { ended, looks: looks.count, meanwhile: result }
 }

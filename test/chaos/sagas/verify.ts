@@ -1,5 +1,5 @@
 import type { Findings } from '../findings.ts'
-import type { Clients } from './clients.ts'
+import type { Told } from './clients.ts'
 import { type Installation, until } from './installation.ts'
 import type { Arrival, Audit } from './ledger/messages.ts'
 import { undos } from './ledger/operations.ts'
@@ -7,9 +7,8 @@ import { isRefused, kinds, type Wanted } from './orders.ts'
 import { leftovers, type SagaRow, type SagaRows } from './saga-rows.ts'
 import { checkFences, checkLocks, checkUndoOrder } from './verify-order.ts'
 
-export interface Expectation {
+export interface Expectation extends Told {
   readonly wanted: readonly Wanted[]
-  readonly clients: Clients
   readonly rows: SagaRows
   /** Begins the names of its orders. */
   readonly prefix: string
@@ -22,7 +21,7 @@ export interface Expectation {
 /** Waits until every saga has ended, and holds what was done against what was wanted. @returns how they ended */
 export async function verifyRun(
   installation: Installation,
-  { wanted, clients, rows, prefix, anyEnd = false, mayNeedAttention = () => false }: Expectation,
+  { wanted, told, cancelled, rows, prefix, anyEnd = false, mayNeedAttention = () => false }: Expectation,
   endsWithinMs: number,
   findings: Findings,
 ): Promise<Record<string, number>> {
@@ -38,11 +37,11 @@ export async function verifyRun(
   const byId = new Map(sagas.map((saga) => [saga.id, saga]))
   const audit = await installation.ledger.audit(prefix)
   for (const wrong of audit.wrong) findings.add('at the ledger', wrong)
-  checkStarts(sagas, wanted, clients, findings)
+  checkStarts(sagas, wanted, told, findings)
   checkSagas(audit, byId, findings)
   for (const one of wanted) {
-    const saga = byId.get(clients.told.get(one.key) ?? '')
-    if (saga) checkOrder(one, saga, { audit, byId, anyEnd: anyEnd || clients.cancelled.has(one.key) }, findings)
+    const saga = byId.get(told.get(one.key) ?? '')
+    if (saga) checkOrder(one, saga, { audit, byId, anyEnd: anyEnd || cancelled.has(one.key) }, findings)
   }
   checkUndoOrder(audit, byId, findings)
   checkFences(audit, findings)
@@ -57,7 +56,7 @@ export async function verifyRun(
 function checkStarts(
   sagas: readonly SagaRow[],
   wanted: readonly Wanted[],
-  { told }: Clients,
+  told: Told['told'],
   findings: Findings,
 ): void {
   const mine = new Set(told.values())
