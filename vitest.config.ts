@@ -9,7 +9,22 @@ const shared = {
 /** Beside the file, with three real brokers: too heavy to run at the same time as others. */
 const withBrokers = 'src/**/*.cluster.test.ts'
 
-/** unit: beside the file, with the real engines it needs. system: the whole product as a process, and what needs brokers. */
+/** Beside the file, with a real ClickHouse or Postgres, or for long: more than `npm run verify` has time for. */
+const withEngines = [
+  'src/engines/{clickhouse,postgres}/**/*.test.ts',
+  'src/{log-handover,log-turns}.test.ts',
+  'src/edge/keys/bootstrap.test.ts',
+  'src/transports/{log,kafka}/**/*.test.ts',
+  'modules/storage/adapters/read/*.test.ts',
+  'modules/sagas/{app,adapters}/*.test.ts',
+  'modules/sagas/kit/participant/*.test.ts',
+  'test/contract/stream-port.test.ts',
+]
+
+/**
+ * unit: beside the file, what is quick. engines: beside the file, with the real engines it needs. system: the whole product as
+ * a process, and what needs brokers. topology: the product as several processes.
+ */
 export default defineConfig({
   test: {
     maxWorkers: 2,
@@ -18,7 +33,7 @@ export default defineConfig({
         test: {
           ...shared,
           name: 'unit',
-          exclude: [withBrokers],
+          exclude: [withBrokers, ...withEngines],
           include: [
             'src/**/*.test.ts',
             'modules/**/*.test.ts',
@@ -26,6 +41,14 @@ export default defineConfig({
             'test/docs/**/*.test.ts',
             'test/compat/**/*.test.ts',
           ],
+        },
+      },
+      {
+        test: {
+          ...shared,
+          name: 'engines',
+          exclude: [withBrokers],
+          include: withEngines,
         },
       },
       {
