@@ -88,10 +88,38 @@ export async function giveBack(
   )
 }
 
+/** One state of a saga: with another owner it has another fencing number, and with each transition another count. */
+export type SagaVersion = Pick<Claimed, 'tenant' | 'id' | 'fence' | 'seq'>
+
+/** All sagas of a worker, as Postgres has them. */
+export async function ownedBy(postgres: Postgres, owner: number): Promise<SagaVersion[]> {
+  return await postgres.query<SagaVersion>(
+    'SELECT tenant, id, fence, seq FROM sagas WHERE owner = $1',
+    [owner],
+    'sagas owned',
+  )
+}
+
+/** Gives sagas free that the worker owns and does not run. Nothing happens to those that have changed since they were looked at. */
+export async function freeStrays(postgres: Postgres, owner: number, strays: readonly SagaVersion[]): Promise<void> {
+  await postgres.query(
+    `UPDATE sagas s SET owner = NULL, due_at = clock_timestamp()
+     FROM unnest($2::text[], $3::uuid[], $4::bigint[], $5::integer[]) AS n (tenant, id, fence, seq)
+     WHERE s.tenant = n.tenant AND s.id = n.id AND s.fence = n.fence AND s.seq = n.seq AND s.owner = $1`,
+    [
+      owner,
+      strays.map(({ tenant }) => tenant),
+      strays.map(({ id }) => id),
+      strays.map(({ fence }) => fence),
+      strays.map(({ seq }) => seq),
+    ],
+  )
+}
+
 /** Puts a journal that says the same in fewer words in the place of the one that was read, if nobody has added to it. */
 export async function rewriteJournal(
   postgres: Postgres,
-  { tenant, id, fence, seq }: Pick<Claimed, 'tenant' | 'id' | 'fence' | 'seq'>,
+  { tenant, id, fence, seq }: SagaVersion,
   journal: string,
 ): Promise<void> {
   await postgres.query('UPDATE sagas SET journal = $5 WHERE tenant = $1 AND id = $2 AND fence = $3 AND seq = $4', [

@@ -163,6 +163,25 @@ describe('another worker', () => {
     expect(performance.now() - from).toBeLessThan(2_500)
   })
 
+  it('goes on with what is its own without its knowledge: the answer to its claim was lost', async () => {
+    await one.publish('nap', define([{ id: 'nap', wait: { for: '60s' } }]))
+    await one.publish('order', order())
+    const { id: napping } = await one.start('nap', null)
+    const [row] = await database.postgres.query<{ id: number }>('SELECT id FROM workers')
+    const { id } = await one.start('order', { n: 1 })
+    const { entries } = await one.until(id, 'completed')
+    const [start] = entries
+    const lost = crypto.randomUUID()
+    await database.postgres.query(
+      `INSERT INTO sagas (id, version, tenant, name, fence, owner, status, seq, journal)
+       SELECT $1, version, tenant, name, nextval('fences'), $2, 'running', 1, $3 FROM sagas WHERE id = $4`,
+      [lost, row?.id, `${JSON.stringify(start)}\n`, id],
+    )
+    await one.until(lost, 'completed')
+    // What it runs is left alone.
+    expect((await one.look(napping)).entries.map(({ e }) => e)).toEqual(['start', 'wait'])
+  })
+
   it('keeps what a zombie writes out', async () => {
     await one.publish('order', order())
     let answerFirst = (_: { status: number }): void => undefined

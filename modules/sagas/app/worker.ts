@@ -12,7 +12,15 @@ import {
 } from '@splitstream/kernel'
 import { callWaiters } from '../adapters/locks.ts'
 import { mailChannel, readMail, sagasWithMail } from '../adapters/mail.ts'
-import { type Claimed, claimDue, giveBack, nextDueIn, rewriteJournal } from '../adapters/sagas-table.ts'
+import {
+  type Claimed,
+  claimDue,
+  freeStrays,
+  giveBack,
+  nextDueIn,
+  ownedBy,
+  rewriteJournal,
+} from '../adapters/sagas-table.ts'
 import { endExpired, freeOrphans } from '../adapters/workers.ts'
 import { repeatActs } from '../domain/begin.ts'
 import { compactJournal } from '../domain/compact.ts'
@@ -81,6 +89,7 @@ export class SagaWorker implements Engine {
   #timer: NodeJS.Timeout | undefined
   #lastLocks = 0
   #lastOrphans = 0
+  #lastStrays = 0
   #ears: { stop(): Promise<void> } | undefined
   #failing: string | undefined
 
@@ -253,6 +262,10 @@ export class SagaWorker implements Engine {
       const freed = await freeOrphans(postgres)
       if (freed > 0) logger.warn('a worker is gone; its sagas go on', { sagas: freed })
     }
+    if (clock.monotonic() - this.#lastStrays >= 5 * lookMs) {
+      this.#lastStrays = clock.monotonic()
+      await this.#freeStrays(term)
+    }
     const room = Math.min(maxClaim, capacity - this.#instances.size)
     this.#full = room <= 0
     const claimed = room > 0 ? await claimDue(postgres, term.worker, room) : []
@@ -266,6 +279,20 @@ export class SagaWorker implements Engine {
     if (claimed.length === maxClaim) return 0
     const due = await nextDueIn(postgres)
     return due === undefined ? lookMs : Math.max(minLookMs, Math.min(lookMs, due))
+  }
+
+  /**
+   * Sagas that are this worker's and that it does not run: the answer to a takeover, or to a commit that gave them free, was
+   * lost with its connection.
+   */
+  async #freeStrays({ worker }: Term): Promise<void> {
+    const { postgres, logger } = this.#deps
+    const owned = await ownedBy(postgres, worker)
+    // A saga is in memory before it is made, and until it is given free.
+    const strays = owned.filter(({ id }) => !this.#instances.has(id))
+    if (strays.length === 0) return
+    logger.warn('sagas of this worker were not in its memory; they go on', { sagas: strays.length })
+    await freeStrays(postgres, worker, strays)
   }
 
   /** A new lease: whatever was held under the one before is somebody else's, or will be claimed again. */
