@@ -4,6 +4,7 @@ import { hostileParts } from './hostile.ts'
 import { runMatrix } from './matrix.ts'
 import { inSagaPlace, type Part, type SagaPlace } from './place.ts'
 import { runRedisWiped } from './redis.ts'
+import { runConnectionsCut, runRollingRestart } from './restarts.ts'
 import { runStartedByEvents } from './started-by-events.ts'
 import { runStuckUndo } from './stuck-undo.ts'
 import { runTakeover } from './takeover.ts'
@@ -20,7 +21,12 @@ export interface SagaRunOptions {
 
 /** Besides the matrix: what happens to sagas, part by part, in the order in which it can happen to one installation. */
 const parts: Readonly<Record<string, Readonly<Record<string, Part>>>> = {
-  recovery: { 'kill -9 of one of three': runTakeover, 'a stuck undo': runStuckUndo },
+  recovery: {
+    'kill -9 of one of three': runTakeover,
+    'a stuck undo': runStuckUndo,
+    'rolling restart': runRollingRestart,
+    'connections cut': runConnectionsCut,
+  },
   zombies: { ...zombieParts, 'Redis wiped': runRedisWiped },
   hostile: hostileParts,
   events: { 'started by events': runStartedByEvents },
