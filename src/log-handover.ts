@@ -33,6 +33,8 @@ export class LogHandover implements OpenLog {
   readonly #o: HandoverOptions
   /** By group; undefined once it has begun. */
   readonly #waiting = new Map<string, string | undefined>()
+  /** Groups of which it is known whether it is their turn. */
+  readonly #answered = new Set<string>()
   readonly #beginning = new Map<string, Promise<void>>()
   readonly #stop = new AbortController()
   #heartbeat: NodeJS.Timeout | undefined
@@ -86,7 +88,10 @@ export class LogHandover implements OpenLog {
     const health = this.#o.log.health()
     if (health.state !== 'ok') return health
     for (const [group, reason] of this.#waiting) {
-      if (reason !== undefined) return { state: 'degraded', reason: `${group} waits with this log: ${reason}` }
+      if (reason === undefined) continue
+      // Until it is known, what the group has to look at before it is ready is not looked at.
+      const state = this.#answered.has(group) ? 'degraded' : 'down'
+      return { state, reason: `${group} waits with this log: ${reason}` }
     }
     return { state: 'ok' }
   }
@@ -146,7 +151,9 @@ export class LogHandover implements OpenLog {
       try {
         if (!joined) await turns.join(group)
         joined = true
-        this.#note(group, await turns.begin(group, async () => (await log.lag(group)) > 0))
+        const reason = await turns.begin(group, async () => (await log.lag(group)) > 0)
+        this.#answered.add(group)
+        this.#note(group, reason)
       } catch (error) {
         this.#note(group, messageOf(error))
       }
