@@ -16,7 +16,7 @@ import { loadConfig } from './config.ts'
 import { connectPostgres } from './engines/postgres/driver.ts'
 import { type EmbeddedPostgres, startEmbeddedPostgres } from './engines/postgres/embedded.ts'
 import { migratePostgres, moduleUrl } from './engines/postgres/migrate.ts'
-import { openLog } from './event-log.ts'
+import { type OpenLog, openLog } from './event-log.ts'
 import { LogHandover } from './log-handover.ts'
 import { type LogName, LogTurns } from './log-turns.ts'
 
@@ -99,4 +99,14 @@ it('a stop that nobody follows waits for nothing', async () => {
   await one.stop()
   expect(performance.now() - from).toBeLessThan(2_000)
   expect(taken.length).toBeLessThan(20)
+})
+
+it('a process of a group that is given no partition is ready all the same', async () => {
+  const log = { health: () => ({ state: 'ok' as const }), consume: async () => ({}), lag: async () => 0 }
+  const turns = new LogTurns(postgres, 'kafka', 'idle')
+  const handover = new LogHandover({ log: log as unknown as OpenLog, turns, writes: true, ...common })
+  await handover.enter()
+  await handover.consume('idle', async () => undefined)
+  await vi.waitFor(() => expect(handover.health()).toEqual({ state: 'ok' }))
+  await handover.leave()
 })

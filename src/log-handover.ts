@@ -78,8 +78,11 @@ export class LogHandover implements OpenLog {
   /** With lanes that wait for the turn of their group. */
   readonly consume: EventLog['consume'] = (group, handler) => {
     this.#waiting.set(group, 'it is not known yet whose turn it is')
+    // At once, and not with the first lane: of more processes than partitions some have none.
+    const beginning = this.#beginning.get(group) ?? this.#begin(group)
+    this.#beginning.set(group, beginning)
     return this.#o.log.consume(group, async (lane) => {
-      await this.#turnOf(group, lane)
+      await this.#turnOf(beginning, lane)
       if (!lane.signal.aborted) await handler(lane)
     })
   }
@@ -129,13 +132,8 @@ export class LogHandover implements OpenLog {
     }
   }
 
-  /** Resolves when it is the turn of the group, or the lane is over. */
-  async #turnOf(group: string, lane: Lane): Promise<void> {
-    let beginning = this.#beginning.get(group)
-    if (!beginning) {
-      beginning = this.#begin(group)
-      this.#beginning.set(group, beginning)
-    }
+  /** Resolves when it is the turn of the lane's group, or the lane is over. */
+  async #turnOf(beginning: Promise<void>, lane: Lane): Promise<void> {
     const over = Promise.withResolvers<void>()
     const end = (): void => over.resolve()
     lane.signal.addEventListener('abort', end, { once: true })

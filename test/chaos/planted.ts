@@ -67,8 +67,8 @@ export const plants: Readonly<Record<string, Plant>> = {
     edits: [
       {
         file: 'src/log-handover.ts',
-        find: 'await this.#turnOf(group, lane)',
-        replace: 'void this.#turnOf(group, lane)',
+        find: 'await this.#turnOf(beginning, lane)',
+        replace: 'void this.#turnOf(beginning, lane)',
       },
     ],
     run: ['extract'],
