@@ -71,8 +71,8 @@ export function serverProcesses(dataDir: string): ServerProcesses {
   }
 }
 
-/** False when it was gone already. */
-export function signal(pid: number, name: NodeJS.Signals): boolean {
+/** False when it was gone already. 0 does nothing but ask. */
+export function signal(pid: number, name: NodeJS.Signals | 0): boolean {
   try {
     process.kill(pid, name)
     return true

@@ -1,3 +1,6 @@
+import { writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { signal } from '../processes.ts'
 import { inFolder, judge } from '../trial.ts'
 import { runDatabaseClock, runWorkerClocks } from './clocks.ts'
 import { hostileParts } from './hostile.ts'
@@ -52,6 +55,7 @@ export async function runSagaFaults(names: readonly string[], o: SagaRunOptions)
       for (const { run, part, work } of chosen) {
         if (only === undefined || only === part) failed += await runPart(place, { run, part }, work, from)
       }
+      await writeFile(join(home, 'processes.log'), place.installation.fleet.output())
       return failed === 0
     }),
   )
@@ -66,7 +70,11 @@ async function runPart(
 ): Promise<number> {
   const passed = await judge(label, async (findings) => {
     await place.installation.atLeast(3)
-    return await work(place, seed, findings)
+    const verdict = await work(place, seed, findings)
+    for (const { process } of place.installation.alive) {
+      if (!signal(process.pid!, 0)) findings.add('a worker ended by itself', process.name)
+    }
+    return verdict
   })
   return passed ? 0 : 1
 }

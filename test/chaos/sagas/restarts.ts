@@ -34,7 +34,7 @@ export const runConnectionsCut: Part = async ({ installation }, seed, findings) 
   let cut = 0
   const { ended, looks } = await runSagas(
     installation,
-    { prefix: 'cut-', seed, orders: 200, character: { guard: 'keys' }, endsWithinMs: 30_000 },
+    { prefix: `cut-${seed}-`, seed, orders: 200, character: { guard: 'keys' }, endsWithinMs: 30_000 },
     findings,
     async () => {
       for (const end = performance.now() + cutForMs; performance.now() < end; await delay(cutEveryMs)) {
