@@ -61,9 +61,12 @@ describe('an event that comes while a step begins to wait', () => {
     for (const at of [0, 1, 2]) {
       await world.clear()
       const wait = { tenant, key, sagaId: '00000000-0000-7000-8000-000000000000', step: 's', not: undefined }
+      // Of a worker that lives: the one of this test looks for sagas whose owner is gone.
       await postgres.query(
-        `INSERT INTO sagas (id, version, tenant, name, fence, owner, status, journal)
-         VALUES ($1, 1, $2, 'order', 1, 1, 'running', '')`,
+        `WITH owner AS (
+           INSERT INTO workers (name, expires_at) VALUES ('another', clock_timestamp() + interval '1 hour') RETURNING id)
+         INSERT INTO sagas (id, version, tenant, name, fence, owner, status, journal)
+         SELECT $1, 1, $2, 'order', 1, owner.id, 'running', '' FROM owner`,
         [wait.sagaId, tenant],
       )
       let seen: unknown
