@@ -126,3 +126,19 @@ describe('a lost connection', () => {
     await victim.close()
   })
 })
+
+it('the end of connections ends no process, whenever it comes', async () => {
+  const busy = connectPostgres({ url: server.url, applicationName: 'cut', max: 6 })
+  let over = false
+  const ask = async (): Promise<void> => {
+    while (!over) await busy.tx(async (tx) => await tx.query('SELECT 1')).catch(() => undefined)
+  }
+  const asking = Array.from({ length: 12 }, ask)
+  // An error event that nobody listens to would fail the run.
+  for (let i = 0; i < 300; i++) {
+    await db.query(`SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'cut' LIMIT 2`)
+  }
+  over = true
+  await Promise.all(asking)
+  await busy.close()
+})

@@ -55,6 +55,8 @@ export function connectPostgres(o: ConnectOptions): Pool {
   })
   // The pool has already dropped the idle connection; without a listener the event would end the process.
   pool.on('error', () => {})
+  // The same for one that is just being handed out or given back, when neither the pool nor a session listens to it.
+  pool.on('connect', (client) => client.on('error', () => {}))
   const seconds = operationSeconds(o.metrics ?? noMetrics)
   let closed: Promise<void> | undefined
 
