@@ -313,6 +313,8 @@ export class SagaWorker implements Engine {
         const short = compactJournal(row.journal)
         if (short !== undefined) await rewriteJournal(this.#deps.postgres, row, short)
         const state = foldEntries(decodeEntries(short ?? row.journal))
+        // The lease may be lost by now: then the rest is for others.
+        if (!this.holds(term.signal)) return
         const { id, tenant, fence, seq } = row
         const saga = new Instance(this, { id, tenant, plan, state, fence, signal: term.signal, seq, mailSeen: 0 })
         this.#instances.set(id, saga)
