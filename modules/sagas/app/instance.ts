@@ -76,18 +76,21 @@ export class Instance {
     if (!this.#running) void this.#run()
   }
 
-  /** Messages as they were read: each is taken in once. */
+  /**
+   * Messages as they were read: each is taken in once. All in one turn, as a turn may give the saga free, and says of every
+   * message that was seen that nobody has to look for it.
+   */
   deliver(seen: number, letters: readonly { readonly id: string; readonly body: string }[]): void {
     this.#mailSeen = Math.max(this.#mailSeen, seen)
-    for (const { id, body } of letters) {
-      if (this.#known.has(id)) continue
-      this.#known.add(id)
-      const message = JSON.parse(body) as Message
-      this.push((turn) => {
+    const fresh = letters.filter(({ id }) => !this.#known.has(id))
+    if (fresh.length === 0) return
+    for (const { id } of fresh) this.#known.add(id)
+    this.push((turn) => {
+      for (const { id, body } of fresh) {
         this.#mailTaken.push(id)
-        takeIn(turn, message)
-      })
-    }
+        takeIn(turn, JSON.parse(body) as Message)
+      }
+    })
   }
 
   /** The first turn of a saga that was taken over: with its mail, and what its last owner left undone. */
