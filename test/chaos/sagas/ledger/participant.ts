@@ -93,7 +93,7 @@ export class Participant {
 }
 
 /** Whether the call takes effect though it goes wrong. */
-export const hasEffect = (fault: Fault | undefined): boolean =>
+const hasEffect = (fault: Fault | undefined): boolean =>
   fault !== undefined && (!('effect' in fault) || fault.effect === true)
 
 const statusOf = ({ status, retryAfter }: Extract<Fault, { kind: 'status' }>): Reply => ({

@@ -110,7 +110,7 @@ function callOf(operation: Operation, { headers, method, url }: IncomingMessage,
 }
 
 /** What is kept of a call. */
-export function arrivalOf({ saga, order, step, operation, undo, key, fence, at, body }: Call): Arrival {
+function arrivalOf({ saga, order, step, operation, undo, key, fence, at, body }: Call): Arrival {
   return {
     saga,
     order,
