@@ -16,10 +16,10 @@ function endOf(index: number): number {
   return anchorMs * ratio ** (index - below)
 }
 
-/** The time that all but one in a hundred calls kept to, ms; 0 without calls. */
-export function p99(counts: Uint32Array, total: number): number {
+/** The time that this part of the calls kept to (0.99: all but one in a hundred), ms; 0 without calls. */
+export function quantile(counts: Uint32Array, total: number, part: number): number {
   if (total === 0) return 0
-  let left = Math.ceil(total * 0.99)
+  let left = Math.ceil(total * part)
   for (const [index, count] of counts.entries()) {
     left -= count
     if (left <= 0) return endOf(index)

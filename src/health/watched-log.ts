@@ -1,0 +1,51 @@
+import type { EventLog, Health } from '@splitstream/kernel'
+import type { Lags } from './dependency.ts'
+import { seconds } from './dependency-state.ts'
+import { LaneWatch } from './lane-watch.ts'
+import type { ProcessHealth } from './process-health.ts'
+import { verdictOf } from './verdicts.ts'
+
+/** A p99 above it is bad; so long no append takes; and for so long one waits before that is told, ms. */
+const [slowMs, hungMs, waitsMs] = [1_000, 10_000, 4_000]
+
+export interface LogWatchOptions {
+  /** `log` or `kafka`. */
+  readonly name: string
+  readonly lags: () => Lags
+  /** No room is left to append, and appending is all that this process is for: others should get the requests. */
+  readonly full: () => boolean
+  /** What each part cannot work without; a consumer group is named as its part. */
+  readonly needs: (part: string) => readonly string[] | undefined
+}
+
+/** An event log that is watched: its appends as calls of a dependency, its lanes as consumers that have to move on. */
+export class WatchedLog implements EventLog {
+  readonly partitions: number
+  readonly end: EventLog['end']
+  readonly append: EventLog['append']
+  readonly consume: EventLog['consume']
+  readonly isSkipped: NonNullable<EventLog['isSkipped']>
+
+  constructor(log: EventLog, health: ProcessHealth, o: LogWatchOptions) {
+    this.partitions = log.partitions
+    this.end = (partition) => log.end(partition)
+    this.isSkipped = (partition, next) => log.isSkipped?.(partition, next) ?? false
+    const appends = health.dependency(`${o.name} append`, { slowMs, hungMs, lags: o.lags })
+    const judge = (error: unknown, ms: number) => verdictOf(error, ms, slowMs)
+    this.append = (entries, call) => appends.run(() => log.append(entries, call), judge)
+    health.add({ part: 'log', read: (now) => waiting(appends.silentMs(now)), needs: [] })
+    health.add({ part: 'log', read: () => (o.full() ? full : { state: 'ok' }), needs: [] })
+    const lanes = new LaneWatch({ now: () => health.now(), end: this.end, cause: (now) => health.cause(now) })
+    this.consume = (group, handler) => {
+      health.add({ part: group, read: (now) => lanes.health(group, now), needs: o.needs(group) })
+      return log.consume(group, lanes.watch(group, handler))
+    }
+  }
+}
+
+const full: Health = { state: 'degraded', reason: 'there is no room for events' }
+
+const waiting = (ms: number): Health =>
+  ms < waitsMs
+    ? { state: 'ok' }
+    : { state: 'degraded', reason: `an append has waited for ${seconds(ms)} to become durable` }
