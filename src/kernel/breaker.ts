@@ -4,10 +4,14 @@
  */
 export type Verdict = 'good' | 'bad' | 'none'
 
-/** Who calls a dependency knows which ends of a call are its failures. A call that takes too long is `bad` in any case. */
+/** Who calls a dependency knows which ends of a call are its failures. */
 export interface Judge<T> {
   value(value: T): Verdict
   error(error: unknown): Verdict
+  /** Asked once the call has taken as long as is slow: `none` leaves it to the end of the call. Without it slow is `bad`. */
+  slow?(): Verdict
+  /** When this call is slow, ms, if that is not when others are. */
+  readonly slowMs?: number
 }
 
 /** `half-open`: one call at a time is let through, to find out whether the dependency works again. */
@@ -26,6 +30,8 @@ export interface Breaker {
   state(): BreakerState
   /** Why a call would not be let through now; undefined when it would. */
   blocked(): string | undefined
+  /** Until it lets a call through to find out, ms; 0 when it lets calls through. */
+  opensFor(): number
 }
 
 /** The breakers of one kind of dependency, by name. Those that nobody used for a while are forgotten. */

@@ -51,7 +51,7 @@ describe('a breaker', () => {
     expect(breaker.state()).toBe('closed')
     await end('bad')
     expect(breaker.state()).toBe('open')
-    expect(breaker.blocked()).toBe('20 of 20 calls within 10 s failed or took over 1000 ms; next try in 1000 ms')
+    expect(breaker.blocked()).toBe('20 of the last 20 calls failed or took over 1000 ms; next try in 1000 ms')
     const call = held(breaker)
     await expect(call.result).rejects.toEqual(expect.objectContaining({ code: 'UNAVAILABLE', retryAfterMs: 1_000 }))
     expect(call.begun()).toBe(false)
@@ -104,7 +104,7 @@ describe('a breaker', () => {
     }
     clock.advance(4_000)
     await end('good')
-    await many(19, 'bad')
+    await many(20, 'bad')
     expect(breaker.blocked()).toContain('next try in 1000 ms')
   })
 
@@ -113,7 +113,7 @@ describe('a breaker', () => {
     await many(20, 'bad')
     clock.advance(1_000)
     await end('good')
-    await many(18, 'bad')
+    await many(19, 'bad')
     expect(breaker.state()).toBe('closed')
     await end('bad')
     expect(breaker.state()).toBe('open')
@@ -122,7 +122,7 @@ describe('a breaker', () => {
   it('takes no call from before the opening for the probe', async () => {
     const { breaker, many, clock } = start()
     const [good, bad] = [held(breaker), held(breaker)]
-    await many(18, 'bad')
+    await many(20, 'bad')
     clock.advance(1_000)
     const probe = held(breaker)
     good.end('good')

@@ -51,6 +51,10 @@ export class GuardedCalls implements Breaker {
     return this.bulkhead.full ? `${this.bulkhead.limit} calls run at once already` : undefined
   }
 
+  opensFor(): number {
+    return this.circuit.refusal()?.afterMs ?? 0
+  }
+
   /** It may have opened in the meantime. From here to the call nothing may wait, or two would be the one probe. */
   #admitAgain(): void {
     try {

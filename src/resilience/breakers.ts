@@ -1,4 +1,4 @@
-import type { Breaker, BreakerState, Breakers, Clock, Logger, Metrics } from '@splitstream/kernel'
+import type { Breaker, BreakerState, Breakers, Clock, Labels, Logger, Metrics, Reading } from '@splitstream/kernel'
 import { type BreakerLimits, GuardedCalls } from './breaker.ts'
 
 export interface BreakersOptions {
@@ -8,6 +8,8 @@ export interface BreakersOptions {
   readonly logger: Logger
   readonly metrics: Metrics
   readonly limits?: Partial<BreakerLimits>
+  /** What tells them apart in metrics. Only where they are few and always the same; without it metrics have their sums. */
+  readonly label?: string
   /** One that was not used for so long is forgotten, ms. */
   readonly forgetAfterMs?: number
 }
@@ -36,6 +38,7 @@ class NamedBreakers implements Breakers {
   readonly #forgetAfterMs: number
   readonly #all = new Map<string, GuardedCalls>()
   readonly #openings: ReturnType<Metrics['counter']>
+  readonly #labels: (name: string) => Labels
   #sweepAt: number
 
   constructor(options: BreakersOptions) {
@@ -44,6 +47,8 @@ class NamedBreakers implements Breakers {
     this.#now = () => options.clock.monotonic()
     this.#forgetAfterMs = options.forgetAfterMs ?? hour
     this.#sweepAt = this.#now() + this.#forgetAfterMs
+    const { label } = options
+    this.#labels = (name) => (label === undefined ? {} : { [label]: name })
     this.#openings = this.#metrics(options.metrics, `splitstream.${options.kind}`)
   }
 
@@ -76,7 +81,7 @@ class NamedBreakers implements Breakers {
     const { logger } = this.#options
     return {
       opened: (why: string, forMs: number): void => {
-        this.#openings.add(1)
+        this.#openings.add(1, this.#labels(name))
         logger.warn('a breaker opened', { breaker: name, why, forMs })
       },
       closed: (): void => logger.info('a breaker closed', { breaker: name }),
@@ -84,13 +89,19 @@ class NamedBreakers implements Breakers {
   }
 
   #metrics(metrics: Metrics, prefix: string): ReturnType<Metrics['counter']> {
-    const sum = (of: (guarded: GuardedCalls) => number): (() => number) => {
+    const { label } = this.#options
+    const sum = (of: (guarded: GuardedCalls) => number): (() => Reading) => {
+      if (label !== undefined) return () => [...this.#all].map(([name, one]) => [this.#labels(name), of(one)] as const)
       return () => [...this.#all.values()].reduce((total, guarded) => total + of(guarded), 0)
     }
     const inState = (state: BreakerState) => sum((guarded) => (guarded.state() === state ? 1 : 0))
     metrics.gauge(`${prefix}.breakers.open`, 'Breakers that let no call through', inState('open'))
     metrics.gauge(`${prefix}.breakers.half_open`, 'Breakers that let one call through', inState('half-open'))
-    metrics.gauge(`${prefix}.breakers`, 'Breakers, in any state', () => this.#all.size)
+    metrics.gauge(
+      `${prefix}.breakers`,
+      'Breakers, in any state',
+      sum(() => 1),
+    )
     metrics.gauge(
       `${prefix}.calls.running`,
       'Calls that run',
@@ -101,6 +112,7 @@ class NamedBreakers implements Breakers {
       'Calls that wait for their turn',
       sum(({ bulkhead }) => bulkhead.waiting),
     )
-    return metrics.counter(`${prefix}.breaker.openings`, 'Times that a breaker opened')
+    const names = label === undefined ? [] : [label]
+    return metrics.counter(`${prefix}.breaker.openings`, 'Times that a breaker opened', names)
   }
 }

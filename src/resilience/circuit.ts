@@ -1,15 +1,13 @@
 import { EventEmitter } from 'node:events'
 import { AppError, type BreakerState, type Judge, type Verdict } from '@splitstream/kernel'
 import Opossum from 'opossum'
+import { CallRate, type RateLimits } from './call-rate.ts'
 
-export interface CircuitLimits {
-  /** A call is `bad` once it has taken so long, ms. It goes on. */
+export interface CircuitLimits extends RateLimits {
+  /** A call is slow once it has taken so long, ms. It goes on. */
   readonly slowMs: number
-  /** Part of the calls in the window that has to be bad before it opens, percent. */
+  /** More than this part of the calls of late has to be bad before it opens, percent. */
   readonly badPercent: number
-  /** Calls in the window before it can open. */
-  readonly minCalls: number
-  readonly windowMs: number
   /** How long it stays open at first, ms. Each probe that fails doubles it, up to `maxOpenMs`. */
   readonly openMs: number
   readonly maxOpenMs: number
@@ -23,22 +21,23 @@ export interface CircuitEvents {
 type Action = [running: Promise<unknown>, judge: Judge<unknown>]
 type Options = Opossum.Options<Action> & { state?: { closed: boolean; halfOpen: boolean } }
 
-const slices = 10
 /** Rejects what opossum makes of a bad call; nobody sees it. */
 const bad = new Error('bad')
 const nothing = (): void => {}
 
 /*
- * Opossum's state machine and statistics, one instance for each period that is not open:
+ * Opossum's state machine, one instance for each period that is not open:
  *
  *   closed ──too many bad──▶ open ──time──▶ half-open ──good──▶ closed
  *                             ▲                 │
  *                             └──────bad────────┘
  *
  * An instance that has opened is thrown away, and the next one begins half-open. So what opossum gets wrong cannot happen:
- * calls from before the opening end as if they were the probe, old failures count after the closing, a probe that never
- * ends keeps it half-open for ever. Nor does opossum see calls while it is open (it counts them), cut them (its one
- * AbortController is for all calls) or limit them (it counts those too many as failures).
+ * calls from before the opening end as if they were the probe, a probe that never ends keeps it half-open for ever. Nor does
+ * opossum see calls while it is open (it counts them), time them (a call that a stall of this very process kept from ending
+ * would be slow), cut them (its one AbortController is for all calls) or limit them (it counts those too many as failures).
+ * What opens it is our own count (call-rate.ts): opossum's is by the beginnings of calls within a fixed time, so that it
+ * sees a dependency stall the later the more calls there were before.
  */
 export class Circuit {
   readonly #limits: CircuitLimits
@@ -46,13 +45,13 @@ export class Circuit {
   readonly #now: () => number
   /** None while open. */
   #current: Opossum<Action, void> | undefined
-  /** Opossum's statistics move on with our clock, not by a timer for each. */
-  #rotator = new EventEmitter()
-  #slice: number
+  readonly #rate: CallRate
   #openUntil = 0
   #openMs: number
   #why = ''
   #probedAt = 0
+  /** Of the latest call. */
+  #slowMs: number
 
   /** @param now monotonic, ms */
   constructor(limits: CircuitLimits, events: CircuitEvents, now: () => number) {
@@ -60,7 +59,8 @@ export class Circuit {
     this.#events = events
     this.#now = now
     this.#openMs = limits.openMs
-    this.#slice = this.#sliceOf(now())
+    this.#rate = new CallRate(limits, now)
+    this.#slowMs = limits.slowMs
     this.#current = this.#make(false)
   }
 
@@ -75,8 +75,7 @@ export class Circuit {
     if (current?.closed || current?.pendingClose) return undefined
     const now = this.#now()
     // A probe has an outcome by then: it is bad once it is slow.
-    if (current)
-      return { why: `${this.#why}; a call finds out`, afterMs: left(this.#probedAt + this.#limits.slowMs, now) }
+    if (current) return { why: `${this.#why}; a call finds out`, afterMs: left(this.#probedAt + this.#slowMs, now) }
     return now < this.#openUntil ? { why: this.#why, afterMs: left(this.#openUntil, now) } : undefined
   }
 
@@ -91,42 +90,69 @@ export class Circuit {
 
   /** Takes note of a call that `admit` let through just now. Resolves once it is good, bad or too slow; never rejects. */
   watch<T>(running: Promise<T>, judge: Judge<T>): Promise<void> | undefined {
-    this.#rotate()
-    this.#probedAt = this.#now()
-    return this.#current?.fire(running, judge as Judge<unknown>).catch(nothing)
+    const circuit = this.#current
+    this.#slowMs = judge.slowMs ?? this.#limits.slowMs
+    if (!circuit?.closed) {
+      this.#probedAt = this.#now()
+      return circuit?.fire(running, judge as Judge<unknown>).catch(nothing)
+    }
+    return this.#verdict(running, judge as Judge<unknown>).then((verdict) => {
+      if (circuit === this.#current && verdict !== 'none') this.#count(circuit, verdict === 'bad')
+    })
   }
 
   #make(halfOpen: boolean): Opossum<Action, void> {
-    this.#rotator = new EventEmitter()
-    const { slowMs, badPercent, minCalls, windowMs } = this.#limits
     const options: Options = {
-      timeout: slowMs,
-      errorThresholdPercentage: badPercent,
-      volumeThreshold: minCalls,
-      rollingCountTimeout: windowMs,
-      rollingCountBuckets: slices,
+      timeout: false,
+      // It sees probes alone, so its counts need no timers.
+      rollingCountBuckets: 1,
       rollingPercentilesEnabled: false,
       enableSnapshots: false,
-      rotateBucketController: this.#rotator,
+      rotateBucketController: new EventEmitter(),
       ...(halfOpen ? { state: { closed: false, halfOpen: true } } : {}),
     }
     const circuit: Opossum<Action, void> = new Opossum(async (running, judge) => {
-      const verdict = await verdictOf(running, judge)
+      const verdict = await this.#verdict(running, judge)
       if (verdict === 'bad') throw bad
       // A probe that says nothing: somebody else finds out.
-      if (verdict === 'none' && circuit.halfOpen && circuit === this.#current) this.#current = this.#make(true)
+      if (verdict === 'none' && circuit === this.#current) this.#current = this.#make(true)
     }, options)
     circuit.on('open', () => this.#opened(circuit))
     circuit.on('close', () => this.#closed(circuit))
     return circuit
   }
 
+  /** As soon as it is slow, or ends. */
+  #verdict(running: Promise<unknown>, judge: Judge<unknown>): Promise<Verdict> {
+    const { promise, resolve } = Promise.withResolvers<Verdict>()
+    let over = false
+    const slow = (): void => {
+      const verdict = over ? 'none' : (judge.slow?.() ?? 'bad')
+      if (verdict !== 'none') resolve(verdict)
+    }
+    // After what has arrived meanwhile: when this process stood still, the answer may be there.
+    const timer = setTimeout(() => setImmediate(slow), Math.min(judge.slowMs ?? this.#limits.slowMs, maxTimerMs))
+    void verdictOf(running, judge).then((verdict) => {
+      over = true
+      clearTimeout(timer)
+      resolve(verdict)
+    })
+    return promise
+  }
+
+  #count(circuit: Opossum<Action, void>, bad: boolean): void {
+    this.#rate.add(bad)
+    const rate = bad ? this.#rate.read() : undefined
+    if (!rate || rate.bad <= (rate.calls * this.#limits.badPercent) / 100) return
+    this.#why = `${rate.bad} of the last ${rate.calls} calls failed or took over ${this.#slowMs} ms`
+    circuit.open()
+  }
+
   #opened(circuit: Opossum<Action, void>): void {
-    const { fires, failures } = circuit.stats
     circuit.shutdown()
     if (circuit !== this.#current) return
-    const { slowMs, windowMs, openMs, maxOpenMs } = this.#limits
-    this.#why = `${failures} of ${fires} calls within ${windowMs / 1_000} s failed or took over ${slowMs} ms`
+    const { openMs, maxOpenMs } = this.#limits
+    this.#rate.clear()
     this.#current = undefined
     this.#openUntil = this.#now() + this.#openMs
     this.#events.opened(this.#why, this.#openMs)
@@ -137,16 +163,6 @@ export class Circuit {
     if (circuit !== this.#current) return
     this.#openMs = this.#limits.openMs
     this.#events.closed()
-  }
-
-  #rotate(): void {
-    const slice = this.#sliceOf(this.#now())
-    for (let n = Math.min(slice - this.#slice, slices); n > 0; n--) this.#rotator.emit('rotate')
-    this.#slice = slice
-  }
-
-  #sliceOf(now: number): number {
-    return Math.floor((now / this.#limits.windowMs) * slices)
   }
 }
 
@@ -159,6 +175,9 @@ async function verdictOf(running: Promise<unknown>, judge: Judge<unknown>): Prom
   }
   return judge.value(value)
 }
+
+/** A timer for longer would fire at once, ms. */
+const maxTimerMs = 2 ** 31 - 1
 
 /** At least 1 ms: who waits for less comes too early. */
 const left = (until: number, now: number): number => Math.max(1, Math.ceil(until - now))
