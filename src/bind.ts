@@ -155,6 +155,7 @@ const make: Record<ModuleName, (c: DependencyContainer) => Promise<Module>> = {
       ...parts,
       log: present(platform.log),
       postgres: platform.postgres('sagas'),
+      commits: platform.postgres('sagas', 'by key'),
       ingest: c.resolve(tokens['ingest.append']),
       hint: platform.redis && new RedisLockHint(platform.redis),
       random: systemRandom,

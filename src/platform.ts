@@ -19,7 +19,7 @@ import { KeyStore, sharedSecret } from './edge/keys/key-store.ts'
 import { connectClickHouse } from './engines/clickhouse/client.ts'
 import { type EmbeddedClickHouse, startEmbeddedClickHouse } from './engines/clickhouse/embedded.ts'
 import { migrateClickHouse } from './engines/clickhouse/migrate.ts'
-import { connectPostgres, type Pool } from './engines/postgres/driver.ts'
+import { connectPostgres, type Plans, type Pool } from './engines/postgres/driver.ts'
 import { startEmbeddedPostgres } from './engines/postgres/embedded.ts'
 import { migratePostgres, moduleUrl } from './engines/postgres/migrate.ts'
 import { connectRedis, type RedisNodes } from './engines/redis/driver.ts'
@@ -33,8 +33,8 @@ import type { Topology } from './topology.ts'
 export interface Platform {
   readonly log: LogHandover | undefined
   readonly clickhouse: ClickHouse | undefined
-  /** A connection with the role and schema of one module. */
-  postgres(schema: string): Postgres
+  /** A pool of connections with the role and schema of one module. */
+  postgres(schema: string, plans?: Plans): Postgres
   readonly keys: KeyStore
   readonly cursorSecret: Uint8Array
   /** What requests to participants of a tenant's sagas are signed with. */
@@ -173,19 +173,21 @@ async function openPostgres(config: Config, logger: Logger, lifecycle: Lifecycle
       await Promise.all([...pools.values()].map((pool) => pool.close()))
     },
   })
-  const connect = (schema: string): Postgres => {
-    let pool = pools.get(schema)
+  const connect = (schema: string, plans: Plans = 'each time'): Postgres => {
+    const name = plans === 'each time' ? schema : `${schema} ${plans}`
+    let pool = pools.get(name)
     if (!pool) {
       const idle = idleInTransactionMs[schema]
       pool = connectPostgres({
         url: moduleUrl(admin, schema),
-        max: 6,
-        applicationName: `splitstream ${schema}`,
-        poolName: schema,
+        max: plans === 'each time' ? 6 : 2,
+        applicationName: `splitstream ${name}`,
+        poolName: name,
+        plans,
         metrics,
         ...(idle !== undefined && { idleInTransactionMs: idle }),
       })
-      pools.set(schema, pool)
+      pools.set(name, pool)
     }
     return pool
   }

@@ -25,6 +25,8 @@ export type { LockHint } from './app/lock-hint.ts'
 export interface SagasDeps {
   readonly log: LogReader
   readonly postgres: Postgres
+  /** The same database, with statements planned once and by key: for those that run hundreds of times a second. */
+  readonly commits: Postgres
   readonly ingest: IngestAppend
   /** Redis in front of locks; they work without. */
   readonly hint: LockHint | undefined

@@ -6,25 +6,28 @@ import { isStart, type Start, type Transition } from '../app/transition.ts'
  * saga before make nothing; transitions of sagas that have another owner by now change nothing. What was written comes back.
  * Two processes that start with the same key at the same instant: one is refused by the unique key (CONFLICT), and finds the
  * other's saga when it tries again. ON CONFLICT would do without, and log 48 bytes more for each row.
+ *
+ * The owner is compared by IS NOT DISTINCT FROM, for which no index is used: by "sagas of this owner" all that it holds would
+ * be read for each one that moves.
  */
-const sql = `
+export const statement = (table: string) => `
 WITH once AS (
   INSERT INTO starts (key, saga_id)
   SELECT n.key, n.id FROM unnest($2::bytea[], $3::uuid[]) AS n (key, id)
   WHERE n.key IS NOT NULL AND NOT EXISTS (SELECT FROM starts s WHERE s.key = n.key)
   RETURNING saga_id
 ), started AS (
-  INSERT INTO sagas (id, version, tenant, name, fence, owner, due_at, ended_at, status, seq, problem, journal)
+  INSERT INTO ${table} (id, version, tenant, name, fence, owner, due_at, ended_at, status, seq, problem, journal)
   SELECT n.id, n.version, n.tenant, n.name, n.fence, CASE WHEN n.held THEN $1::integer END,
     to_timestamp(n.due / 1000), to_timestamp(n.ended / 1000), n.status, 1, n.problem, n.lines
   FROM unnest($2::bytea[], $3::uuid[], $4::integer[], $5::text[], $6::text[], $7::bigint[], $8::boolean[], $9::float8[],
     $10::float8[], $11::text[], $12::text[], $13::text[])
     AS n (key, id, version, tenant, name, fence, held, due, ended, status, problem, lines)
   WHERE (n.key IS NULL OR n.id IN (SELECT saga_id FROM once))
-    AND NOT EXISTS (SELECT FROM sagas s WHERE s.tenant = n.tenant AND s.id = n.id)
+    AND NOT EXISTS (SELECT FROM ${table} s WHERE s.tenant = n.tenant AND s.id = n.id)
   RETURNING id, mail
 ), moved AS (
-  UPDATE sagas s SET
+  UPDATE ${table} s SET
     owner = CASE WHEN n.held THEN s.owner END,
     due_at = CASE WHEN n.held THEN NULL WHEN s.mail > n.seen THEN clock_timestamp() ELSE to_timestamp(n.due / 1000) END,
     ended_at = CASE WHEN n.ended IS NOT NULL THEN coalesce(s.ended_at, to_timestamp(n.ended / 1000)) END,
@@ -32,21 +35,26 @@ WITH once AS (
   FROM unnest($14::text[], $15::uuid[], $16::bigint[], $17::integer[], $18::boolean[], $19::float8[], $20::float8[],
     $21::text[], $22::text[], $23::text[], $24::integer[])
     AS n (tenant, id, fence, seq, held, due, ended, status, problem, lines, seen)
-  WHERE s.tenant = n.tenant AND s.id = n.id AND s.fence = n.fence AND s.seq = n.seq AND s.owner = $1::integer
+  WHERE s.tenant = n.tenant AND s.id = n.id AND s.fence = n.fence AND s.seq = n.seq
+    AND s.owner IS NOT DISTINCT FROM $1::integer
   RETURNING s.id, s.mail
 )
 SELECT id, mail FROM started UNION ALL SELECT id, mail FROM moved`
 
-/** @returns the sagas whose transition was written, each with the count of messages ever sent to it */
+/**
+ * @param table the table of all sagas, or the partition that has all of these: then Postgres plans and locks only that one
+ * @returns the sagas whose transition was written, each with the count of messages ever sent to it
+ */
 export async function writeTransitions(
   tx: PostgresTx,
+  table: string,
   owner: number,
   group: readonly Transition[],
 ): Promise<Map<string, number>> {
   const starts = group.filter(isStart)
   const moves = group.filter((one) => !isStart(one))
   const values = [owner, ...startColumns(starts), ...moveColumns(moves)]
-  const rows = await tx.query<{ id: string; mail: number }>(sql, values, 'sagas commit')
+  const rows = await tx.query<{ id: string; mail: number }>(statement(table), values, `commit to ${table}`)
   return new Map(rows.map(({ id, mail }) => [id, mail]))
 }
 

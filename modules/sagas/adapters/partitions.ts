@@ -32,6 +32,43 @@ export async function ensurePartitions(postgres: Postgres, now: number): Promise
   })
 }
 
+/**
+ * The table to name in a statement about some sagas: the partition of this week when all were started in it, else the table of
+ * all sagas. Partitions are dropped long after their week, so this week's is none that goes away.
+ */
+export class CurrentPartition {
+  readonly #postgres: Postgres
+  readonly #now: () => number
+  #week = Number.NaN
+  #from = ''
+  #to = ''
+  #table = ''
+
+  /** @param now ms since the epoch */
+  constructor(postgres: Postgres, now: () => number) {
+    this.#postgres = postgres
+    this.#now = now
+  }
+
+  async tableOf(ids: readonly string[]): Promise<string> {
+    const week = weekOf(this.#now())
+    if (this.#week !== week && !(await this.#turnTo(week))) return 'sagas'
+    return ids.every((id) => id >= this.#from && id < this.#to) ? this.#table : 'sagas'
+  }
+
+  /** @returns whether the partition is there: with a clock that is years off it may not be */
+  async #turnTo(week: number): Promise<boolean> {
+    const table = nameOf(week)
+    const [found] = await this.#postgres.query('SELECT 1 FROM pg_class WHERE oid = to_regclass($1)', [table])
+    if (!found) return false
+    this.#week = week
+    this.#from = leastId(week)
+    this.#to = leastId(week + weekMs)
+    this.#table = table
+    return true
+  }
+}
+
 /** A row triples in its life, which is short: with room for that in its page an update touches no index (HOT). */
 const storage = 'WITH (fillfactor = 30, autovacuum_vacuum_insert_scale_factor = 0.5)'
 

@@ -75,7 +75,16 @@ export async function startSagas(url: string, { log, ingest }: { log: LogReader;
   const postgres = connectPostgres({ url, applicationName: 'sagas', max: 6 })
   const module = createSagasModule({
     ...parts,
-    ...{ log, postgres, ingest, hint: undefined, random: systemRandom, name: 'test', version: 'test' },
+    ...{
+      log,
+      postgres,
+      commits: postgres,
+      ingest,
+      hint: undefined,
+      random: systemRandom,
+      name: 'test',
+      version: 'test',
+    },
     breakers: createBreakers({ ...parts, kind: 'test_participants' }),
     signingSecret: () => new Uint8Array(32),
     limits: { capacity: 1_000, retainMs: 30 * 86_400_000, maxAnswerBytes: 1 << 20, allowPrivate: ['127.0.0.1'] },

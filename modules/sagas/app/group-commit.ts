@@ -1,6 +1,7 @@
 import { AppError, type Clock, codeOf, type Logger, messageOf, type Postgres } from '@splitstream/kernel'
 import { writeTransitions } from '../adapters/commit-statement.ts'
 import { tellOwners } from '../adapters/mail.ts'
+import { CurrentPartition } from '../adapters/partitions.ts'
 import { settleDoubt, startedBy } from '../adapters/sagas-table.ts'
 import { hasSideEffects, writeSideEffects } from '../adapters/side-effects.ts'
 import { type Committed, isStart, type Transition } from './transition.ts'
@@ -9,6 +10,7 @@ import { type Committed, isStart, type Transition } from './transition.ts'
 const maxGroup = 256
 
 export interface GroupCommitDeps {
+  /** With plans by key (SagasDeps.commits). */
   readonly postgres: Postgres
   readonly clock: Clock
   readonly logger: Logger
@@ -36,11 +38,13 @@ interface Waiting {
  */
 export class GroupCommit {
   readonly #deps: GroupCommitDeps
+  readonly #partition: CurrentPartition
   #waiting: Waiting[] = []
   #running: Promise<void> | undefined
 
   constructor(deps: GroupCommitDeps) {
     this.#deps = deps
+    this.#partition = new CurrentPartition(deps.postgres, () => deps.clock.now())
   }
 
   /** Resolves when the transition is durable, or refused. @throws AppError when Postgres refuses what it says for good */
@@ -99,10 +103,11 @@ export class GroupCommit {
   async #attempt(owner: number, group: readonly Waiting[]): Promise<Map<string, number>> {
     const { postgres, onMail } = this.#deps
     const transitions = group.map(({ transition }) => transition)
-    if (!transitions.some(hasSideEffects)) return await writeTransitions(postgres, owner, transitions)
+    const table = await this.#partition.tableOf(transitions.map(({ id }) => id))
+    if (!transitions.some(hasSideEffects)) return await writeTransitions(postgres, table, owner, transitions)
     let told: string[] = []
     const written = await postgres.tx(async (tx) => {
-      const kept = await writeTransitions(tx, owner, transitions)
+      const kept = await writeTransitions(tx, table, owner, transitions)
       told = await writeSideEffects(
         tx,
         transitions.filter(({ id }) => kept.has(id)),

@@ -122,6 +122,7 @@ export async function startWorker(url: string, o: { name?: string; capacity?: nu
   const worker = new SagaWorker({
     ...parts,
     postgres,
+    commits: postgres,
     participants,
     hint: noLockHint,
     plans,

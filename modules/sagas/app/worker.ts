@@ -52,6 +52,8 @@ const restMs = 60_000
 
 export interface WorkerDeps {
   readonly postgres: Postgres
+  /** For commits (SagasDeps.commits). */
+  readonly commits: Postgres
   readonly participants: Participants
   readonly hint: LockHint
   readonly plans: Plans
@@ -101,7 +103,8 @@ export class SagaWorker implements Engine {
     this.chance = { fraction: () => deps.random.fraction(), id: () => uuidv7(deps.random, this.now()) }
     this.#lease = new Lease({ postgres, clock, logger, name, onTerm: (term) => this.#begun(term) })
     const onMail = (ids: readonly string[]) => this.#heard(ids)
-    this.#group = new GroupCommit({ postgres, clock, logger, owner: () => this.#lease.current()?.worker, onMail })
+    const owner = () => this.#lease.current()?.worker
+    this.#group = new GroupCommit({ postgres: deps.commits, clock, logger, owner, onMail })
     this.holdings = new Holdings({ postgres, clock, logger, hint: deps.hint, onMail })
   }
 

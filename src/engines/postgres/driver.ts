@@ -14,12 +14,29 @@ export interface ConnectOptions {
   statementTimeoutMs?: number
   /** The server ends a transaction in which nothing happens for so long, ms; 60,000 when not given. */
   idleInTransactionMs?: number
+  /**
+   * `by key`: statements with a name are planned once, for any values, and rows are found by an index. For statements that run
+   * hundreds of times a second, whose planning costs more than their work; not for those whose best plan depends on the values.
+   */
+  plans?: Plans
   /** How long to wait for a connection, new or from the pool, ms; 5,000 when not given. */
   connectTimeoutMs?: number
   /** Told how long statements and transactions take, the wait for a connection included; by the name of the pool. */
   metrics?: Metrics
   poolName?: string
 }
+
+export type Plans = 'each time' | 'by key'
+
+// Without statistics, as of a table that has just begun to fill, the planner would rather read all of it, and keep to that.
+const byKey = [
+  'plan_cache_mode=force_generic_plan',
+  'enable_seqscan=off',
+  'enable_hashjoin=off',
+  'enable_mergejoin=off',
+]
+  .map((setting) => `-c ${setting}`)
+  .join(' ')
 
 export interface Pool extends Postgres {
   /** Connections, and callers that wait for one. */
@@ -48,6 +65,7 @@ export function connectPostgres(o: ConnectOptions): Pool {
     connectionTimeoutMillis: o.connectTimeoutMs ?? 5_000,
     idleTimeoutMillis: 30_000,
     keepAlive: true,
+    ...(o.plans === 'by key' && { options: byKey }),
     statement_timeout: statementTimeout,
     idle_in_transaction_session_timeout: o.idleInTransactionMs ?? 60_000,
     // When the network is cut, the server's own timeout never reaches us.
