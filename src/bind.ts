@@ -16,12 +16,14 @@ import { container, type DependencyContainer, type InjectionToken } from 'tsyrin
 import type { Config } from './config.ts'
 import type { InFlight } from './edge/in-flight.ts'
 import { RedisLockHint } from './engines/redis/lock-hint.ts'
+import { type Internal, openInternal } from './internal.ts'
 import type { Platform } from './platform.ts'
 import { type CallPortName, load, type ModuleName } from './registry.ts'
 import type { RemotePorts } from './remote.ts'
 import { createBreakers } from './resilience/breakers.ts'
 import { linkSetting, type Topology } from './topology.ts'
-import { createPortServer, type PortServer, type ServedPort, servePort } from './transports/http/server.ts'
+import { type ServedPort, servePort } from './transports/http/server.ts'
+import type { CurrentCredentials } from './transports/http/tls/rotation.ts'
 import { bindObserved } from './transports/inproc/bind.ts'
 import { observeAppends } from './transports/observed-appends.ts'
 import type { PortCalls } from './transports/port-calls.ts'
@@ -189,9 +191,14 @@ function present<T>(part: T | undefined): T {
 /** Undefined when there is nothing that other processes may call. */
 export function createPorts(
   { served }: Bound,
-  o: { config: Config; clock: Clock; logger: Logger; metrics: Metrics; inFlight: InFlight },
-): PortServer | undefined {
-  if (served.length === 0) return undefined
-  const { config, ...rest } = o
-  return createPortServer({ ...rest, ports: served, secret: present(config.INTERNAL_SECRET) })
+  o: {
+    config: Config
+    credentials: CurrentCredentials | undefined
+    clock: Clock
+    logger: Logger
+    metrics: Metrics
+    inFlight: InFlight
+  },
+): Internal | undefined {
+  return served.length === 0 ? undefined : openInternal({ ...o, ports: served })
 }

@@ -6,12 +6,15 @@ export type PortLink =
 /** Where the event log is. */
 export type EventsLink = { readonly kind: 'local' } | { readonly kind: 'kafka'; readonly brokers: readonly string[] }
 
-export const portLinkForms = 'local, http://host:port, dns+http://name:port or consul://service'
+export const portLinkForms =
+  'local, http://host:port, dns+http://name:port, the same with https in place of http, or consul://service'
 export const eventsLinkForms = 'local or kafka://host:port,host:port'
 
 const kinds: Readonly<Record<string, 'static' | 'dns' | 'consul'>> = {
   http: 'static',
+  https: 'static',
   'dns+http': 'dns',
+  'dns+https': 'dns',
   consul: 'consul',
 }
 
@@ -21,7 +24,7 @@ export function parsePortLink(text: string): PortLink | undefined {
   const [, scheme = '', hosts = ''] = /^([a-z+]+):\/\/([^/?#@]+)\/?$/.exec(text) ?? []
   const kind = kinds[scheme]
   if (!kind || !hosts.split(',').every((host) => URL.canParse(`http://${host}`))) return undefined
-  return { kind, url: `http://${hosts}`, text }
+  return { kind, url: `${scheme.endsWith('https') ? 'https' : 'http'}://${hosts}`, text }
 }
 
 export function parseEventsLink(text: string): EventsLink | undefined {

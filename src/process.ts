@@ -7,6 +7,7 @@ import { keyRoutes } from './edge/keys/key-routes.ts'
 import { opsRoutes } from './edge/ops-routes.ts'
 import { isOperator } from './edge/serve.ts'
 import type { OpenLog } from './event-log.ts'
+import { tlsFilesOf } from './internal-access.ts'
 import { logRoutes } from './log-routes.ts'
 import { startPlatform } from './platform.ts'
 import { RemotePorts, registrations } from './remote.ts'
@@ -14,6 +15,8 @@ import { createLogger } from './telemetry/logger.ts'
 import { otlpOptions } from './telemetry/settings.ts'
 import { createTelemetry } from './telemetry/telemetry.ts'
 import { planTopology, topologyRoute } from './topology.ts'
+import { readCredentials } from './transports/http/tls/credentials.ts'
+import { Rotation } from './transports/http/tls/rotation.ts'
 import { PortCalls } from './transports/port-calls.ts'
 import { version } from './version.ts'
 
@@ -27,18 +30,22 @@ export interface Running {
 /** The process, part by part: engines and log → modules → HTTP. Stops in reverse. */
 export async function startProcess(config: Config): Promise<Running> {
   const topology = planTopology(config)
+  const tlsFiles = tlsFilesOf(config)
+  const shown = tlsFiles && (await readCredentials(tlsFiles))
   const logger = createLogger(config.LOG_LEVEL)
   const clock = systemClock
   const lifecycle = new Lifecycle(logger)
   const telemetry = await createTelemetry(otlpOptions(config, version), clock, logger)
   const { metrics, tracer } = telemetry
   await lifecycle.start(telemetry)
+  const credentials = shown && new Rotation(shown, { clock, logger, metrics })
+  if (credentials) await lifecycle.start(credentials)
   const platform = await startPlatform(config, topology, clock, logger, lifecycle, telemetry)
 
   let started = false
   try {
     const calls = new PortCalls({ clock, metrics, tracer })
-    const remote = new RemotePorts({ config, clock, logger, calls })
+    const remote = new RemotePorts({ config, clock, logger, calls, credentials })
     const bound = await bindModules(topology, { config, platform, remote, calls, clock, logger, metrics, tracer })
     await lifecycle.start(remote)
     for (const { name, module } of bound.modules) {
@@ -47,12 +54,13 @@ export async function startProcess(config: Config): Promise<Running> {
     const health = (): Record<string, Health> => ({
       ...platform.health(),
       ...remote.health(),
+      ...(credentials && { certificates: credentials.health() }),
       ...Object.fromEntries(bound.modules.map(({ name, module }) => [name, module.health()])),
     })
     const inFlight = new InFlight(config.MAX_IN_FLIGHT_BYTES)
     metrics.gauge('splitstream.http.in_flight', 'Request bytes in memory', () => inFlight.bytes, 'By')
     if (platform.log) watchLog(platform.log, metrics)
-    const ports = createPorts(bound, { config, clock, logger, metrics, inFlight })
+    const ports = createPorts(bound, { config, credentials, clock, logger, metrics, inFlight })
     const edge = createEdge({
       host: config.HOST,
       port: config.PORT,
@@ -64,7 +72,7 @@ export async function startProcess(config: Config): Promise<Running> {
         ...(platform.log ? logRoutes(platform.log.turns) : []),
         topologyRoute(topology, () => remote.view()),
       ],
-      ...(ports && { internal: ports.handler }),
+      ...(ports?.handler && { internal: ports.handler }),
       keys: platform.keys,
       clock,
       logger,
@@ -76,19 +84,23 @@ export async function startProcess(config: Config): Promise<Running> {
     })
     await lifecycle.start({ name: 'rest of the log', start: async () => {}, stop: async () => platform.log?.finish() })
     let url = ''
+    let internalUrl: string | undefined
     await lifecycle.start({
       name: 'HTTP',
       start: async () => {
         url = (await edge.start()).url
+        internalUrl = await ports?.start()
       },
       stop: async () => {
         await edge.drain(config.DRAIN_SECONDS * 1000)
         await Promise.all([ports?.stop(), edge.stop()])
       },
     })
-    for (const part of registrations(config, url, { config, clock, logger })) await lifecycle.start(part)
+    const called = bound.modules.flatMap(({ name, module }) => (Object.keys(module.ports).length > 0 ? [name] : []))
+    const internal = internalUrl === undefined ? undefined : { url: internalUrl, modules: called }
+    for (const part of registrations({ url, internal }, { config, clock, logger })) await lifecycle.start(part)
     started = true
-    logger.info('ready', { url, modules: topology.modules })
+    logger.info('ready', { url, ...(internalUrl !== undefined && { internalUrl }), modules: topology.modules })
     return {
       url,
       freshAdminKey: platform.freshAdminKey,

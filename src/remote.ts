@@ -4,16 +4,23 @@ import type { Config } from './config.ts'
 import { registerService } from './discovery/consul/registration.ts'
 import { discover } from './discovery/discover.ts'
 import type { EjectingDiscovery } from './discovery/ejection/ejection.ts'
-import type { PortLink } from './links.ts'
+import { isSecure, type RemoteLink } from './internal-access.ts'
 import { callOverHttp } from './transports/http/client.ts'
 import { CompatibleDiscovery } from './transports/http/compatible.ts'
 import { ConnectionPool } from './transports/http/pool.ts'
+import type { CurrentCredentials } from './transports/http/tls/rotation.ts'
 import type { PortCalls } from './transports/port-calls.ts'
 
 export interface RemoteOptions {
   readonly config: Config
   readonly clock: Clock
   readonly logger: Logger
+}
+
+export interface RemotePortsOptions extends RemoteOptions {
+  readonly calls: PortCalls
+  /** For links over mutual TLS. */
+  readonly credentials: CurrentCredentials | undefined
 }
 
 /** The link of one port. */
@@ -24,7 +31,7 @@ interface Link {
 
 /** Where a port of another process is, and what of it is needed here. */
 export interface RemotePort {
-  readonly link: Exclude<PortLink, { kind: 'local' }>
+  readonly link: RemoteLink
   /** Methods that are called here; absent: all of the port. */
   readonly methods?: readonly string[] | undefined
   /** The setting that holds the link. */
@@ -34,25 +41,29 @@ export interface RemotePort {
 /** Ports of other processes: where their instances are, and one pool of connections for all. */
 export class RemotePorts implements Part {
   readonly name = 'links to other processes'
-  readonly #o: RemoteOptions & { readonly calls: PortCalls }
-  readonly #pool = new ConnectionPool()
+  readonly #o: RemotePortsOptions
+  readonly #pool: ConnectionPool
   readonly #links = new Map<string, Link>()
 
-  constructor(o: RemoteOptions & { readonly calls: PortCalls }) {
+  constructor(o: RemotePortsOptions) {
     this.#o = o
+    this.#pool = new ConnectionPool({}, o.credentials)
   }
 
   bind<P extends object>(port: CallPort<P>, { link, methods, setting }: RemotePort): P {
-    const { config, clock, logger, calls } = this.#o
-    const secret = config.INTERNAL_SECRET ?? ''
+    const { config, clock, logger, calls, credentials } = this.#o
+    const caller = { pool: this.#pool, secret: config.INTERNAL_SECRET }
+    const { kind, url } = link
+    // Only for Consul does the link not say it by itself.
+    const place = { kind, url: isSecure(link, credentials !== undefined) ? url.replace(/^http:/, 'https:') : url }
     const needed = { port: port as CallPort<object>, methods, setting }
     let compatible!: CompatibleDiscovery
-    const instances = discover(link, { clock, logger, consul: consulOf(config) }, (found) => {
-      compatible = new CompatibleDiscovery(found, { needed, secret, clock, logger })
+    const instances = discover(place, { clock, logger, consul: consulOf(config) }, (found) => {
+      compatible = new CompatibleDiscovery(found, { needed, caller, clock, logger })
       return compatible
     })
     this.#links.set(port.name, { instances, compatible })
-    return callOverHttp(port, { instances, pool: this.#pool, secret, clock, calls })
+    return callOverHttp(port, { instances, ...caller, clock, calls })
   }
 
   async start(): Promise<void> {
@@ -92,14 +103,26 @@ export class RemotePorts implements Part {
   }
 }
 
-/** Registers the modules of this process with Consul, once it listens: consul://<module> finds them. */
-export function registrations(config: Config, url: string, { clock, logger }: RemoteOptions): Part[] {
+/** Where this process listens. */
+export interface Listening {
+  readonly url: string
+  /** The port of its own for calls of other processes, when it has one, and the modules that are called there. */
+  readonly internal: { readonly url: string; readonly modules: readonly string[] } | undefined
+}
+
+/**
+ * Registers the modules of this process with Consul, once it listens: consul://<module> finds them, where they are called.
+ * Consul asks how they do at the public port, in any case.
+ */
+export function registrations({ url, internal }: Listening, { config, clock, logger }: RemoteOptions): Part[] {
   if (config.CONSUL_URL === undefined) return []
   const address = config.ADVERTISE_HOST ?? (['0.0.0.0', '::'].includes(config.HOST) ? hostname() : config.HOST)
-  const port = Number(new URL(url).port)
+  const healthPort = Number(new URL(url).port)
+  const portOf = (name: string): number =>
+    internal?.modules.includes(name) ? Number(new URL(internal.url).port) : healthPort
   return config.MODULES.map((name) =>
     registerService(
-      { name, id: `${name}-${address}-${port}`, address, port },
+      { name, id: `${name}-${address}-${healthPort}`, address, port: portOf(name), healthPort },
       { access: consulOf(config), clock, logger },
     ),
   )

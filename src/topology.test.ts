@@ -17,6 +17,31 @@ it.each([
   expect(planTopology(loadConfig({ MODULES, ...apart })).calls.get('storage.read')).toEqual(methods)
 })
 
+const files = { INTERNAL_TLS_CERT: 'cert', INTERNAL_TLS_KEY: 'key', INTERNAL_TLS_CA: 'ca' }
+
+it('serves those who show a secret or a certificate, and nobody else', () => {
+  const served = (more: Record<string, string>) =>
+    planTopology(loadConfig({ POSTGRES_URL: apart.POSTGRES_URL, ...more })).served
+  expect(served({})).toEqual([])
+  for (const more of [files, { INTERNAL_SECRET: apart.INTERNAL_SECRET }]) {
+    expect(served(more)).toEqual(['ingest.append', 'storage.read'])
+  }
+})
+
+it.each([
+  ['https://127.0.0.1:1', files, undefined],
+  ['dns+https://storage:1', files, undefined],
+  ['consul://storage', files, undefined],
+  ['consul://storage', {}, 'set INTERNAL_SECRET to the same value in all of them, or INTERNAL_TLS_CERT'],
+  ['http://127.0.0.1:1', files, 'write https:// in place of http:// there, or set INTERNAL_SECRET'],
+  ['dns+https://storage:1', { INTERNAL_SECRET: apart.INTERNAL_SECRET }, 'set INTERNAL_TLS_CERT'],
+])('what %s needs', (LINK_STORAGE_READ, more, says) => {
+  const { POSTGRES_URL } = apart
+  const plan = () => planTopology(loadConfig({ MODULES: 'query', POSTGRES_URL, LINK_STORAGE_READ, ...more }))
+  if (says === undefined) expect(plan).not.toThrow()
+  else expect(plan).toThrow(says)
+})
+
 it.each([
   ['ingest', 'stores'],
   ['ingest,query', 'stores'],

@@ -1,5 +1,6 @@
 import type { Route } from '@splitstream/kernel'
 import { type Config, ConfigError } from './config.ts'
+import { checkAccess, tlsFilesOf } from './internal-access.ts'
 import type { EventsLink, PortLink } from './links.ts'
 import {
   type CallPortName,
@@ -16,7 +17,7 @@ export interface Topology {
   readonly links: ReadonlyMap<CallPortName, PortLink>
   /** Methods of those ports that the modules here call; a port that is not named: all of it. */
   readonly calls: ReadonlyMap<CallPortName, readonly string[]>
-  /** What other processes may call here; empty without a secret for it. */
+  /** What other processes may call here; empty when nothing says who may. */
   readonly served: readonly CallPortName[]
   readonly events: EventsLink
   /** What the modules here do with the log. */
@@ -47,7 +48,7 @@ export function planTopology(config: Config): Topology {
     modules: config.MODULES,
     links,
     calls: callsOf(rows),
-    served: config.INTERNAL_SECRET === undefined ? [] : [...provided],
+    served: config.INTERNAL_SECRET === undefined && !tlsFilesOf(config) ? [] : [...provided],
     events: config.LINK_EVENTS,
     log,
     engines: new Set(rows.flatMap((row) => row.engines)),
@@ -80,11 +81,10 @@ function checkShared(config: Config, { links, log, events }: Topology): void {
   if (events.kind === 'kafka' && config.MAX_BATCH_EVENTS > 65_536) {
     throw new ConfigError('MAX_BATCH_EVENTS can be 65536 at most when LINK_EVENTS is kafka://: a record holds no more')
   }
-  if ([...links.values()].some((link) => link.kind !== 'local') && config.INTERNAL_SECRET === undefined) {
-    throw new ConfigError(
-      `${modules}: calls of other processes need a secret: set INTERNAL_SECRET to the same value in all of them`,
-    )
-  }
+  checkAccess(
+    config,
+    [...links].map(([port, link]) => [linkSetting[port], link]),
+  )
   if (config.MODULES.length < moduleNames.length && config.POSTGRES_URL === undefined) {
     throw new ConfigError(
       `${modules}: the processes of a split share API keys and progress: set POSTGRES_URL to the same database in all of them`,

@@ -25,6 +25,14 @@ it('finds fixed addresses', async () => {
   expect(discovery.health()).toEqual({ state: 'ok' })
 })
 
+it('finds what is called over TLS, by the name that its certificate is for', async () => {
+  const fixed = await open({ kind: 'static', url: 'https://storage:8443,plain' })
+  expect(fixed.current()).toEqual([{ origin: 'https://storage:8443' }, { origin: 'https://plain' }])
+  const found = await open({ kind: 'dns', url: 'https://localhost:8443' })
+  const origin = expect.stringMatching(/^https:\/\/(127\.0\.0\.1|\[::1\]):8443$/)
+  expect(found.current()[0]).toEqual({ origin, name: 'localhost' })
+})
+
 it('finds by DNS', async () => {
   const discovery = await open({ kind: 'dns', url: 'http://localhost:8080' })
   expect(discovery.current()[0]!.origin).toMatch(/^http:\/\/(127\.0\.0\.1|\[::1\]):8080$/)
@@ -52,7 +60,7 @@ it('finds by Consul, whose names have upper and lower case', async () => {
 
 it.each<DiscoveryLink>([
   { kind: 'static', url: '' },
-  { kind: 'static', url: 'https://storage:8080' },
+  { kind: 'static', url: 'ftp://storage:8080' },
   { kind: 'static', url: 'http://storage:8080/path' },
   { kind: 'static', url: 'http://user@storage:8080' },
   { kind: 'static', url: 'http://storage:8080,,other:8080' },

@@ -10,7 +10,7 @@ import { staticResolver } from './static.ts'
 /** Where the instances of a service are to be found. */
 export interface DiscoveryLink {
   readonly kind: 'static' | 'dns' | 'consul'
-  /** http://host:port[,host:port...] for every kind; for consul http://service. */
+  /** http(s)://host:port[,host:port...] for every kind; for consul http(s)://service. */
   readonly url: string
 }
 
@@ -39,11 +39,11 @@ function find(kind: DiscoveryLink['kind'], hosts: readonly Host[], options: Disc
   const { random = systemRandom, consul = {} } = options
   switch (kind) {
     case 'static':
-      return staticResolver(hosts.map(({ name, port }) => originAt(name, port ?? 80)))
+      return staticResolver(hosts.map(({ name, port, scheme }) => originAt(name, port, scheme)))
     case 'dns':
       return dnsDiscovery(hosts, options)
     case 'consul':
-      return consulDiscovery(serviceOf(hosts), { ...options, random, access: consul })
+      return consulDiscovery(serviceOf(hosts), { ...options, random, access: consul, scheme: hosts[0]!.scheme })
   }
 }
 

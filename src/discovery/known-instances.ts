@@ -49,7 +49,11 @@ export class KnownInstances {
     const origins = turns(shares)
     if (origins.length === this.#list.length && origins.every((origin, i) => origin === this.#list[i]!.origin)) return
     const instances = new Map(this.#list.map((instance) => [instance.origin, instance]))
-    for (const origin of origins) if (!instances.has(origin)) instances.set(origin, { origin })
+    const names = new Map(shares.map(({ origin, name }) => [origin, name]))
+    for (const origin of origins) {
+      const name = names.get(origin)
+      if (!instances.has(origin)) instances.set(origin, { origin, ...(name !== undefined && { name }) })
+    }
     this.#list = origins.map((origin) => instances.get(origin)!)
     this.#logger.info(`${this.#source}: the instances have changed`, { instances: [...new Set(origins)] })
   }

@@ -2,6 +2,8 @@
 export interface Instance {
   /** Scheme, host and port, such as http://storage:8080 */
   readonly origin: string
+  /** What its certificate has to be for, over TLS; the host of the origin when absent. */
+  readonly name?: string
 }
 
 /**

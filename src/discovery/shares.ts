@@ -2,6 +2,8 @@
 export interface Share {
   /** As in Instance. */
   readonly origin: string
+  /** As in Instance. */
+  readonly name?: string | undefined
   /** As in a record of DNS or Consul; 0 counts as the least there is. */
   readonly weight: number
 }

@@ -1,7 +1,10 @@
-import type { Server } from 'node:http'
+import type { Server as HttpServer } from 'node:http'
+import type { Server as HttpsServer } from 'node:https'
 import { type AddressInfo, Server as NetServer } from 'node:net'
 import { setTimeout as delay } from 'node:timers/promises'
 import { AppError } from '@splitstream/kernel'
+
+type Server = HttpServer | HttpsServer
 
 export interface Address {
   readonly host: string
@@ -9,11 +12,15 @@ export interface Address {
   readonly port: number
   /** Other processes may listen there too: the system spreads new connections over all. */
   readonly shared?: boolean | undefined
+  /** The setting of the port, for messages; default PORT. */
+  readonly setting?: string
+  /** Of the URL; default http. */
+  readonly scheme?: 'http' | 'https'
 }
 
 /** @throws AppError CONFIG_INVALID when the port is taken or may not be used */
 export function listen(server: Server, address: Address): Promise<{ url: string }> {
-  const { host, port, shared = false } = address
+  const { host, port, shared = false, scheme = 'http' } = address
   return new Promise((resolve, reject) => {
     const failed = (error: NodeJS.ErrnoException): void => {
       const reason = reasons[error.code ?? '']
@@ -24,17 +31,18 @@ export function listen(server: Server, address: Address): Promise<{ url: string 
       server.off('error', failed)
       const address = server.address() as AddressInfo
       const name = address.family === 'IPv6' ? `[${address.address}]` : address.address
-      resolve({ url: `http://${name}:${address.port}` })
+      resolve({ url: `${scheme}://${name}:${address.port}` })
     })
   })
 }
 
 const reasons: Readonly<Record<string, (address: Address) => string>> = {
-  EADDRINUSE: ({ host, port, shared }) =>
+  EADDRINUSE: ({ host, port, shared, setting = 'PORT' }) =>
     shared
       ? `Port ${port} on ${host} is in use by a process that does not share it: start that one with SHARE_PORT=true, too`
-      : `Port ${port} on ${host} is in use: set PORT to a free one, or 0 to pick one`,
-  EACCES: ({ host, port }) => `Port ${port} on ${host} may not be used: set PORT to one above 1023`,
+      : `Port ${port} on ${host} is in use: set ${setting} to a free one, or 0 to pick one`,
+  EACCES: ({ host, port, setting = 'PORT' }) =>
+    `Port ${port} on ${host} may not be used: set ${setting} to one above 1023`,
   EADDRNOTAVAIL: ({ host }) => `This machine has no address ${host}: set HOST to one that it has`,
   ENOTFOUND: ({ host }) => `There is no host ${host}: set HOST to an address of this machine`,
   ENOTSUP: () => 'Ports cannot be shared on this system: unset SHARE_PORT',

@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { settings } from '../../src/config.ts'
 import type { ModuleName } from '../../src/registry.ts'
+import type { TlsFiles } from '../../src/transports/http/tls/credentials.ts'
 import { type SharedEngines, startEngines } from './fleet/engines.ts'
 import { type EventsPlace, needsClickHouse, type PlacedRow, type ProcessRow, placement } from './fleet/layout.ts'
 import { FleetProcess } from './fleet/process.ts'
@@ -18,6 +19,8 @@ export interface FleetOptions {
   readonly events: EventsPlace
   /** More settings of all processes; a row's own win. */
   readonly env?: Readonly<Record<string, string>>
+  /** The processes call each other over mutual TLS with these files, valid for 127.0.0.1, and without a secret. */
+  readonly tls?: TlsFiles
   /** One ClickHouse outside of all processes, also when a single one runs storage. Always so when several do. */
   readonly sharedClickHouse?: boolean
   /** How long a process may take to get ready, ms; default 60,000. */
@@ -66,11 +69,11 @@ export async function startFleet(o: FleetOptions): Promise<Fleet> {
     return ending
   }
   try {
-    const rows = await placed(o.processes)
+    const rows = await placed(o)
     engines = await startEngines(dir, {
       clickhouse: o.sharedClickHouse === true || rows.filter(needsClickHouse).length > 1,
     })
-    const common = commonSettings(engines, o.env)
+    const common = commonSettings(engines, o)
     for (const row of rows) {
       const clickhouse = (needsClickHouse(row) && engines.clickhouseUrl) || '' // empty: it embeds its own
       const postgres = row.postgres && { POSTGRES_URL: await row.postgres(engines.postgresUrl) }
@@ -97,23 +100,29 @@ async function startAll(processes: readonly FleetProcess[]): Promise<void> {
 }
 
 /** All ports are picked before any start: links point both ways. */
-async function placed(rows: readonly ProcessRow[]): Promise<PlacedRow[]> {
-  const ports = await freePorts(rows.length)
-  return rows.map((row, i) => ({ ...row, url: `http://127.0.0.1:${ports[i]}` }))
+async function placed({ processes, tls }: FleetOptions): Promise<PlacedRow[]> {
+  const ports = await freePorts(2 * processes.length)
+  return processes.map((row, i) => ({
+    ...row,
+    url: `http://127.0.0.1:${ports[2 * i]}`,
+    ...(tls && { internalUrl: `https://127.0.0.1:${ports[2 * i + 1]}` }),
+  }))
 }
 
 /** What this process's own environment may hold is left out: an empty value counts as not set. */
 const nothing = Object.fromEntries(Object.keys(settings.shape).map((name) => [name, '']))
 
-function commonSettings(engines: SharedEngines, more: FleetOptions['env']) {
+function commonSettings(engines: SharedEngines, { env, tls }: FleetOptions) {
   return {
     ...nothing,
     LOG_LEVEL: 'info',
     ADMIN_KEY: randomBytes(24).toString('hex'),
-    INTERNAL_SECRET: randomBytes(24).toString('hex'),
+    ...(tls
+      ? { INTERNAL_TLS_CERT: tls.cert, INTERNAL_TLS_KEY: tls.key, INTERNAL_TLS_CA: tls.ca }
+      : { INTERNAL_SECRET: randomBytes(24).toString('hex') }),
     POSTGRES_URL: engines.postgresUrl,
     KAFKA_TOPIC: `splitstream-fleet-${randomUUID()}`,
-    ...more,
+    ...env,
   }
 }
 

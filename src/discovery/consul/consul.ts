@@ -1,5 +1,6 @@
 import { type Clock, type Logger, messageOf, type Random } from '@splitstream/kernel'
 import type { Discovery } from '../discovery.ts'
+import type { Scheme } from '../host.ts'
 import { KnownInstances } from '../known-instances.ts'
 import { discoveryOf, Rounds } from '../rounds.ts'
 import { type ConsulAccess, ConsulAgent, refusal } from './agent.ts'
@@ -11,10 +12,13 @@ export interface ConsulOptions {
   readonly clock: Clock
   readonly random: Random
   readonly logger: Logger
+  /** Of the origins; default http. */
+  readonly scheme?: Scheme
 }
 
 /** The healthy instances of a service, watched. What Consul said last holds while it is away or answers with an error. */
-export function consulDiscovery(service: string, { access, clock, random, logger }: ConsulOptions): Discovery {
+export function consulDiscovery(service: string, o: ConsulOptions): Discovery {
+  const { access, clock, random, logger, scheme = 'http' } = o
   const known = new KnownInstances(`Consul for ${service}`, logger)
   const agent = new ConsulAgent(access)
   const pace = new QueryPace()
@@ -28,7 +32,8 @@ export function consulDiscovery(service: string, { access, clock, random, logger
       if (index > 0) Object.assign(query, { index: String(index), wait: `${waitSeconds}s` })
       const { status, headers, text } = await agent.send({ path, query, timeoutMs: answerTimeoutMs, signal })
       if (status !== 200) throw refusal(status)
-      const shares = readEntries(text)
+      // A certificate is for the service: nobody proves the addresses that Consul tells.
+      const shares = readEntries(text, scheme).map((share) => ({ ...share, name: service }))
       // A token that may not see the service gets an empty list, as if there were no instance.
       if (shares.length === 0 && headers.get('x-consul-results-filtered-by-acls') === 'true') {
         throw new Error('the token does not allow to read the service and its nodes')

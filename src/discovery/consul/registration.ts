@@ -10,6 +10,8 @@ export interface ServiceRegistration {
   /** Where others reach it. */
   readonly address: string
   readonly port: number
+  /** Where Consul asks how it does, if that is another port. */
+  readonly healthPort?: number
   /** Consul asks there; default /health/ready. Ignored with `health`. */
   readonly healthPath?: string
   /** Given when Consul cannot reach the process: then the process tells Consul (a TTL check). */
@@ -117,11 +119,16 @@ class Registration implements Part {
   }
 
   #check(): object {
-    const { id, address, port, healthPath = '/health/ready', health } = this.#service
+    const { id, address, port, healthPort = port, healthPath = '/health/ready', health } = this.#service
     const common = { CheckID: `service:${id}`, DeregisterCriticalServiceAfter: forgetAfter }
     if (health) return { ...common, TTL: `${this.#everyMs * 3}ms` }
     const host = address.includes(':') ? `[${address}]` : address
-    return { ...common, HTTP: `http://${host}:${port}${healthPath}`, Interval: `${this.#everyMs}ms`, Timeout: '2s' }
+    return {
+      ...common,
+      HTTP: `http://${host}:${healthPort}${healthPath}`,
+      Interval: `${this.#everyMs}ms`,
+      Timeout: '2s',
+    }
   }
 
   async #tell({ state, reason }: Health): Promise<void> {

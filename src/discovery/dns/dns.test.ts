@@ -148,6 +148,13 @@ describe('SRV records', () => {
     expect(origins()).toEqual(['http://10.0.0.9:8080'])
   })
 
+  it('are for the name behind their labels, and of the scheme of the link', async () => {
+    const name = '_https._tcp.storage.test'
+    server.records = [srv(name, 'one.test', 8443), a('one.test', '10.0.0.1')]
+    await open(`https://${name}`)
+    expect(discovery.current()).toEqual([{ origin: 'https://10.0.0.1:8443', name: 'storage.test' }])
+  })
+
   it('with the target "." say that there is none', async () => {
     server.records = [srv('_http._tcp.storage.test', '.', 0)]
     await open('http://_http._tcp.storage.test')

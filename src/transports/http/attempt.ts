@@ -1,16 +1,19 @@
-import { type Agent, type ClientRequest, type IncomingMessage, request as send } from 'node:http'
+import type { ClientRequest, IncomingMessage } from 'node:http'
 import type { Socket } from 'node:net'
+import { TLSSocket } from 'node:tls'
 import { AppError, codeOf } from '@splitstream/kernel'
 import type { Outcome } from '../../discovery/resolver.ts'
 import { errorOf } from '../error-envelope.ts'
 import { parse } from '../json-value.ts'
 import { decode, type Encoded } from '../wire.ts'
 import { outcomeHeader, streamType } from './paths.ts'
+import type { PoolRequest } from './pool.ts'
 import { readStream } from './read-stream.ts'
+import { isRefusedHandshake } from './tls/trouble.ts'
 
 export interface Outgoing {
-  readonly agent: Agent
-  readonly origin: string
+  /** Begins the request, on a connection to the instance. */
+  readonly open: (request: PoolRequest) => ClientRequest
   readonly path: string
   readonly headers: Readonly<Record<string, string>>
   readonly body: Encoded
@@ -66,11 +69,9 @@ class Attempt {
   constructor(o: Outgoing, resolve: (result: Result) => void) {
     this.#o = o
     this.#resolve = resolve
-    const { hostname, port } = new URL(o.origin)
-    const { agent, path, body } = o
+    const { path, body } = o
     const headers = { ...o.headers, 'content-type': body.type, 'content-length': body.length }
-    const host = hostname.startsWith('[') ? hostname.slice(1, -1) : hostname
-    const request = send({ agent, host, port: port === '' ? 80 : Number(port), method: 'POST', path, headers })
+    const request = o.open({ method: 'POST', path, headers })
     this.#request = request
     request.on('socket', this.#connect).on('response', this.#answer).on('error', this.#broken)
     this.#budget = setTimeout(this.#late, o.budgetMs)
@@ -82,7 +83,7 @@ class Attempt {
 
   readonly #connect = (socket: Socket): void => {
     if (!socket.connecting) return this.#connected()
-    socket.once('connect', this.#connected)
+    socket.once(socket instanceof TLSSocket ? 'secureConnect' : 'connect', this.#connected)
     const slow = (): void => this.#end(new AppError('UNAVAILABLE', 'No connection in time'), 'unreachable')
     this.#connecting = setTimeout(slow, this.#o.connectTimeoutMs)
   }
@@ -94,6 +95,7 @@ class Attempt {
   }
 
   readonly #broken = (cause: Error): void => {
+    if (isRefusedHandshake(cause)) this.#sent = false
     if (this.#sent) this.#end(unknown('The connection was lost before the answer was there', cause), 'lost')
     else this.#end(new AppError('UNAVAILABLE', 'No connection to where the call goes', { cause }), 'unreachable')
   }
@@ -209,10 +211,10 @@ class Attempt {
 
 const unknown = (message: string, cause?: unknown): AppError => new AppError('UNKNOWN_OUTCOME', message, { cause })
 
-/** The caller's own caller has nothing to do with the secret between two processes. */
+/** The caller's own caller has nothing to do with what two processes show each other. */
 function refusal(error: AppError): AppError {
   if (error.code !== 'UNAUTHENTICATED') return error
-  return new AppError('CONFIG_INVALID', 'The secret of internal calls is not that of the process that was called')
+  return new AppError('CONFIG_INVALID', `The process that was called refuses this one: ${error.message}`)
 }
 
 function told({ code }: AppError): Outcome {

@@ -18,16 +18,12 @@ import type { PortCalls } from '../port-calls.ts'
 import { type Encoded, encode } from '../wire.ts'
 import { attempt, type Failure, type Result } from './attempt.ts'
 import { Balance } from './balance.ts'
+import { authorizationHeader, type Caller } from './caller.ts'
 import { type ClientLimits, clientDefaults } from './limits.ts'
 import { methodPath } from './paths.ts'
-import type { ConnectionPool } from './pool.ts'
-import { authorizationOf } from './secret.ts'
 
-export interface HttpCallOptions {
+export interface HttpCallOptions extends Caller {
   readonly instances: Resolver
-  readonly pool: ConnectionPool
-  /** The one of the server, see PortServerOptions. */
-  readonly secret: string
   readonly clock: Clock
   readonly random?: Random
   /** What is told of calls. */
@@ -60,7 +56,7 @@ class RemoteMethod {
   readonly #options: HttpCallOptions
   readonly #limits: ClientLimits
   readonly #balance: Balance
-  readonly #authorization: string
+  readonly #authorization: ReturnType<typeof authorizationHeader>
 
   constructor(
     port: CallPort<object>,
@@ -75,7 +71,7 @@ class RemoteMethod {
     this.#options = options
     this.#limits = { ...clientDefaults, ...options.limits }
     this.#balance = balance
-    this.#authorization = authorizationOf(options.secret)
+    this.#authorization = authorizationHeader(options)
   }
 
   /*
@@ -117,10 +113,9 @@ class RemoteMethod {
       away()
     }
     const result = await attempt({
-      agent: pool.agent(streams),
-      origin: instance.origin,
+      open: (request) => pool.request(instance, streams, request),
       path: this.#path,
-      headers: { authorization: this.#authorization, ...writeCall(call, this.#port.version, clock) },
+      headers: { ...this.#authorization, ...writeCall(call, this.#port.version, clock) },
       body,
       maxAnswerBytes: this.#limits.maxAnswerBytes,
       connectTimeoutMs: this.#limits.connectTimeoutMs,
@@ -158,9 +153,11 @@ class RemoteMethod {
 /** Who answered at last, and how many were asked in vain. */
 function describe(span: Span, tried: readonly Instance[]): void {
   const url = URL.parse(tried.at(-1)?.origin ?? '')
-  if (url) span.set('server.address', url.hostname).set('server.port', Number(url.port || 80))
+  if (url) span.set('server.address', url.hostname).set('server.port', portOf(url))
   if (tried.length > 1) span.set('http.request.resend_count', tried.length - 1)
 }
+
+const portOf = ({ port, protocol }: URL): number => Number(port || (protocol === 'https:' ? 443 : 80))
 
 const nobody: Instance = { origin: '' }
 

@@ -3,6 +3,7 @@ import { afterEach, expect, it, vi } from 'vitest'
 import { discover } from '../../discovery/discover.ts'
 import { CompatibleDiscovery } from './compatible.ts'
 import {
+  callerWith,
   closeAll,
   deadOrigin,
   type Listening,
@@ -47,7 +48,7 @@ async function linkTo(origins: readonly string[], o: { methods?: readonly string
   const options = { clock: systemClock, logger: silentLogger }
   let compatible!: CompatibleDiscovery
   const instances = discover(link, options, (found) => {
-    compatible = new CompatibleDiscovery(found, { needed, secret: o.secret ?? secret, ...options })
+    compatible = new CompatibleDiscovery(found, { needed, caller: callerWith(o.secret ?? secret), ...options })
     return compatible
   })
   ends.push(() => instances.stop())

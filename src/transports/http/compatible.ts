@@ -2,12 +2,12 @@ import { type Clock, codeOf, type Health, type Logger, messageOf } from '@splits
 import type { Discovery } from '../../discovery/discovery.ts'
 import type { Instance, Outcome } from '../../discovery/resolver.ts'
 import { Rounds } from '../../discovery/rounds.ts'
+import type { Caller } from './caller.ts'
 import { askPorts, lackOf, type Needed } from './handshake.ts'
 
 export interface CompatibleOptions {
   readonly needed: Needed
-  /** Of the installation, see PortServerOptions. */
-  readonly secret: string
+  readonly caller: Caller
   readonly clock: Clock
   readonly logger: Logger
 }
@@ -111,7 +111,7 @@ export class CompatibleDiscovery implements Discovery {
   }
 
   async #wordOf(instance: Instance): Promise<Word> {
-    const reason = lackOf(await askPorts(instance, this.#o.secret), this.#o.needed)
+    const reason = lackOf(await askPorts(instance, this.#o.caller), this.#o.needed)
     return reason === undefined ? { serves: true } : { serves: false, reason }
   }
 

@@ -1,7 +1,7 @@
 import { defineCallPort } from '@splitstream/kernel'
 import { afterEach, expect, it } from 'vitest'
 import { askPorts, lackOf } from './handshake.ts'
-import { closeAll, deadOrigin, failureOf, listen, secret, serveSmall, smallPort } from './http.fixture.ts'
+import { callerWith, closeAll, deadOrigin, failureOf, listen, secret, serveSmall, smallPort } from './http.fixture.ts'
 
 afterEach(closeAll)
 
@@ -10,7 +10,7 @@ const setting = 'LINK_TEST'
 const small = (version: number) => defineCallPort<object>('test.small', version, { echo: method } as never)
 
 it('tells what a caller needs and does not find, and what to do about it', async () => {
-  const served = await askPorts(await serveSmall(), secret)
+  const served = await askPorts(await serveSmall(), callerWith(secret))
   expect(lackOf(served, { port: smallPort, setting })).toBeUndefined()
   const newer = defineCallPort<object>('test.small', 2, { echo: method, added: method } as never)
   expect(lackOf(served, { port: newer, setting })).toBe(
@@ -26,8 +26,8 @@ it('tells what a caller needs and does not find, and what to do about it', async
 
 it('tells a wrong secret from an instance that is away, and from something else', async () => {
   const [origin, other] = [await deadOrigin(), await listen((_, response) => response.end('{"ports":1}'))]
-  const wrong = await failureOf(askPorts(await serveSmall(), 'another secret, as long'))
+  const wrong = await failureOf(askPorts(await serveSmall(), callerWith('another secret, as long')))
   expect([wrong.code, wrong.message]).toEqual(['CONFIG_INVALID', expect.stringContaining('INTERNAL_SECRET')])
-  expect((await failureOf(askPorts({ origin }, secret))).code).toBe('UNAVAILABLE')
-  expect((await failureOf(askPorts(other, secret))).code).toBe('UNAVAILABLE')
+  expect((await failureOf(askPorts({ origin }, callerWith(secret)))).code).toBe('UNAVAILABLE')
+  expect((await failureOf(askPorts(other, callerWith(secret)))).code).toBe('UNAVAILABLE')
 })

@@ -1,28 +1,40 @@
+import { once } from 'node:events'
+import type { IncomingMessage } from 'node:http'
+import { json } from 'node:stream/consumers'
 import { AppError, type CallPort } from '@splitstream/kernel'
 import type { Instance } from '../../discovery/resolver.ts'
+import { authorizationHeader, type Caller } from './caller.ts'
 import { portsPath } from './paths.ts'
 import type { Handshake } from './port-table.ts'
-import { authorizationOf } from './secret.ts'
+import { tlsTrouble } from './tls/trouble.ts'
 
 /**
  * Asks an instance what it serves, before anything depends on it.
- * @throws AppError UNAVAILABLE (no answer in time, or not one of ours), CONFIG_INVALID (another secret)
+ * @throws AppError UNAVAILABLE (no answer in time, or not one of ours), CONFIG_INVALID (another secret, or no trust)
  */
-export async function askPorts(instance: Instance, secret: string, timeoutMs = 2_000): Promise<Handshake> {
-  let answer: Response
+export async function askPorts(instance: Instance, caller: Caller, timeoutMs = 2_000): Promise<Handshake> {
+  let status: number | undefined
   let body: unknown
   try {
-    const headers = { authorization: authorizationOf(secret) }
-    answer = await fetch(instance.origin + portsPath, { headers, signal: AbortSignal.timeout(timeoutMs) })
-    body = await answer.json()
+    const signal = AbortSignal.timeout(timeoutMs)
+    const request = caller.pool.request(instance, false, {
+      method: 'GET',
+      path: portsPath,
+      headers: authorizationHeader(caller),
+      signal,
+    })
+    request.end()
+    const [response] = (await once(request, 'response')) as [IncomingMessage]
+    status = response.statusCode
+    body = await json(response)
   } catch (cause) {
+    const trouble = instance.origin.startsWith('https:') ? tlsTrouble(cause) : undefined
+    if (trouble !== undefined) throw new AppError('CONFIG_INVALID', `${instance.origin} ${trouble}`, { cause })
     throw new AppError('UNAVAILABLE', `${instance.origin} does not say what it serves`, { cause })
   }
-  if (answer.status === 401) {
-    throw new AppError(
-      'CONFIG_INVALID',
-      `${instance.origin} has another INTERNAL_SECRET: set the same in both processes`,
-    )
+  if (status === 401) {
+    const why = 'it has another INTERNAL_SECRET, or its INTERNAL_TLS_NAMES do not list this one'
+    throw new AppError('CONFIG_INVALID', `${instance.origin} refuses this process: ${why}`)
   }
   if (!isHandshake(body)) throw new AppError('UNAVAILABLE', `${instance.origin} is no server of ports`)
   return body

@@ -12,6 +12,7 @@ import {
   systemClock,
 } from '@splitstream/kernel'
 import type { Instance, Outcome } from '../../discovery/resolver.ts'
+import type { Caller } from './caller.ts'
 import { callOverHttp, type HttpCallOptions } from './client.ts'
 import { ConnectionPool } from './pool.ts'
 import { createPortServer, type PortServer, type PortServerOptions, servePort } from './server.ts'
@@ -107,6 +108,12 @@ export function clientOf(origins: readonly string[], options: Partial<HttpCallOp
   }
   const complete = { instances, pool, secret, clock: systemClock, ...options }
   return { port: callOverHttp(smallPort, complete), bind: (port) => callOverHttp(port, complete), reports }
+}
+
+export function callerWith(shown: string): Caller {
+  const pool = new ConnectionPool()
+  opened.push({ close: async () => pool.close() })
+  return { pool, secret: shown }
 }
 
 /** An address where nobody listens. */

@@ -1,4 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { Socket } from 'node:net'
 import { AppError, type Clock, type Logger, type Metrics, noMetrics } from '@splitstream/kernel'
 import express from 'express'
 import { InFlight } from '../../edge/body.ts'
@@ -15,8 +16,10 @@ export { type Handshake, type ServedPort, servePort } from './port-table.ts'
 
 export interface PortServerOptions {
   readonly ports: readonly ServedPort[]
-  /** Shared by all processes of the installation, at least 16 characters. */
-  readonly secret: string
+  /** Shared by all processes of the installation, at least 16 characters. Absent only with `refusal`. */
+  readonly secret?: string | undefined
+  /** Why the other side of a connection may not call, where certificates say who that is. */
+  readonly refusal?: (socket: Socket) => AppError | undefined
   readonly clock: Clock
   readonly logger: Logger
   readonly metrics?: Metrics
@@ -40,7 +43,10 @@ export interface PortServer {
 /** Between the abort of the last calls and the cut of their connections, ms. */
 const lastWordMs = 500
 
-/** Serves call ports over HTTP: the other side of `callOverHttp`. @throws AppError CONFIG_INVALID for a short secret */
+/**
+ * Serves call ports over HTTP: the other side of `callOverHttp`.
+ * @throws AppError CONFIG_INVALID for a short secret, and when nothing says who may call
+ */
 export function createPortServer(o: PortServerOptions): PortServer {
   const limits = { ...serverDefaults, ...o.limits }
   const running = new RunningCalls()
@@ -49,7 +55,7 @@ export function createPortServer(o: PortServerOptions): PortServer {
   const served = servedCalls(o.metrics ?? noMetrics)
   const deps: ServeDeps = { clock: o.clock, logger: o.logger, served, limits, inFlight, running }
   return {
-    handler: createApp(new PortTable(o.ports), secretCheck(o.secret), deps, state),
+    handler: createApp(new PortTable(o.ports), refusalOf(o), deps, state),
     get size() {
       return running.size
     },
@@ -66,7 +72,7 @@ export function createPortServer(o: PortServerOptions): PortServer {
 
 function createApp(
   table: PortTable,
-  isSecret: (authorization: string | undefined) => boolean,
+  refusal: (request: IncomingMessage) => AppError | undefined,
   deps: ServeDeps,
   state: { readonly stopping: boolean },
 ): PortServer['handler'] {
@@ -75,8 +81,9 @@ function createApp(
   app.set('query parser', false)
   // Before anything else: a stranger does not even learn which ports there are.
   app.use((request: express.Request, response: express.Response, next: express.NextFunction) => {
-    if (isSecret(request.headers.authorization)) return next()
-    refuse(request, response, new AppError('UNAUTHENTICATED', 'Internal calls need the secret of the installation'))
+    const refused = refusal(request)
+    if (refused) refuse(request, response, refused)
+    else next()
   })
   app.get(portsPath, (_request, response) => {
     response.json(table.handshake)
@@ -95,6 +102,19 @@ function createApp(
     refuse(request, response, error instanceof AppError ? error : invalid())
   })
   return app
+}
+
+/** All that is asked for has to be shown. */
+function refusalOf({ secret, refusal }: PortServerOptions): (request: IncomingMessage) => AppError | undefined {
+  if (secret === undefined && !refusal) {
+    throw new AppError('CONFIG_INVALID', 'Nothing says who may call: internal calls need a secret or certificates')
+  }
+  const isSecret = secret === undefined ? () => true : secretCheck(secret)
+  return ({ socket, headers }) => {
+    const refused = refusal?.(socket)
+    if (refused || isSecret(headers.authorization)) return refused
+    return new AppError('UNAUTHENTICATED', 'Internal calls need the secret of the installation')
+  }
 }
 
 const refuse = (request: IncomingMessage, response: ServerResponse, error: AppError): void =>

@@ -19,6 +19,8 @@ export type EventsPlace = 'local' | { readonly brokers: readonly string[] }
 /** A row that has its address. */
 export interface PlacedRow extends ProcessRow {
   readonly url: string
+  /** Where others call it, when that is over mutual TLS. */
+  readonly internalUrl?: string
 }
 
 const registrationOf = (module: ModuleName): Registration => registry[module]
@@ -34,13 +36,14 @@ export const needsClickHouse = (row: ProcessRow): boolean =>
  * The settings that tell a process where the others are: what it runs, how it reaches each port that no module of its own
  * provides, and where the log is. @throws Error when nobody provides a port
  */
-export function placement(row: ProcessRow, all: readonly PlacedRow[], events: EventsPlace): Record<string, string> {
+export function placement(row: PlacedRow, all: readonly PlacedRow[], events: EventsPlace): Record<string, string> {
   const settings: Record<string, string> = { MODULES: row.modules.join(',') }
+  if (row.internalUrl !== undefined) settings.INTERNAL_PORT = new URL(row.internalUrl).port
   for (const port of new Set(row.modules.flatMap((module) => registrationOf(module).requires))) {
     if (provides(row, port)) continue
-    const hosts = all.filter((other) => provides(other, port)).map(({ url }) => new URL(url).host)
-    if (hosts.length === 0) throw new Error(`no process provides ${port}, which ${row.name} needs`)
-    settings[linkSetting[port]] = `http://${hosts.join(',')}`
+    const urls = all.filter((other) => provides(other, port)).map(({ url, internalUrl }) => new URL(internalUrl ?? url))
+    if (urls.length === 0) throw new Error(`no process provides ${port}, which ${row.name} needs`)
+    settings[linkSetting[port]] = `${urls[0]!.protocol}//${urls.map(({ host }) => host).join(',')}`
   }
   const usesLog = row.modules.some((module) => registrationOf(module).log !== 'none')
   if (usesLog && events !== 'local') settings.LINK_EVENTS = `kafka://${events.brokers.join(',')}`
