@@ -168,6 +168,7 @@ const make: Record<ModuleName, (c: DependencyContainer) => Promise<Module>> = {
       limits: {
         capacity: config.SAGA_CAPACITY,
         retainMs: config.SAGA_RETAIN_DAYS * 86_400_000,
+        retainKeysMs: config.SAGA_EVENT_RETAIN_DAYS * 86_400_000,
         maxAnswerBytes: config.SAGA_MAX_ANSWER_BYTES,
         allowPrivate: config.SAGA_ALLOW_PRIVATE,
       },

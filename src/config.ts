@@ -270,6 +270,14 @@ export const settings = z.object({
     .describe(
       'For how long sagas that have ended are kept, days; by whole weeks, and with them their Idempotency-Keys.',
     ),
+  SAGA_EVENT_RETAIN_DAYS: z.coerce
+    .number()
+    .min(1)
+    .max(36_500)
+    .default(3_650)
+    .describe(
+      'For how long the events are known that started sagas, days: one that is sent again within this time starts none. At least as long as the saga is kept; about 100 bytes each.',
+    ),
   CLICKHOUSE_MAX_MEMORY_BYTES: bytes(256 * mib, 2 ** 40)
     .default(2048 * mib)
     .describe('Memory limit of the embedded ClickHouse, bytes.'),

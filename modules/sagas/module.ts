@@ -5,12 +5,14 @@ import { Definitions } from './adapters/definitions.ts'
 import { orderRoutes } from './adapters/order-routes.ts'
 import { createParticipants } from './adapters/participants/participants.ts'
 import { ensurePartitions } from './adapters/partitions.ts'
+import { RefusedEvents } from './adapters/refused-events.ts'
+import { refusedRoutes } from './adapters/refused-routes.ts'
 import { watchSagas } from './adapters/saga-metrics.ts'
 import { sagaRoutes } from './adapters/saga-routes.ts'
 import { SagaRows } from './adapters/saga-rows.ts'
 import { startRoute } from './adapters/start-route.ts'
 import type { SagaDeps } from './app/deps.ts'
-import { Ends } from './app/ends.ts'
+import { Ends, hasStopped } from './app/ends.ts'
 import { EventConsumer } from './app/event-consumer.ts'
 import { HouseKeeper } from './app/keep-house.ts'
 import { type LockHint, noLockHint } from './app/lock-hint.ts'
@@ -45,6 +47,8 @@ export interface SagasDeps {
     readonly capacity: number
     /** For how long sagas that have ended are kept, ms. */
     readonly retainMs: number
+    /** For how long the events are known that started sagas, ms: one that is sent again starts none. */
+    readonly retainKeysMs: number
     readonly maxAnswerBytes: number
     /** Participants that may be reached though their address is private or their URL is http. */
     readonly allowPrivate: readonly string[]
@@ -61,7 +65,7 @@ export function createSagasModule(deps: SagasDeps): Module<object> {
   const definitions = new Definitions(postgres)
   const plans = new Plans(definitions, () => clock.monotonic())
   const ends = new Ends()
-  const { capacity, retainMs, maxAnswerBytes, allowPrivate } = deps.limits
+  const { capacity, retainMs, retainKeysMs, maxAnswerBytes, allowPrivate } = deps.limits
   const relay = new OutboxRelay(deps)
   const participants = createParticipants({
     ...deps,
@@ -78,8 +82,7 @@ export function createSagasModule(deps: SagasDeps): Module<object> {
     onTurn: ({ id, state, plan }, { entries, acts, t }) => {
       if (acts.some(({ kind }) => kind === 'emit')) relay.wake()
       if (entries[0]?.e === 'start') started.add(1)
-      const last = entries.at(-1)?.e
-      if (last !== 'end' && last !== 'halt') return
+      if (!hasStopped(entries, state)) return
       const { status } = state
       ended.add(1, { status })
       const output = () => (status === 'completed' ? resultOf(plan, state) : null)
@@ -87,7 +90,7 @@ export function createSagasModule(deps: SagasDeps): Module<object> {
     },
   })
   const consumer = new EventConsumer({ ...deps, worker, plans })
-  const house = new HouseKeeper({ ...deps, retainMs })
+  const house = new HouseKeeper({ ...deps, retainMs, retainKeysMs })
   metrics.gauge('splitstream.sagas.held', 'Sagas in memory', () => worker.held)
   watchSagas(deps)
   const saga: SagaDeps = {
@@ -102,7 +105,13 @@ export function createSagasModule(deps: SagasDeps): Module<object> {
   }
   return {
     ports: {},
-    routes: [startRoute(saga), ...sagaRoutes(saga), ...orderRoutes(saga), ...definitionRoutes(saga)],
+    routes: [
+      startRoute(saga),
+      ...sagaRoutes(saga),
+      ...orderRoutes(saga),
+      ...definitionRoutes(saga),
+      ...refusedRoutes({ ...deps, refused: new RefusedEvents(postgres) }),
+    ],
     start: async () => {
       await ensurePartitions(postgres, clock.now())
       await worker.start()

@@ -12,8 +12,8 @@ import { isStart, type Start, type Transition } from '../app/transition.ts'
  */
 export const statement = (table: string) => `
 WITH once AS (
-  INSERT INTO starts (key, saga_id)
-  SELECT n.key, n.id FROM unnest($2::bytea[], $3::uuid[]) AS n (key, id)
+  INSERT INTO starts (key, saga_id, event)
+  SELECT n.key, n.id, n.event FROM unnest($2::bytea[], $3::uuid[], $25::boolean[]) AS n (key, id, event)
   WHERE n.key IS NOT NULL AND NOT EXISTS (SELECT FROM starts s WHERE s.key = n.key)
   RETURNING saga_id
 ), started AS (
@@ -53,7 +53,7 @@ export async function writeTransitions(
 ): Promise<Map<string, number>> {
   const starts = group.filter(isStart)
   const moves = group.filter((one) => !isStart(one))
-  const values = [owner, ...startColumns(starts), ...moveColumns(moves)]
+  const values = [owner, ...startColumns(starts), ...moveColumns(moves), starts.map(({ event }) => event)]
   const rows = await tx.query<{ id: string; mail: number }>(statement(table), values, `commit to ${table}`)
   return new Map(rows.map(({ id, mail }) => [id, mail]))
 }

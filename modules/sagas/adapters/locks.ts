@@ -43,6 +43,11 @@ const take = `INSERT INTO locks (tenant, key, saga_id, step) ${asOwned}
   ON CONFLICT (tenant, key) DO UPDATE SET step = locks.step WHERE locks.saga_id = excluded.saga_id RETURNING fence`
 const standInLine = `INSERT INTO lock_waiters (tenant, key, saga_id, step) ${asOwned} ON CONFLICT DO NOTHING`
 
+/** Takes a step out of the line that wants its lock no more. */
+export async function leaveLine(postgres: Postgres, sagaId: string, step: string): Promise<void> {
+  await postgres.query('DELETE FROM lock_waiters WHERE saga_id = $1 AND step = $2', [sagaId, step])
+}
+
 /**
  * Lets go of all that ended sagas hold and wait for.
  * @returns what to tell to those who wait longest for the keys that are free now

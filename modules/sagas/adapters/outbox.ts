@@ -5,6 +5,8 @@ export interface OutboxRow {
   readonly tenant: string
   /** CloudEvents JSON. */
   readonly event: string
+  /** W3C Trace Context of the turn that emitted it; null when that is not recorded. */
+  readonly traceparent: string | null
 }
 
 export interface RefusedRow extends OutboxRow {
@@ -30,8 +32,8 @@ export async function hasOutbox(postgres: Postgres): Promise<boolean> {
 /** The oldest events, until there are `maxEvents` or they have `maxBytes`; one at least, when there is one. */
 export async function readOutbox(tx: PostgresTx, maxEvents: number, maxBytes: number): Promise<OutboxRow[]> {
   return await tx.query<OutboxRow>(
-    `SELECT id, tenant, event FROM (
-       SELECT id, tenant, event, row_number() OVER oldest AS n, sum(octet_length(event)) OVER oldest AS bytes
+    `SELECT id, tenant, event, traceparent FROM (
+       SELECT id, tenant, event, traceparent, row_number() OVER oldest AS n, sum(octet_length(event)) OVER oldest AS bytes
        FROM (SELECT * FROM outbox ORDER BY id LIMIT $1) o WINDOW oldest AS (ORDER BY id)
      ) o WHERE n = 1 OR bytes <= $2 ORDER BY id`,
     [maxEvents, maxBytes],
@@ -57,7 +59,11 @@ export async function keepRefused(tx: PostgresTx, rows: readonly RefusedRow[]): 
   )
 }
 
-/** @param before ms since the epoch */
-export async function forgetRefused(postgres: Postgres, before: number): Promise<void> {
-  await postgres.query('DELETE FROM outbox_refused WHERE refused_at < to_timestamp($1::float8 / 1000)', [before])
+/** @param before ms since the epoch. @returns how many of them nobody had done anything about */
+export async function forgetRefused(postgres: Postgres, before: number): Promise<number> {
+  const rows = await postgres.query<{ open: boolean }>(
+    'DELETE FROM outbox_refused WHERE refused_at < to_timestamp($1::float8 / 1000) RETURNING settled IS NULL AS open',
+    [before],
+  )
+  return rows.filter(({ open }) => open).length
 }

@@ -87,19 +87,20 @@ export async function oldestKept(postgres: Postgres): Promise<number | undefined
 }
 
 /**
- * Drops the partitions of weeks that ended before `before` (ms since the epoch) and have no saga that still goes on.
+ * Drops the partitions of weeks that ended before `before` (ms since the epoch) and have no saga that still goes on, with the
+ * keys of requests; with them go the keys of events whose saga was started before `keysBefore`.
  * @returns their names. @throws AppError UNAVAILABLE when somebody reads one of them for long: the next run tries again
  */
-export async function dropPartitions(postgres: Postgres, before: number): Promise<string[]> {
+export async function dropPartitions(postgres: Postgres, before: number, keysBefore: number): Promise<string[]> {
   const dropped: string[] = []
   for (const week of await weeks(postgres)) {
     const name = nameOf(week)
     if (week + weekMs > before || (await goesOn(postgres, name))) continue
     // First and by itself, as it takes a while. From then on a repeated key would make another saga.
-    await postgres.query(`DELETE FROM starts WHERE saga_id >= $1 AND saga_id < $2`, [
-      leastId(week),
-      leastId(week + weekMs),
-    ])
+    await postgres.query(
+      `DELETE FROM starts WHERE CASE WHEN event THEN saga_id < $3 ELSE saga_id >= $1 AND saga_id < $2 END`,
+      [leastId(week), leastId(week + weekMs), leastId(Math.min(keysBefore, week + weekMs))],
+    )
     await postgres.tx(async (tx) => {
       // While it waits for the locks, everybody waits who wants any saga.
       await tx.query(`SET LOCAL lock_timeout = '500ms'`)

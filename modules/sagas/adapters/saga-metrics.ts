@@ -21,6 +21,9 @@ const openSagas = `SELECT status, count(*) AS n, min(id::text) AS oldest FROM (
       AND status IN ('running', 'compensating', 'needs_attention') LIMIT $1
   ) AS open GROUP BY status`
 
+const openRefused =
+  'SELECT count(*)::integer AS n FROM (SELECT FROM outbox_refused WHERE settled IS NULL LIMIT $1) AS open'
+
 /** How many sagas are open, and since when, asked for when somebody looks. */
 export function watchSagas(o: { postgres: Postgres; clock: Clock; metrics: Metrics }): void {
   const { postgres, clock, metrics } = o
@@ -37,5 +40,8 @@ export function watchSagas(o: { postgres: Postgres; clock: Clock; metrics: Metri
   // The first 48 bits of an id are the time of the start, ms.
   const startedAt = ({ oldest }: Open): number => Number.parseInt(oldest.replace('-', '').slice(0, 12), 16)
   const age = (row: Open): number => Math.max(0, clock.now() - startedAt(row)) / 1_000
+  const refused = 'Emitted events that ingest refused and nobody has dealt with'
+  const waiting = async () => (await postgres.query<{ n: number }>(openRefused, [most]))[0]!.n
+  metrics.gauge('splitstream.sagas.refused_events', refused, waiting, '{event}')
   metrics.gauge('splitstream.sagas.oldest', 'Age of the oldest saga that has not ended', () => each(age), 's')
 }

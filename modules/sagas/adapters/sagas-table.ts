@@ -75,16 +75,22 @@ export async function startedBy(postgres: Postgres, key: Uint8Array): Promise<st
   return row?.saga_id
 }
 
-/** Gives a saga free that went wrong; it is due after `ms`. Nothing happens when it has another owner by now. */
+/** False for one that was never made, or whose time is over. */
+export async function isKept(postgres: Postgres, tenant: string, id: string): Promise<boolean> {
+  return (await postgres.query('SELECT 1 FROM sagas WHERE tenant = $1 AND id = $2', [tenant, id])).length > 0
+}
+
+/** Gives a saga free that went wrong; it is due after `ms`, and says why. Nothing happens when it has another owner by now. */
 export async function giveBack(
   postgres: Postgres,
   { tenant, id, fence }: { readonly tenant: string; readonly id: string; readonly fence: string },
   ms: number,
+  problem: string,
 ): Promise<void> {
   await postgres.query(
-    `UPDATE sagas SET owner = NULL, due_at = clock_timestamp() + $4::float8 * interval '1 ms'
-     WHERE tenant = $1 AND id = $2 AND fence = $3`,
-    [tenant, id, fence, ms],
+    `UPDATE sagas SET owner = NULL, due_at = clock_timestamp() + $4::float8 * interval '1 ms', problem = $5
+     WHERE tenant = $1 AND id = $2 AND fence = $3 AND owner IS NOT NULL`,
+    [tenant, id, fence, ms, problem],
   )
 }
 

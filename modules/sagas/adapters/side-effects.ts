@@ -13,10 +13,15 @@ export function hasSideEffects({ outbox, mailTaken, end }: Transition): boolean 
  * @returns whom messages were sent to
  */
 export async function writeSideEffects(tx: PostgresTx, kept: readonly Transition[]): Promise<string[]> {
-  const outbox = kept.flatMap(({ tenant, outbox }) => outbox.map((event) => ({ tenant, event })))
+  const outbox = kept.flatMap(({ tenant, traceparent, outbox }) =>
+    outbox.map((event) => ({ tenant, traceparent, event })),
+  )
   if (outbox.length > 0) {
-    await tx.query('INSERT INTO outbox (tenant, event) SELECT * FROM unnest($1::text[], $2::text[])', [
+    const sql =
+      'INSERT INTO outbox (tenant, traceparent, event) SELECT * FROM unnest($1::text[], $2::text[], $3::text[])'
+    await tx.query(sql, [
       outbox.map(({ tenant }) => tenant),
+      outbox.map(({ traceparent }) => traceparent ?? null),
       outbox.map(({ event }) => event),
     ])
   }

@@ -1,9 +1,9 @@
 import { AppError, type Route } from '@splitstream/kernel'
 import type { SagaDeps } from '../app/deps.ts'
 import { startSaga } from '../app/start-saga.ts'
+import { maxInputBytes } from '../domain/trigger.ts'
 import { parseJson } from './parse-json.ts'
 
-const maxInputBytes = 65_536
 const maxWaitSeconds = 30
 
 /** POST /v1/sagas/{name}: starts a saga, once for each Idempotency-Key. */

@@ -30,15 +30,25 @@ export async function registerWait(
   )
 }
 
-/** The first event with the key that was received after `since` (ms since the epoch); `not` is one that does not count. */
+/**
+ * The first event with the key that was received after `since` (ms since the epoch). `not` is one that does not count, by its
+ * name; `taken`: keys of more of them.
+ */
 export async function earlyEvent(
   postgres: Postgres,
-  o: { tenant: string; key: Uint8Array; since: number; not: string | undefined },
+  o: {
+    tenant: string
+    key: Uint8Array
+    since: number
+    not: string | undefined
+    taken: readonly Uint8Array[]
+  },
 ): Promise<Json | undefined> {
   const rows = await postgres.query<{ event: string }>(
     `SELECT event FROM early_events WHERE tenant = $1 AND key = $2 AND received_at >= to_timestamp($3::float8 / 1000)
+       AND event_key <> ALL($4::bytea[])
      ORDER BY received_at LIMIT 2`,
-    [o.tenant, Buffer.from(o.key), o.since],
+    [o.tenant, Buffer.from(o.key), o.since, o.taken.map((key) => Buffer.from(key))],
   )
   for (const { event } of rows) {
     const parsed = JSON.parse(event) as { source: string; id: string }

@@ -1,6 +1,7 @@
 import { type Lane, type LogReader, systemClock } from '@splitstream/kernel'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { load } from '../../../src/registry.ts'
+import { dropPartitions, ensurePartitions } from '../adapters/partitions.ts'
 import { type Sagas, startSagas, startWorld, type World } from './events.fixture.ts'
 
 let world: World
@@ -48,6 +49,24 @@ describe('a trigger', () => {
       [{ n: 3 }, '/test 3'],
     ])
     expect(await world.sagas('order', 'others')).toEqual([])
+  })
+
+  it('starts none for an event that is sent again when its saga is kept no more', async () => {
+    await sagas.publish('order', { trigger: { type: 'placed' }, steps: [pause] })
+    await world.post([placed(1)])
+    await world.taken()
+    expect(await inputs('order')).toHaveLength(1)
+    const week = 7 * 86_400_000
+    const ahead = Date.now() + 2 * week
+    const kept = await world.postgres.query('SELECT key FROM starts')
+    await world.postgres.query('UPDATE sagas SET ended_at = now(), owner = NULL, due_at = NULL')
+    await dropPartitions(world.postgres, ahead, Date.now() - week)
+    expect(await inputs('order')).toHaveLength(0)
+    expect(await world.postgres.query('SELECT key FROM starts')).toEqual(kept)
+    await ensurePartitions(world.postgres, Date.now())
+    await world.post([placed(1), placed(2)])
+    await world.taken()
+    expect(await inputs('order')).toEqual([{ n: 2 }])
   })
 
   it('starts a saga for each definition and tenant that has it, with the input that it maps', async () => {

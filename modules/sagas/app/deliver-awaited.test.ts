@@ -73,7 +73,7 @@ describe('an event that comes while a step begins to wait', () => {
       let steps = 0
       const stepBegins = async (): Promise<void> => {
         await registerWait(postgres, wait, '1')
-        seen = await earlyEvent(postgres, { tenant, key, since: 0, not: undefined })
+        seen = await earlyEvent(postgres, { tenant, key, since: 0, not: undefined, taken: [] })
       }
       const persist = async <T>(work: () => Promise<T>): Promise<T> => {
         if (steps++ === at) await stepBegins()
@@ -155,6 +155,56 @@ describe('a step that waits for an event', () => {
     await world.post([first, { ...placed(1), id: 'another', subject: 'second' }, first])
     await until(outputs).toEqual([['another']])
     expect(await statuses()).toEqual(['completed'])
+  })
+
+  it('gets no event that another step of its saga has got, however often that comes', async () => {
+    const second = { ...payment, id: 'second' }
+    await sagas.publish('order', flow(payment, second))
+    await world.post([placed(1)])
+    await until(waits).toEqual(['payment'])
+    await world.post([paid(1), paid(1)])
+    await until(waits).toEqual(['second'])
+    await world.post([paid(1)])
+    await world.taken()
+    // The event has brought it off the list, and it is there once more.
+    await until(waits).toEqual(['second'])
+    expect(await outputs()).toEqual([['paid 1']])
+    await world.post([paid(1, 'another')])
+    await until(statuses).toEqual(['completed'])
+    expect(await outputs()).toEqual([['paid 1', 'another']])
+  })
+
+  it('beside another one that waits for the same gets another event, in the order in which they are written', async () => {
+    const steps = ['a', 'b', 'c'].map((id) => [{ ...payment, id }])
+    await sagas.publish('order', flow({ id: 'all', parallel: steps }))
+    await world.post([placed(1)])
+    await until(async () => (await waits()).length).toBe(3)
+    for (const id of ['first', 'second']) {
+      await world.post([paid(1, id)])
+      await until(async () => (await outputs())[0]).toContain(id)
+    }
+    await until(waits).toEqual(['c'])
+    // Nobody has the saga, and it goes on with what was early for nobody else.
+    await sagas.kill()
+    sagas = await startSagas(world.url, world)
+    await world.post([paid(1, 'first'), paid(1, 'third')])
+    await until(statuses).toEqual(['completed'])
+    const [saga] = await world.sagas('order')
+    const taken = saga!.entries.flatMap((entry) => (entry.e === 'done' ? [[entry.s, entry.ev?.[1]]] : []))
+    expect(taken).toEqual([
+      ['a', 'first'],
+      ['b', 'second'],
+      ['c', 'third'],
+    ])
+  })
+
+  it('gets the event that a step of another saga has got', async () => {
+    const both = { ...payment, waitFor: { ...payment.waitFor, match: { 'data.order': 1 } } }
+    await sagas.publish('order', flow(both))
+    await world.post([placed(1), placed(2)])
+    await until(async () => (await waits()).length).toBe(2)
+    await world.post([paid(1)])
+    await until(statuses).toEqual(['completed', 'completed'])
   })
 
   it('of another tenant gets nothing', async () => {

@@ -1,5 +1,6 @@
+import type { Entry } from '../domain/entry.ts'
 import type { Json } from '../domain/json.ts'
-import type { SagaStatus } from '../domain/state.ts'
+import type { SagaState, SagaStatus } from '../domain/state.ts'
 
 /** How a saga stands that goes no further by itself. */
 export interface End {
@@ -9,6 +10,14 @@ export interface End {
   readonly output: Json
   /** ms since the epoch, by the database's clock. */
   readonly at: number
+}
+
+/**
+ * Whether the saga has come to its end in a turn, or to where it needs attention. Of messages that came together one may have
+ * ended it and a later one said more, or had it go on.
+ */
+export function hasStopped(entries: readonly Entry[], { status }: SagaState): boolean {
+  return status !== 'running' && status !== 'compensating' && entries.some(({ e }) => e === 'end' || e === 'halt')
 }
 
 type Listener = (end: End) => void

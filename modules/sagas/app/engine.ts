@@ -25,6 +25,8 @@ export interface Engine {
   observe(saga: Instance, turn: Turn): void
   /** Mail came for sagas that may be here. */
   readMail(ids: readonly string[]): void
+  /** A saga is due, and nobody owns it. */
+  due(id: string): void
   /** The saga is not in this worker's memory any more. */
   forget(saga: Instance): void
   /** Something went wrong that should not: the saga is given free, and tried again later. */

@@ -87,7 +87,13 @@ export async function startSagas(url: string, { log, ingest }: { log: LogReader;
     },
     breakers: createBreakers({ ...parts, kind: 'test_participants' }),
     signingSecret: () => new Uint8Array(32),
-    limits: { capacity: 1_000, retainMs: 30 * 86_400_000, maxAnswerBytes: 1 << 20, allowPrivate: ['127.0.0.1'] },
+    limits: {
+      capacity: 1_000,
+      retainMs: 30 * 86_400_000,
+      retainKeysMs: 365 * 86_400_000,
+      maxAnswerBytes: 1 << 20,
+      allowPrivate: ['127.0.0.1'],
+    },
   })
   await module.start()
   const definitions = new Definitions(postgres)

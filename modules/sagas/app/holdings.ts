@@ -1,14 +1,16 @@
 import { type Clock, type Logger, messageOf, type Postgres } from '@splitstream/kernel'
-import { acquireLock } from '../adapters/locks.ts'
+import { acquireLock, callWaiters, leaveLine } from '../adapters/locks.ts'
 import { sendMail, tellOwners } from '../adapters/mail.ts'
+import { isKept } from '../adapters/sagas-table.ts'
 import { earlyEvent, registerWait } from '../adapters/waits.ts'
-import { deliverEvent, grantLock } from '../domain/deliver.ts'
+import { grantLock, loseChild } from '../domain/deliver.ts'
 import type { Json } from '../domain/json.ts'
+import { deliverEvent, takenEvents } from '../domain/take-event.ts'
 import type { Act } from '../domain/turn.ts'
 import type { Instance } from './instance.ts'
 import type { LockHint } from './lock-hint.ts'
 import type { Message } from './message.ts'
-import { waitKey } from './wait-key.ts'
+import { eventKey, waitKey } from './wait-key.ts'
 
 /** How long Redis keeps others from asking Postgres for a lock, ms. Too long costs speed after a crash, nothing else. */
 const hintMs = 2_000
@@ -22,6 +24,8 @@ export interface HoldingsDeps {
   readonly hint: LockHint
   /** Mail was sent to these sagas, which have an owner: perhaps this worker. */
   onMail(ids: readonly string[]): void
+  /** A saga is due that has no owner. */
+  onDue(id: string): void
 }
 
 /**
@@ -49,6 +53,14 @@ export class Holdings {
     })
   }
 
+  /** Hands a lock on that the step was offered and does not want. */
+  leaveLine(saga: Instance, step: string): void {
+    void this.persist(saga, async () => {
+      await leaveLine(this.#deps.postgres, saga.id, step)
+      this.#tell(await callWaiters(this.#deps.postgres))
+    })
+  }
+
   /** Has events looked at for the step, those that came before among them. */
   awaitEvent(saga: Instance, { step, type, match }: Extract<Act, { kind: 'await' }>): void {
     void this.persist(saga, async () => {
@@ -58,25 +70,39 @@ export class Holdings {
       await registerWait(this.#deps.postgres, { tenant, key, sagaId: id, step, not }, fence)
       // One that came just before is in one of the two places: whoever looks second sees what the other wrote first.
       const since = state.origin.received ?? state.at - earlierMs
-      const event = await earlyEvent(this.#deps.postgres, { tenant, key, since, not })
+      const taken = takenEvents(state).map(([source, event]) => eventKey(source, event))
+      const event = await earlyEvent(this.#deps.postgres, { tenant, key, since, not, taken })
       saga.push((turn) => {
         if (event !== undefined) deliverEvent(turn, step, event as Json)
       })
     })
   }
 
-  /** Sends a message that its receiver takes in once, if it is the same message. */
-  send(saga: Instance, to: string, message: Message): void {
-    void this.persist(saga, () => this.deliver([{ tenant: saga.tenant, to, message }]))
+  /** Tells a child to undo what it did, also one that is not there yet. */
+  undoChild(saga: Instance, step: string, childId: string): void {
+    void this.persist(saga, async () => {
+      const { tenant, state } = saga
+      if (state.steps.get(step)?.status === 'done' && !(await isKept(this.#deps.postgres, tenant, childId))) {
+        return saga.push((turn) => loseChild(turn, step))
+      }
+      await this.deliver([{ tenant, to: childId, message: { kind: 'undo' } }])
+    })
   }
 
   /** Sends messages, in one transaction. @throws AppError UNAVAILABLE */
   async deliver(
     letters: readonly { readonly tenant: string; readonly to: string; readonly message: Message }[],
   ): Promise<void> {
-    const { postgres, onMail } = this.#deps
     const bodies = letters.map(({ tenant, to, message }) => ({ tenant, to, body: JSON.stringify(message) }))
-    const owned = await postgres.tx((tx) => sendMail(tx, bodies))
+    const owned = await this.#deps.postgres.tx((tx) => sendMail(tx, bodies))
+    this.#tell(owned)
+    // Nobody owns these, so they are due: here, or, if there is no room, wherever there is some.
+    const due = letters.find(({ to }) => !owned.includes(to))
+    if (due) this.#deps.onDue(due.to)
+  }
+
+  #tell(owned: readonly string[]): void {
+    const { postgres, onMail } = this.#deps
     onMail(owned)
     tellOwners(postgres, owned).catch(() => undefined)
   }

@@ -103,7 +103,7 @@ export class Instance {
 
   /** The first turn, which makes the saga. */
   async begin(
-    start: Pick<Start, 'name' | 'version' | 'key'>,
+    start: Pick<Start, 'name' | 'version' | 'key' | 'event'>,
     held: boolean,
     first: (turn: Turn) => void,
   ): Promise<Committed> {
@@ -158,7 +158,7 @@ export class Instance {
     const span = turnSpan(this, turn)
     if (!span) return await this.engine.commit(transition)
     return await inSpan(span, async () => {
-      const committed = await this.engine.commit(transition)
+      const committed = await this.engine.commit({ ...transition, traceparent: span.traceparent })
       if (committed.kind !== 'kept') span.set('splitstream.saga.commit', committed.kind)
       return committed
     })
@@ -170,8 +170,13 @@ export class Instance {
     this.written += lines.length
     this.engine.observe(this, turn)
     perform(this, turn.acts)
-    if (this.gone) return
-    if (committed.mail > this.#mailSeen) this.engine.readMail([this.id])
+    const hasMail = committed.mail > this.#mailSeen
+    if (this.gone) {
+      // It came while the saga was given free, so it is due: nobody else was told.
+      if (hasMail) this.engine.due(this.id)
+      return
+    }
+    if (hasMail) this.engine.readMail([this.id])
     this.#sleep(turn)
   }
 

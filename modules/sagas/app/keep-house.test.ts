@@ -1,4 +1,4 @@
-import { noMetrics, silentLogger, systemClock } from '@splitstream/kernel'
+import { silentLogger, systemClock } from '@splitstream/kernel'
 import { afterAll, beforeAll, beforeEach, expect, it } from 'vitest'
 import { leastId } from '../adapters/saga-rows.ts'
 import { keepHouse } from './keep-house.ts'
@@ -16,10 +16,10 @@ beforeEach(async () => {
 })
 
 const signal = new AbortController().signal
-const tidy = (retainDays = 30) => {
+const tidy = (retainKeysDays = 365) => {
   const { postgres } = database
-  const deps = { postgres, clock: systemClock, logger: silentLogger, metrics: noMetrics, retainMs: retainDays * dayMs }
-  return keepHouse(deps, signal)
+  const retain = { retainMs: 30 * dayMs, retainKeysMs: retainKeysDays * dayMs }
+  return keepHouse({ postgres, clock: systemClock, logger: silentLogger, ...retain }, signal)
 }
 const count = async (sql: string): Promise<number> =>
   (await database.postgres.query<{ n: number }>(`SELECT count(*)::integer AS n FROM ${sql}`))[0]!.n
@@ -37,7 +37,8 @@ async function makeWeek(at: number, ended: boolean): Promise<string> {
      VALUES ($1, 1, 't', 'n', 1, 'x', '', CASE WHEN $2::boolean THEN now() END)`,
     [id, ended],
   )
-  await database.postgres.query('INSERT INTO starts VALUES ($1, $2)', [Buffer.from(name), id])
+  const keys = [Buffer.from(name), Buffer.from(`${name} event`)]
+  await database.postgres.query('INSERT INTO starts VALUES ($1, $3, false), ($2, $3, true)', [...keys, id])
   return name
 }
 
@@ -49,9 +50,21 @@ it('drops the weeks of long ago, with the keys of their sagas, unless one goes o
   await tidy()
   expect(await partitions()).toBe(before - 1)
   const left = await database.postgres.query<{ key: Buffer }>('SELECT key FROM starts ORDER BY saga_id')
-  expect(left.map(({ key }) => key.toString())).toEqual([open, young])
+  // The key of an event that started a saga is known for longer than the saga.
+  const keys = [open, young].flatMap((name) => [name, `${name} event`])
+  expect(left.map(({ key }) => key.toString()).sort()).toEqual([...keys, `${ended} event`].sort())
   expect(await count(`sagas WHERE tenant = 't'`)).toBe(2)
   expect(await count(`pg_class WHERE relname = '${ended}'`)).toBe(0)
+})
+
+it('forgets the events that started sagas when their own time is over', async () => {
+  const gone = await makeWeek(Date.now() - 150 * dayMs, true)
+  const other = await makeWeek(Date.now() - 100 * dayMs, true)
+  await tidy(125)
+  const left = await database.postgres.query<{ key: Buffer }>('SELECT key FROM starts')
+  const keys = left.map(({ key }) => key.toString())
+  expect(keys).not.toContain(`${gone} event`)
+  expect(keys).toContain(`${other} event`)
 })
 
 it('gives up soon when somebody reads an old week for long, and then tries again', async () => {

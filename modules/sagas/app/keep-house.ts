@@ -17,6 +17,8 @@ export interface HouseDeps {
   readonly logger: Logger
   /** For how long sagas that have ended are kept, ms. */
   readonly retainMs: number
+  /** For how long the events are known that started sagas, ms. */
+  readonly retainKeysMs: number
 }
 
 /** Makes partitions for what comes, and puts an end to what is old: every hour, in one process at a time. */
@@ -52,15 +54,17 @@ export class HouseKeeper {
 
 /** Takes the turn, if there is one. @throws AppError UNAVAILABLE and what else Postgres says: then there is one again */
 export async function keepHouse(deps: HouseDeps, signal: AbortSignal): Promise<void> {
-  const { postgres, logger, retainMs } = deps
+  const { postgres, logger, retainMs, retainKeysMs } = deps
   const now = await takeTurn(postgres, everyMs)
   if (now === undefined) return
   let done = false
   try {
     await ensurePartitions(postgres, now)
-    const dropped = await dropPartitions(postgres, now - retainMs)
+    const dropped = await dropPartitions(postgres, now - retainMs, now - retainKeysMs)
     if (dropped.length > 0) logger.info('sagas that ended long ago are gone', { partitions: dropped })
-    await forgetRefused(postgres, now - retainMs)
+    const ignored = await forgetRefused(postgres, now - retainMs)
+    if (ignored > 0)
+      logger.warn('events that ingest had refused are gone, and nobody dealt with them', { events: ignored })
     done = await forgetOld(deps, now - keepEarlyMs, signal)
   } finally {
     if (!done) await giveTurnBack(postgres)

@@ -1,9 +1,10 @@
 import type { Order } from '../domain/act.ts'
 import { obey } from '../domain/act.ts'
 import { repeatActs } from '../domain/begin.ts'
-import { deliverEvent, endChild, undoChild } from '../domain/deliver.ts'
+import { endChild, undoChild } from '../domain/deliver.ts'
 import type { Json } from '../domain/json.ts'
 import type { SagaStatus } from '../domain/state.ts'
+import { deliverEvent } from '../domain/take-event.ts'
 import type { Turn } from '../domain/turn.ts'
 
 /** What sagas are sent; kept in Postgres until they take it in. */
@@ -35,6 +36,9 @@ export function takeIn(turn: Turn, message: Message): void {
     case 'order':
       return obey(turn, message.order)
     case 'lock':
+      if (turn.state.steps.get(message.step)?.status !== 'waiting') {
+        turn.act({ kind: 'leave-line', step: message.step })
+      }
       return repeatActs(turn)
   }
 }

@@ -35,7 +35,8 @@ export function newSaga(engine: Engine, term: Term, id: string, request: SagaReq
     seq: 0,
     mailSeen: 0,
   })
-  const start: Pick<Start, 'name' | 'version' | 'key'> = { name: plan.name, version: plan.version, key }
+  const { name, version } = plan
+  const start: Pick<Start, 'name' | 'version' | 'key' | 'event'> = { name, version, key, event: !!from?.event }
   const first = (turn: Turn): void => {
     turn.add({ e: 'start', t: 0, at, in: input, ...(from && { from }) })
     if (halt) turn.add({ e: 'halt', t: 0, c: halt.code, d: halt.detail })

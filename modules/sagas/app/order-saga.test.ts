@@ -63,6 +63,17 @@ describe('an order that comes to another process than the one that has the saga'
     await owner.until(id, 'compensated')
   })
 
+  it('wakes it up at once in a process that has room, though the one it came to has none', async () => {
+    const from = performance.now()
+    for (let n = 0; n < 8; n++) {
+      const id = await begin('parked')
+      while ((await owner.look(id)).worker !== null) await systemClock.sleep(5)
+      expect(await orderSaga(deps, id, { action: 'cancel' }, call())).toMatchObject({ obeyed: true })
+    }
+    // Nobody told would look a second after the last look, eight times.
+    expect(performance.now() - from).toBeLessThan(4_000)
+  })
+
   it('is refused with the reason of the saga', async () => {
     const id = await begin('rest')
     const refused = orderSaga(deps, id, { action: 'retry', step: 'w' }, call())

@@ -23,6 +23,8 @@ export interface Outgoing {
   readonly fence: string
   readonly traceparent?: string | undefined
   readonly timeoutMs: number
+  /** A call that takes longer counts against its participant, ms; the breaker's own limit when not given. */
+  readonly slowMs?: number
 }
 
 /** Calls participants over HTTP. Never throws for what the other side does. */

@@ -19,6 +19,9 @@ export function perform(saga: Instance, acts: readonly Act[]): void {
       case 'lock':
         saga.engine.holdings.takeLock(saga, act.step, act.key)
         break
+      case 'leave-line':
+        saga.engine.holdings.leaveLine(saga, act.step)
+        break
       case 'await':
         saga.engine.holdings.awaitEvent(saga, act)
         break
@@ -26,7 +29,7 @@ export function perform(saga: Instance, acts: readonly Act[]): void {
         saga.engine.startChild(saga, act)
         break
       case 'undo-child':
-        saga.engine.holdings.send(saga, act.childId, { kind: 'undo' })
+        saga.engine.holdings.undoChild(saga, act.step, act.childId)
         break
       case 'emit':
       case 'tell-parent':

@@ -101,6 +101,29 @@ describe('the relay', () => {
     ])
   })
 
+  it('appends what a traced saga emits as a part of its trace, and keeps the order of each', async () => {
+    const trace = (n: number, span: number) => `00-${String(n).padStart(32, '0')}-${String(span).padStart(16, '0')}-01`
+    const traces = [null, trace(1, 1), null, trace(2, 1), trace(1, 2), null]
+    await world.postgres.query(
+      'INSERT INTO outbox (tenant, event, traceparent) SELECT $1, * FROM unnest($2::text[], $3::text[])',
+      [tenant, traces.map((_, n) => event(n)), traces],
+    )
+    const seen: [string | undefined, string[]][] = []
+    relay({
+      append: async (input, call) => {
+        const events = JSON.parse(Buffer.from(input.body).toString()) as { id: string }[]
+        seen.push([call.traceparent, events.map(({ id }) => id)])
+        return await world.ingest.append(input, call)
+      },
+    })
+    await until(left).toBe(0)
+    expect(seen).toEqual([
+      [undefined, ['0', '2', '5']],
+      [trace(1, 1), ['1', '4']],
+      [trace(2, 1), ['3']],
+    ])
+  })
+
   it('takes smaller batches when ingest takes no larger ones, and large events one by one', async () => {
     const small: IngestAppend = {
       append: async (input, call) => {

@@ -9,6 +9,7 @@ import {
   type Postgres,
   type PostgresTx,
   systemCall,
+  traceIdOf,
 } from '@splitstream/kernel'
 import {
   hasOutbox,
@@ -114,12 +115,20 @@ export class OutboxRelay {
     return found
   }
 
-  /** By tenant, side by side. */
+  /**
+   * By tenant, side by side. Of a tenant those of one trace together, one after the other: an append belongs to one trace. A saga
+   * is traced or not, so what it emits stays in order.
+   */
   #send(rows: readonly OutboxRow[]): Promise<{ rows: readonly OutboxRow[]; refused: readonly RefusedRow[] }>[] {
     const { ingest, clock } = this.#deps
     return [...Map.groupBy(rows, ({ tenant }) => tenant)].map(async ([tenant, mine]) => {
-      const call = systemCall(clock, appendBudgetMs, this.#stop.signal, tenant)
-      return { rows: mine, refused: await appendEmitted(ingest, mine, call) }
+      const refused: RefusedRow[] = []
+      for (const [first, ...more] of byTrace(mine)) {
+        const call = systemCall(clock, appendBudgetMs, this.#stop.signal, tenant)
+        const traced = first.traceparent === null ? call : { ...call, traceparent: first.traceparent }
+        refused.push(...(await appendEmitted(ingest, [first, ...more], traced)))
+      }
+      return { rows: mine, refused }
     })
   }
 
@@ -155,4 +164,10 @@ export class OutboxRelay {
     }
     this.#failing = reason
   }
+}
+
+/** In the order of the first of each. */
+function byTrace(rows: readonly OutboxRow[]): readonly [OutboxRow, ...OutboxRow[]][] {
+  const groups = Map.groupBy(rows, ({ traceparent }) => traceIdOf(traceparent ?? undefined))
+  return [...groups.values()] as [OutboxRow, ...OutboxRow[]][]
 }

@@ -35,7 +35,9 @@ export function transitionOf(
   mailTaken: readonly string[],
 ): Transition {
   const { tenant, id, plan, state, fence } = saga
-  const ends = turn.entries.some(({ e }) => e === 'end')
+  const ended = state.status === 'completed' || state.status === 'compensated'
+  // It may have ended and, by a message that came together with the one that ended it, turned back in the same turn.
+  const ends = ended && turn.entries.some(({ e }) => e === 'end')
   return {
     tenant,
     id,
@@ -43,12 +45,12 @@ export function transitionOf(
     seq,
     lines: encodeEntries(turn.entries),
     status: state.status,
-    problem: problemOf(state),
+    problem: plainText(problemOf(state)),
     release: releaseOf(saga, turn),
     mailSeen,
     mailTaken,
     outbox: turn.acts.flatMap((act) => (act.kind === 'emit' ? [eventOf(id, act.step, act.event)] : [])),
-    endedAt: state.status === 'completed' || state.status === 'compensated' ? state.at + turn.t : null,
+    endedAt: ended ? state.at + turn.t : null,
     end: ends || turn.acts.some(({ kind }) => kind === 'tell-parent') ? endOf(id, plan, state) : undefined,
   }
 }
@@ -65,6 +67,9 @@ function releaseOf({ state, pending, written, engine }: Saga, { acts, wakeAt, t 
 }
 
 const isOpen = ({ status }: SagaState): boolean => status === 'running' || status === 'compensating'
+
+/** Postgres keeps no NUL in a text, and what participants say may have one. */
+const plainText = (text: string | null): string | null => text?.replaceAll('\0', '\ufffd') ?? null
 
 /** What keeps the saga from going on: shown in lists as soon as an undo fails, or a step has failed several times. */
 export function problemOf(state: SagaState): string | null {

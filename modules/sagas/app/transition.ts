@@ -22,6 +22,8 @@ export interface Transition {
   readonly mailTaken: readonly string[]
   /** CloudEvents to emit, JSON. */
   readonly outbox: readonly string[]
+  /** W3C Trace Context of the turn, when that is recorded; what is emitted belongs to it. */
+  readonly traceparent?: string
   /** Of a saga that has ended, ms since the epoch. */
   readonly endedAt: number | null
   /** Set with the transition that ends the saga. */
@@ -41,6 +43,8 @@ export interface Start extends Transition {
   readonly version: number
   /** Of two starts with the same key the second makes nothing: an Idempotency-Key or an event, hashed. */
   readonly key: Uint8Array | undefined
+  /** The key is that of an event. */
+  readonly event: boolean
 }
 
 export const isStart = (one: Transition): one is Start => 'version' in one

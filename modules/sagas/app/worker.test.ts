@@ -1,6 +1,6 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import type { Json } from '../domain/json.ts'
-import { startDatabase, startParticipant, startWorker } from './worker.fixture.ts'
+import { startDatabase, startParticipant, startWorker, tenant } from './worker.fixture.ts'
 
 let database: Awaited<ReturnType<typeof startDatabase>>
 let shop: Awaited<ReturnType<typeof startParticipant>>
@@ -84,6 +84,16 @@ describe('a saga', () => {
     expect(new Set(starts.map(({ id }) => id)).size).toBe(1)
     await one.until(starts[0]!.id, 'completed')
     expect(shop.paths()).toEqual(['/charge', '/reserve', '/ship'])
+  })
+
+  it('outlives a NUL in what a participant says', async () => {
+    await one.publish('order', order())
+    shop.answer('/ship', () => ({ status: 404 }))
+    shop.answer('/release', () => ({ status: 500, body: { detail: 'a\0b' } }))
+    const { id } = await one.start('order', { n: 1 })
+    await expect.poll(async () => (await one.look(id)).problem).toMatch(/^undo of reserve: HTTP_500: 500: a.b$/)
+    shop.answer('/release', () => ({}))
+    await one.until(id, 'compensated')
   })
 
   it('shows a stuck undo at once, and does the others meanwhile', async () => {
@@ -290,6 +300,33 @@ describe('waiting', () => {
     expect(await database.postgres.query('SELECT 1 FROM lock_waiters')).toEqual([])
   })
 
+  it('hands on a lock that the first in line was told to do without', async () => {
+    const steps = [
+      { id: 'mutex', lock: { key: 'k', timeout: '50s' } },
+      { id: 'nap', wait: { for: '1h' } },
+    ]
+    await one.publish('locked', define(steps))
+    const until = async (id: string, holds: boolean) => {
+      const sql = `SELECT 1 FROM ${holds ? 'locks' : 'lock_waiters'} WHERE saga_id = $1`
+      await expect.poll(() => database.postgres.query(sql, [id]), { timeout: 10_000 }).toHaveLength(1)
+    }
+    const order = async (id: string, action: 'skip' | 'cancel', step?: string) =>
+      await one.worker.holdings.deliver([
+        { tenant, to: id, message: { kind: 'order', order: { id: crypto.randomUUID(), who: 'w', action, step } } },
+      ])
+    const { id: holder } = await one.start('locked', null)
+    await until(holder, true)
+    const { id: skipped } = await one.start('locked', null)
+    await until(skipped, false)
+    const { id: next } = await one.start('locked', null)
+    await until(next, false)
+    await order(skipped, 'skip', 'mutex')
+    await order(holder, 'cancel')
+    await one.until(holder, 'compensated')
+    await until(next, true)
+    expect((await one.look(skipped)).status).toBe('running')
+  })
+
   it('gives a lock up when it does not come in time', async () => {
     const steps = [
       { id: 'mutex', lock: { key: 'k', timeout: '300ms' } },
@@ -329,6 +366,19 @@ describe('children', () => {
     const { id } = await one.start('parent', { n: 1 })
     await one.until(id, 'compensated')
     expect(shop.paths()).toEqual(['/charge', '/ship', '/refund'])
+  })
+
+  it('that are not kept any more when they are to be undone leave it to a person', async () => {
+    await one.publish('child', child())
+    await one.publish('parent', parent())
+    shop.answer('/ship', async () => {
+      await database.postgres.query(`DELETE FROM sagas WHERE name = 'child'`)
+      return { status: 404 }
+    })
+    const { id } = await one.start('parent', { n: 1 })
+    const row = await one.until(id, 'needs_attention')
+    expect(row.problem).toMatch(/^sub: UNDO_STUCK: /)
+    expect(row.entries.find(({ e }) => e === 'stuck')).toMatchObject({ s: 'sub', c: 'CHILD_GONE' })
   })
 
   it('that are not published fail their step', async () => {

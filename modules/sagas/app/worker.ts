@@ -11,7 +11,7 @@ import {
   uuidv7,
 } from '@splitstream/kernel'
 import { callWaiters } from '../adapters/locks.ts'
-import { mailChannel, readMail, sagasWithMail } from '../adapters/mail.ts'
+import { mailChannel, readMail, sagasWithMail, tellOwners } from '../adapters/mail.ts'
 import {
   type Claimed,
   claimDue,
@@ -47,6 +47,8 @@ const minLookMs = 20
 const maxClaim = 200
 /** How long a worker that stops waits for answers, ms. */
 const drainMs = 8_000
+/** A worker that has no room tells others of what is due, not more often than this, ms. */
+const tellMs = 50
 /** How long an abandoned saga rests, ms. */
 const restMs = 60_000
 
@@ -92,6 +94,7 @@ export class SagaWorker implements Engine {
   #lastLocks = 0
   #lastOrphans = 0
   #lastStrays = 0
+  #lastTold = 0
   #ears: { stop(): Promise<void> } | undefined
   #failing: string | undefined
 
@@ -105,7 +108,8 @@ export class SagaWorker implements Engine {
     const onMail = (ids: readonly string[]) => this.#heard(ids)
     const owner = () => this.#lease.current()?.worker
     this.#group = new GroupCommit({ postgres: deps.commits, clock, logger, owner, onMail })
-    this.holdings = new Holdings({ postgres, clock, logger, hint: deps.hint, onMail })
+    const onDue = (id: string) => this.due(id)
+    this.holdings = new Holdings({ postgres, clock, logger, hint: deps.hint, onMail, onDue })
   }
 
   /** Sagas in memory. */
@@ -163,7 +167,7 @@ export class SagaWorker implements Engine {
     const saga = newSaga(this, term, id, request, this.now())
     if (held) this.#instances.set(id, saga.instance)
     const committed = await saga.instance.begin(saga.start, held, saga.first)
-    if (committed.kind === 'kept' && !held) this.look()
+    if (committed.kind === 'kept' && !held) this.due(id)
     return { ...committed, id: committed.kind === 'exists' ? committed.sagaId : id }
   }
 
@@ -179,6 +183,16 @@ export class SagaWorker implements Engine {
     this.#read(ids).catch((error: unknown) => {
       this.#deps.logger.warn('mail of sagas cannot be read; trying again', { error: messageOf(error) })
     })
+  }
+
+  due(id: string): void {
+    this.look()
+    const { postgres, clock, capacity } = this.#deps
+    const now = clock.monotonic()
+    if (this.#instances.size < capacity || now - this.#lastTold < tellMs) return
+    this.#lastTold = now
+    // Others would look within a second.
+    tellOwners(postgres, [id]).catch(() => undefined)
   }
 
   startChild(saga: Instance, child: Extract<Act, { kind: 'child' }>): void {
@@ -220,7 +234,7 @@ export class SagaWorker implements Engine {
       error: messageOf(error),
     })
     saga.leave()
-    giveBack(this.#deps.postgres, saga, restMs).catch((failure: unknown) => {
+    giveBack(this.#deps.postgres, saga, restMs, problemOf(error)).catch((failure: unknown) => {
       this.#deps.logger.warn('a saga cannot be given free', { saga: saga.id, error: messageOf(failure) })
     })
   }
@@ -327,7 +341,7 @@ export class SagaWorker implements Engine {
         })
       } catch (error) {
         this.#deps.logger.error('a saga cannot be taken over', { saga: row.id, error: messageOf(error) })
-        await giveBack(this.#deps.postgres, row, restMs)
+        await giveBack(this.#deps.postgres, row, restMs, problemOf(error))
       }
     }
   }
@@ -357,3 +371,7 @@ export class SagaWorker implements Engine {
     return term
   }
 }
+
+/** For lists: why it does not go on. What it is, the log says. */
+const problemOf = (error: unknown): string =>
+  `saga: ${codeOf(error)}: the engine failed at it and tries again every minute`

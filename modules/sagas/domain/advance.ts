@@ -141,6 +141,6 @@ function complete(turn: Turn): void {
   const { plan, t } = turn
   const { output } = plan
   if (!output) return turn.add({ e: 'end', t, as: 'completed' })
-  const value = turn.evaluate(undefined, () => output(turn.scope()))
+  const value = turn.evaluate(undefined, () => output(turn.scope(undefined)))
   if (value) turn.add({ e: 'end', t, as: 'completed', o: value.value })
 }

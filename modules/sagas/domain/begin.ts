@@ -5,9 +5,12 @@ import { ExpressionError } from './expression.ts'
 import type { Json } from './json.ts'
 import { nextOf } from './key.ts'
 import type { StepState } from './state.ts'
+import { maxInputBytes } from './trigger.ts'
 import type { Act, Turn } from './turn.ts'
 
 const defaultLockTimeout = '1m'
+/** Longest key of a lock, characters: it is kept in an index. */
+const maxLockKey = 512
 
 /** Begins a step that was not begun: afterwards the state has it. */
 export function begin(turn: Turn, step: Step): void {
@@ -38,7 +41,7 @@ function go(turn: Turn, s: string, n: number, look: boolean): void {
 
 function emit(turn: Turn, step: EmitStep): void {
   const values = turn.plan.steps.get(step.id)!.values
-  const scope = turn.scope()
+  const scope = turn.scope(step.id)
   const text = (name: string): string | undefined => {
     const compiled = values.get(name)
     return compiled && textOf(compiled(scope), `emit.${name}`)
@@ -57,7 +60,7 @@ function emit(turn: Turn, step: EmitStep): void {
 function wait(turn: Turn, { id, wait }: WaitStep): void {
   if ('for' in wait) return turn.add({ e: 'wait', s: id, t: turn.t, u: turn.t + durationMs(wait.for) })
   const until = turn.evaluate(id, () => {
-    const text = turn.plan.steps.get(id)!.values.get('until')!(turn.scope())
+    const text = turn.plan.steps.get(id)!.values.get('until')!(turn.scope(id))
     const micros = typeof text === 'string' ? parseInstant(text) : undefined
     if (micros === undefined)
       throw new ExpressionError(`wait.until gave ${excerpt(text)}, which is no RFC 3339 instant`)
@@ -67,18 +70,19 @@ function wait(turn: Turn, { id, wait }: WaitStep): void {
 }
 
 function waitFor(turn: Turn, step: WaitForStep): void {
-  const act = awaitOf(turn, step)
+  const act = askForEvent(turn, step.id)
   if (!act) return
   turn.add({ e: 'wait', s: step.id, t: turn.t, u: turn.t + durationMs(step.waitFor.timeout) })
   turn.act(act)
 }
 
-function awaitOf(turn: Turn, { id, waitFor }: WaitForStep): Act | undefined {
-  const scope = turn.scope()
-  const match = turn.evaluate(id, () =>
-    [...turn.plan.steps.get(id)!.values].map(([field, compiled]) => [field, compiled(scope)] as const),
-  )
-  return match && { kind: 'await', step: id, type: waitFor.type, match: match.value }
+/** What a `waitFor` step waits for; undefined when that cannot be told, which fails the step. */
+export function askForEvent(turn: Turn, id: string): Extract<Act, { kind: 'await' }> | undefined {
+  const { step, values } = turn.plan.steps.get(id)!
+  if (!('waitFor' in step)) return undefined
+  const scope = turn.scope(id)
+  const match = turn.evaluate(id, () => [...values].map(([field, compiled]) => [field, compiled(scope)] as const))
+  return match && { kind: 'await', step: id, type: step.waitFor.type, match: match.value }
 }
 
 function lock(turn: Turn, step: LockStep): void {
@@ -90,7 +94,11 @@ function lock(turn: Turn, step: LockStep): void {
 }
 
 function lockOf(turn: Turn, { id }: LockStep): Act | undefined {
-  const key = turn.evaluate(id, () => textOf(turn.plan.steps.get(id)!.values.get('key')!(turn.scope()), 'lock.key'))
+  const key = turn.evaluate(id, () => {
+    const text = textOf(turn.plan.steps.get(id)!.values.get('key')!(turn.scope(id)), 'lock.key')
+    if (text.length <= maxLockKey && !text.includes('\0')) return text
+    throw new ExpressionError(`lock.key gave ${excerpt(text)}: ${maxLockKey} characters at most, and no NUL among them`)
+  })
   return key && { kind: 'lock', step: id, key: key.value }
 }
 
@@ -98,13 +106,18 @@ function child(turn: Turn, step: ChildStep): void {
   const childId = turn.chance.id()
   const act = childOf(turn, step, childId)
   if (!act) return
+  const bytes = Buffer.byteLength(JSON.stringify(act.input))
+  if (bytes > maxInputBytes) {
+    const d = `the input of the child has ${bytes} bytes, and ${maxInputBytes} at most`
+    return turn.add({ e: 'failed', s: step.id, t: turn.t, fx: 'none', c: 'INPUT_TOO_LARGE', d })
+  }
   turn.add({ e: 'wait', s: step.id, t: turn.t, id: childId })
   turn.act(act)
 }
 
-function childOf(turn: Turn, { id, child }: ChildStep, childId: string): Act | undefined {
+function childOf(turn: Turn, { id, child }: ChildStep, childId: string): Extract<Act, { kind: 'child' }> | undefined {
   const compiled = turn.plan.steps.get(id)!.values.get('input')
-  const input = turn.evaluate(id, () => compiled?.(turn.scope()) ?? null)
+  const input = turn.evaluate(id, () => compiled?.(turn.scope(id)) ?? null)
   return input && { kind: 'child', step: id, childId, saga: child.saga, input: input.value }
 }
 
@@ -120,7 +133,7 @@ export function repeatActs(turn: Turn): void {
     if (!step) continue
     const act =
       'waitFor' in step
-        ? awaitOf(turn, step)
+        ? askForEvent(turn, id)
         : 'lock' in step
           ? lockOf(turn, step)
           : 'child' in step
@@ -131,7 +144,7 @@ export function repeatActs(turn: Turn): void {
 }
 
 function choose(turn: Turn, { id }: ChoiceStep): void {
-  const scope = turn.scope()
+  const scope = turn.scope(id)
   const { conditions } = turn.plan.steps.get(id)!
   const branch = turn.evaluate(id, () => conditions.findIndex((condition) => condition(scope)))
   if (branch) turn.add({ e: 'pick', s: id, t: turn.t, b: branch.value })

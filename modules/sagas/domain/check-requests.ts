@@ -25,7 +25,7 @@ export function checkRequests(definition: SagaDefinition, placed: readonly Place
 }
 
 function checkParticipant(
-  { url, headers, timeout, keyWindow, lookup }: Participant,
+  { url, headers, timeout, slowAfter, keyWindow, lookup }: Participant,
   path: Path,
   problems: Problems,
 ): void {
@@ -33,6 +33,7 @@ function checkParticipant(
   if (why !== undefined) problems.add([...path, 'url'], why)
   checkHeaders(headers, [...path, 'headers'], problems)
   checkPositive(timeout, [...path, 'timeout'], problems)
+  checkPositive(slowAfter, [...path, 'slowAfter'], problems)
   checkPositive(keyWindow, [...path, 'keyWindow'], problems)
   if (lookup) checkPath(lookup.path, [...path, 'lookup', 'path'], problems)
 }

@@ -36,6 +36,11 @@ const participant = z.strictObject({
   url: text.describe('Where it is: scheme, host, port and a path that request paths follow'),
   headers: z.record(z.string().max(128), text).optional().describe('Sent with each request'),
   timeout: duration.optional().describe('For one request; 10s when not given'),
+  slowAfter: duration
+    .optional()
+    .describe(
+      'A longer call counts against it: too many, and it is not called for a while. Half of a given timeout, 1s at least',
+    ),
   keyWindow: duration
     .optional()
     .describe('For how long it remembers an Idempotency-Key; 24h when not given. Older keys are never sent again'),

@@ -3,16 +3,6 @@ import { canTurn } from './pivot.ts'
 import type { SagaStatus, StepState } from './state.ts'
 import type { Turn } from './turn.ts'
 
-/** The event that a step waits for is there. Any later one for the same step is none of its business. */
-export function deliverEvent(turn: Turn, id: string, event: Json): void {
-  const step = turn.state.steps.get(id)
-  const planned = turn.plan.steps.get(id)
-  if (step?.status !== 'waiting' || !planned || !('waitFor' in planned.step) || turn.state.turned) return
-  const { output } = planned
-  const value = output ? turn.evaluate(id, () => output(turn.scope({ event }))) : { value: event }
-  if (value) turn.add({ e: 'done', s: id, t: turn.t, o: value.value })
-}
-
 /** The lock is the saga's, under a fencing number that protected writes may check. Too late once the saga is being undone. */
 export function grantLock(turn: Turn, id: string, fence: string): void {
   if (turn.state.steps.get(id)?.status !== 'waiting' || turn.state.turned) return
@@ -28,7 +18,7 @@ export function endChild(turn: Turn, id: string, childId: string, as: SagaStatus
   if (as === 'compensated') return failChild(turn, id)
   const mapping = turn.plan.steps.get(id)?.output
   const value = mapping
-    ? turn.evaluate(id, () => mapping(turn.scope({ response: { body: output } })), 'unknown')
+    ? turn.evaluate(id, () => mapping(turn.scope(id, { response: { body: output } })), 'unknown')
     : { value: output }
   if (value) turn.add({ e: 'done', s: id, t: turn.t, o: value.value })
 }
@@ -44,6 +34,18 @@ function endUndo(turn: Turn, s: string, { status, undo, childId }: StepState, as
     turn.add({ e: 'undo', s, n: 2, t })
     turn.act({ kind: 'undo-child', step: s, childId: childId! })
   } else turn.add({ e: 'stuck', s, t, c: 'CHILD_PAST_PIVOT', d: 'the child saga is past its pivot' })
+}
+
+/** A child that has ended is not kept any more, so it cannot be undone. */
+export function loseChild(turn: Turn, s: string): void {
+  if (turn.state.steps.get(s)?.undo?.status !== 'calling') return
+  turn.add({
+    e: 'stuck',
+    s,
+    t: turn.t,
+    c: 'CHILD_GONE',
+    d: 'the child saga is not kept any more: undo by hand, then resolve',
+  })
 }
 
 /** The parent is being undone, and so is its child, also when it is completed: unless there is no way back. */

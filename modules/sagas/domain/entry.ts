@@ -39,8 +39,8 @@ export type Entry =
       readonly x: number
       readonly to: Progress
     }
-  /** The step is done; `o` is its output. */
-  | { readonly e: 'done'; readonly s: string; readonly t: number; readonly o?: Json }
+  /** The step is done; `o` is its output. `ev`: the event that it waited for and took. */
+  | { readonly e: 'done'; readonly s: string; readonly t: number; readonly o?: Json; readonly ev?: EventName }
   /** The step failed for good. `fx`: what is known of its effect. */
   | {
       readonly e: 'failed'
@@ -89,6 +89,9 @@ export type Entry =
       readonly no?: string
     }
   | { readonly e: 'end'; readonly t: number; readonly as: 'completed' | 'compensated'; readonly o?: Json }
+
+/** What an event is known by, within its tenant. */
+export type EventName = readonly [source: string, id: string]
 
 /** What a call may have done to the world: `none` certainly nothing, `unknown` perhaps. */
 export type Effect = 'none' | 'unknown'

@@ -1,5 +1,5 @@
+import { type Placed, placeSteps, relate } from './check-flow.ts'
 import type { CallStep, Participant, ParticipantRequest, SagaDefinition, Step, Trigger } from './definition.ts'
-import { allSteps } from './definition.ts'
 import { durationMs } from './duration.ts'
 import { compileCondition, compileHeader, compilePath, compileTemplate, type Scope } from './expression.ts'
 import type { Json } from './json.ts'
@@ -24,6 +24,8 @@ export interface PlannedTrigger {
 
 export interface PlannedStep {
   readonly step: Step
+  /** Steps that have ended before this one begins, if they run. What runs beside it is not among them. */
+  readonly before: readonly string[]
   readonly pivot: boolean
   readonly call: PlannedCall | undefined
   readonly undo: (PlannedCall & { readonly after: readonly string[] }) | undefined
@@ -33,6 +35,9 @@ export interface PlannedStep {
   /** The other expressions of the step, by what they are for: data, subject, until, key, input, or a field to match. */
   readonly values: ReadonlyMap<string, Value>
 }
+
+/** Of a participant that says nothing of its time. */
+const usualSlowMs = 1_000
 
 export type Value = (scope: Scope) => Json
 
@@ -50,6 +55,8 @@ export interface PlannedCall {
   /** The definition says how to retry; else more patience is due once the pivot is behind us. */
   readonly ownRetry: boolean
   readonly timeoutMs: number
+  /** A call that takes longer counts against its participant. */
+  readonly slowMs: number
   /** For how long the participant knows a key. */
   readonly keyWindowMs: number
 }
@@ -60,7 +67,8 @@ export type PlannedHeaders = readonly (readonly [name: string, value: (scope: Sc
 /** @throws ExpressionError when an expression does not compile; a definition that was published does */
 export function planSaga(name: string, version: number, definition: SagaDefinition): Plan {
   const steps = new Map<string, PlannedStep>()
-  for (const step of allSteps(definition.steps)) steps.set(step.id, planStep(name, definition, step))
+  const placed = placeSteps(definition)
+  for (const one of placed) steps.set(one.step.id, planStep(name, definition, one, placed))
   return {
     name,
     version,
@@ -80,10 +88,13 @@ function planTrigger({ type, when, input }: Trigger): PlannedTrigger {
   }
 }
 
-function planStep(name: string, definition: SagaDefinition, step: Step): PlannedStep {
+function planStep(name: string, definition: SagaDefinition, one: Placed, all: readonly Placed[]): PlannedStep {
+  const { step } = one
+  const before = all.flatMap((other) => (relate(other, one) === 'before' ? [other.step.id] : []))
   const output = 'output' in step && step.output !== undefined ? compileTemplate(step.output) : undefined
   const conditions = 'choice' in step ? step.choice.map(({ when }) => compileCondition(when)) : []
-  const base = { step, pivot: false, call: undefined, undo: undefined, output, conditions, values: valuesOf(step) }
+  const calls = { pivot: false, call: undefined, undo: undefined }
+  const base = { step, before, ...calls, output, conditions, values: valuesOf(step) }
   if (!('call' in step)) return base
   return { ...base, pivot: step.pivot ?? false, ...planCalls(name, definition, step) }
 }
@@ -132,8 +143,15 @@ function planCall(name: string, definition: SagaDefinition, request: Participant
     lookup: lookup && ((scope: Scope) => base + lookup(scope)),
     lookupHeaders: shared,
     timeoutMs: durationMs(timeout ?? settings.timeout ?? '10s'),
+    slowMs: slowMsOf(settings, timeout ?? settings.timeout),
     keyWindowMs: durationMs(settings.keyWindow ?? '24h'),
   }
+}
+
+/** Who gives a call more time than usual expects it to take more. */
+function slowMsOf({ slowAfter }: Participant, timeout: string | undefined): number {
+  if (slowAfter !== undefined) return durationMs(slowAfter)
+  return Math.max(usualSlowMs, timeout === undefined ? 0 : durationMs(timeout) / 2)
 }
 
 function planHeaders(headers: Readonly<Record<string, string>> = {}): PlannedHeaders {

@@ -47,6 +47,7 @@ describe('the request of a step', () => {
       body: { n: 3 },
       idempotencyKey: 's-1.a.do',
       timeoutMs: 7_000,
+      slowMs: 3_500,
     })
   })
 
@@ -78,6 +79,7 @@ describe('the request of a step', () => {
       headers: { authorization: 'Bearer t', 'x-shared': 'participant', ...own, 'splitstream-operation': 'do' },
       idempotencyKey: 's-1.a.do',
       timeoutMs: 7_000,
+      slowMs: 3_500,
     })
   })
 

@@ -1,9 +1,8 @@
 import type { Participant, ParticipantRequest } from './definition.ts'
 import type { Scope } from './expression.ts'
 import type { Json } from './json.ts'
-import type { Plan, PlannedHeaders } from './plan.ts'
-import { scopeOf } from './scope.ts'
-import type { SagaState } from './state.ts'
+import type { PlannedHeaders } from './plan.ts'
+import { type ScopeSource, scopeOf } from './scope.ts'
 
 /** A call of a step as it leaves: everything that follows from the saga, nothing of the connection or its owner. */
 export interface StepRequest {
@@ -19,13 +18,8 @@ export interface StepRequest {
   /** Of a lookup: the key of the request that it asks for. */
   readonly idempotencyKey: string
   readonly timeoutMs: number
-}
-
-/** What a request follows from; a Turn has it. */
-export interface RequestSource {
-  readonly id: string
-  readonly plan: Plan
-  readonly state: SagaState
+  /** It counts as slow after this, ms. */
+  readonly slowMs: number
 }
 
 /**
@@ -33,7 +27,7 @@ export interface RequestSource {
  * request, so that all attempts under one key are alike.
  * @throws ExpressionError when an expression of it cannot be evaluated, or gives what cannot be sent
  */
-export function buildRequest(source: RequestSource, step: string, undo: boolean, look: boolean): StepRequest {
+export function buildRequest(source: ScopeSource, step: string, undo: boolean, look: boolean): StepRequest {
   const { id, plan, state } = source
   const planned = plan.steps.get(step)
   const call = undo ? planned?.undo : planned?.call
@@ -42,19 +36,19 @@ export function buildRequest(source: RequestSource, step: string, undo: boolean,
   const operation = undo ? 'undo' : 'do'
   const generation = (undo ? now.undo?.key : now.key) ?? 1
   const idempotencyKey = `${id}.${step}.${operation}${generation > 1 ? `.${generation}` : ''}`
-  const { participant, settings, timeoutMs, method, url, body } = call
+  const { participant, settings, timeoutMs, slowMs, method, url, body } = call
   const headersFor = (planned: PlannedHeaders, scope: Scope) => ({
     ...Object.fromEntries(planned.map(([name, value]) => [name, value(scope)])),
     'splitstream-saga': id,
     'splitstream-step': step,
     'splitstream-operation': operation,
   })
-  const common = { participant, settings, idempotencyKey, timeoutMs }
+  const common = { participant, settings, idempotencyKey, timeoutMs, slowMs }
   if (look) {
-    const scope = scopeOf(id, plan, state, { key: idempotencyKey })
+    const scope = scopeOf(source, { step, undo }, { key: idempotencyKey })
     return { ...common, method: 'GET', url: call.lookup!(scope), headers: headersFor(call.lookupHeaders, scope) }
   }
-  const scope = scopeOf(id, plan, state)
+  const scope = scopeOf(source, { step, undo })
   const headers = headersFor(call.headers, scope)
   return { ...common, method, url: url(scope), headers, ...(body && { body: body(scope) }) }
 }

@@ -101,7 +101,7 @@ function finish(turn: Turn, id: string, { output }: PlannedStep, outcome: Ended)
     return turn.add({ e: 'failed', s: id, t: turn.t, fx: 'unknown', c: 'ANSWER_UNUSABLE', d: unusable })
   }
   if (!output) return turn.add({ e: 'done', s: id, t: turn.t, ...(body !== null && { o: body }) })
-  const scope: Scope = turn.scope({ response: { status, headers, body } })
+  const scope: Scope = turn.scope(id, { response: { status, headers, body } })
   const mapped = turn.evaluate(id, () => output(scope), 'unknown')
   if (mapped) turn.add({ e: 'done', s: id, t: turn.t, o: mapped.value })
 }

@@ -1,4 +1,4 @@
-import type { Effect, Entry, Origin, Progress } from './entry.ts'
+import type { Effect, Entry, EventName, Origin, Progress } from './entry.ts'
 import type { Json } from './json.ts'
 
 /**
@@ -47,6 +47,8 @@ export interface Tries {
 
 export interface UndoState extends Tries {
   status: 'calling' | 'retrying' | 'done' | 'stuck'
+  /** How many steps were done when it was begun: its expressions see no others (scope.ts). */
+  sees: number
 }
 
 export interface StepState extends Tries {
@@ -57,6 +59,10 @@ export interface StepState extends Tries {
   /** Of a choice; -1 for none. */
   branch: number
   output: Json
+  /** Of the steps that are done this one is the so manieth, from 1; 0 until then. */
+  nth: number
+  /** The event that it waited for and got. */
+  event: EventName | undefined
   undo: UndoState | undefined
 }
 
@@ -68,6 +74,8 @@ export interface SagaState {
   origin: Origin
   /** Steps that were begun, in the order in which they were: undo goes the other way. */
   readonly steps: Map<string, StepState>
+  /** How many of them are done, or were. */
+  done: number
   turned: (Problem & { readonly step?: string | undefined }) | undefined
   halted: (Problem & { readonly step?: string | undefined }) | undefined
   /** As the definition maps it; null when it does not, and then the outputs of the steps are the result. */
@@ -84,6 +92,7 @@ export function foldEntries(entries: Iterable<Entry>): SagaState {
     input: null,
     origin: {},
     steps: new Map(),
+    done: 0,
     turned: undefined,
     halted: undefined,
     output: null,
@@ -120,14 +129,14 @@ export function applyEntry(state: SagaState, entry: Entry): void {
       if (entry.no === undefined) applyAction(state, entry)
       return
     default:
-      applyToStep(stepOf(state, entry.s), entry)
+      applyToStep(state, stepOf(state, entry.s), entry)
   }
 }
 
 type StepEntry = Exclude<Entry, { e: 'start' | 'turn' | 'halt' | 'end' | 'by' }>
 type By = Extract<Entry, { e: 'by' }>
 
-function applyToStep(step: StepState, entry: StepEntry): void {
+function applyToStep(state: SagaState, step: StepState, entry: StepEntry): void {
   switch (entry.e) {
     case 'go':
       leave(step, entry.t)
@@ -138,14 +147,13 @@ function applyToStep(step: StepState, entry: StepEntry): void {
       step.status = 'retrying'
       return
     case 'tries':
-      if (entry.u) step.undo ??= { status: 'retrying', ...noTries() }
+      if (entry.u) step.undo ??= newUndo(state)
       resume(entry.u ? step.undo! : step, entry.to)
       return
     case 'done':
-      step.status = 'done'
+      finish(state, step, entry.o ?? null)
       step.effect = 'unknown'
-      step.output = entry.o ?? null
-      step.problem = undefined
+      step.event = entry.ev
       return
     case 'failed':
       step.status = 'failed'
@@ -162,9 +170,16 @@ function applyToStep(step: StepState, entry: StepEntry): void {
       step.branch = entry.b
       return
     default:
-      step.undo ??= { status: 'calling', ...noTries() }
+      step.undo ??= newUndo(state)
       applyToUndo(step.undo, entry)
   }
+}
+
+function finish(state: SagaState, step: StepState, output: Json): void {
+  step.status = 'done'
+  step.output = output
+  step.problem = undefined
+  step.nth = ++state.done
 }
 
 function applyToUndo(undo: UndoState, entry: Extract<Entry, { e: 'undo' | 'undo-retry' | 'undone' | 'stuck' }>): void {
@@ -233,10 +248,12 @@ function applyAction(state: SagaState, { a: action, s: id, o: output = null, k, 
     if (k !== undefined) Object.assign(tries, { key: k, keyAt: -1, erred: false })
     return
   }
-  tries.status = 'done'
-  tries.problem = undefined
-  if (tries !== step) return
-  step.output = output
+  if (tries !== step) {
+    tries.status = 'done'
+    tries.problem = undefined
+    return
+  }
+  finish(state, step, output)
   // Skipped: there is nothing to undo. Resolved: it took effect, as the operator says.
   step.effect = action === 'resolve' ? 'unknown' : 'none'
 }
@@ -269,11 +286,13 @@ const noTries = (): Tries => ({
   problem: undefined,
 })
 
+const newUndo = ({ done }: SagaState): UndoState => ({ status: 'calling', sees: done, ...noTries() })
+
 function stepOf(state: SagaState, id: string): StepState {
   let step = state.steps.get(id)
   if (!step) {
-    const fresh = { until: undefined, childId: undefined, branch: -1, output: null, undo: undefined }
-    step = { status: 'calling', ...noTries(), ...fresh }
+    const fresh = { until: undefined, childId: undefined, branch: -1, output: null, nth: 0 }
+    step = { status: 'calling', ...noTries(), ...fresh, event: undefined, undo: undefined }
     state.steps.set(id, step)
   }
   return step

@@ -1,12 +1,13 @@
 import { expect, it } from 'vitest'
 import { advance } from './advance.ts'
 import { repeatActs } from './begin.ts'
-import { deliverEvent, endChild, grantLock } from './deliver.ts'
+import { endChild, grantLock } from './deliver.ts'
 import { decodeEntries, type Entry, encodeEntries } from './entry.ts'
 import { planSaga } from './plan.ts'
 import { call, final } from './saga.fixture.ts'
 import { failCall, loseCalls, postpone, settleCall, settleUndo } from './settle.ts'
 import { foldEntries } from './state.ts'
+import { deliverEvent } from './take-event.ts'
 import { Turn } from './turn.ts'
 
 const definition = {

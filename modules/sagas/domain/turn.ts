@@ -19,6 +19,8 @@ export type Act =
       readonly match: readonly (readonly [field: string, value: Json])[]
     }
   | { readonly kind: 'lock'; readonly step: string; readonly key: string }
+  /** The step was told that its lock is free, and wants it no more: whoever is next in line gets it. */
+  | { readonly kind: 'leave-line'; readonly step: string }
   | {
       readonly kind: 'child'
       readonly step: string
@@ -88,8 +90,9 @@ export class Turn {
     this.wakeAt = this.wakeAt === undefined ? t : Math.min(this.wakeAt, t)
   }
 
-  scope(more?: Readonly<Record<string, Json>>): Scope {
-    return scopeOf(this.id, this.plan, this.state, more)
+  /** @param step whose expressions see it; undefined for those of the saga, when all steps are done */
+  scope(step: string | undefined, more?: Readonly<Record<string, Json>>): Scope {
+    return scopeOf(this, step === undefined ? undefined : { step }, more)
   }
 
   /**

@@ -48,6 +48,14 @@ describe('the breaker of a participant', () => {
     expect(await call()).toEqual(answered(200))
   })
 
+  it('counts as slow what takes longer than the call may take', async () => {
+    const call = await start((socket) => setTimeout(() => socket.write(ok), 60), { slowMs: 40 })
+    await Promise.all(Array.from({ length: 30 }, () => call({ slowMs: 1_500 })))
+    expect(blocked()).toBeUndefined()
+    await Promise.all(Array.from({ length: 60 }, () => call()))
+    expect(blocked()).toMatch(/took over 40 ms/)
+  })
+
   it.each([
     ['5xx', (socket) => void socket.write(answer('503 No')), {}],
     ['resets', (socket) => void socket.resetAndDestroy(), {}],

@@ -49,6 +49,7 @@ const defaults: ParticipantLimits = {
 }
 
 const judge: Judge<Ended> = { value: ({ verdict }) => verdict, error: () => 'bad' }
+const judgeOf = ({ slowMs }: Outgoing): Judge<Ended> => (slowMs === undefined ? judge : { ...judge, slowMs })
 
 /** @throws AppError CONFIG_INVALID when an entry of the allow-list is not legal */
 export function createParticipants(deps: ParticipantsDeps): Participants {
@@ -68,7 +69,7 @@ export function createParticipants(deps: ParticipantsDeps): Participants {
     }
     try {
       const breaker = breakers.get(nameOf(request), request.settings.maxConcurrent ?? limits.maxConcurrent)
-      return (await breaker.run(work, judge, signal)).outcome
+      return (await breaker.run(work, judgeOf(request), signal)).outcome
     } catch (error) {
       return notSent(error)
     }

@@ -16,7 +16,7 @@ export function lockKey(saga: SeenSaga, step: string): string {
 /** The same expressions over the same facts as when the step began. */
 function valuesOf({ row, plan, state }: SeenSaga, step: string): Record<string, Json> | undefined {
   try {
-    const scope = scopeOf(row.id, plan, state)
+    const scope = scopeOf({ id: row.id, plan, state }, { step })
     const values = [...(plan.steps.get(step)?.values ?? [])]
     return Object.fromEntries(values.map(([name, value]) => [name, value(scope)]))
   } catch (error) {

@@ -62,7 +62,12 @@ function named(entry: Entry, iso: (t: number) => string): Named {
     case 'tries':
       return { event: 'attempts_summarized', ...sideOf(entry), attempts: entry.x, ...problemOf(entry.to) }
     case 'done':
-      return { event: 'step_done', step: entry.s, output: entry.o ?? null }
+      return {
+        event: 'step_done',
+        step: entry.s,
+        output: entry.o ?? null,
+        ...(entry.ev && { received: { source: entry.ev[0], id: entry.ev[1] } }),
+      }
     case 'failed':
       return { event: 'step_failed', step: entry.s, ...problemOf(entry) }
     case 'wait':

@@ -1,5 +1,6 @@
 import type { Json } from '../../domain/json.ts'
-import { buildRequest, type RequestSource } from '../../domain/request.ts'
+import { buildRequest } from '../../domain/request.ts'
+import type { ScopeSource } from '../../domain/scope.ts'
 import type { Act } from '../../domain/turn.ts'
 import type { Reply } from './reply.ts'
 
@@ -27,8 +28,8 @@ export interface TestRequest {
 export type Participant = (request: TestRequest) => Reply | Promise<Reply>
 
 /** @throws ExpressionError as the engine's own code does, which this is */
-export function requestOf(source: RequestSource, act: Extract<Act, { kind: 'call' }>, t: number) {
-  const { participant, settings, timeoutMs, ...built } = buildRequest(source, act.step, act.undo, act.look)
+export function requestOf(source: ScopeSource, act: Extract<Act, { kind: 'call' }>, t: number) {
+  const { participant, settings, timeoutMs, slowMs: _, ...built } = buildRequest(source, act.step, act.undo, act.look)
   const { idempotencyKey, url, headers } = built
   const request: TestRequest = {
     ...built,

@@ -1,6 +1,7 @@
 import type { SagaDefinition } from '../../domain/definition.ts'
 import type { Json } from '../../domain/json.ts'
 import { type Plan, planSaga } from '../../domain/plan.ts'
+import { takenEvents } from '../../domain/take-event.ts'
 import { triggeredBy } from '../../domain/trigger.ts'
 import type { Chance } from '../../domain/turn.ts'
 import { Agenda } from './agenda.ts'
@@ -93,8 +94,9 @@ export class World {
   awaitEvent(run: SagaRun, step: string, type: string, match: Match): void {
     const { at: startedAt, origin } = run.state
     const since = origin.received ?? startedAt - earlierMs
+    const gone = new Set([origin.event, ...takenEvents(run.state).map(([source, id]) => nameOf({ source, id }))])
     const early = this.#events.find(({ at, event }) => {
-      return at >= since && nameOf(event) !== origin.event && matches(event, type, match)
+      return at >= since && !gone.has(nameOf(event)) && matches(event, type, match)
     })
     if (early) return run.deliver(step, early.event)
     if (this.#waits.some((wait) => wait.run === run && wait.step === step)) return
