@@ -114,6 +114,7 @@ module.exports = {
       ['^src/transports/log/', '^modules/sagas/kit/(demo/|.*\\.fixture\\.ts$)'],
       'Only the local log keeps files of its own, and the stubs of the saga demo.',
     ),
+    only('cache-in-its-place', ['lru-cache'], ['^modules/query/adapters/stale-answers\\.ts$'], 'One bounded cache.'),
     only('breaker-in-its-place', ['opossum'], ['^src/resilience/'], 'Behind the kernel’s Breaker.'),
     only(
       'undici-in-its-place',

@@ -3,6 +3,7 @@ import { hostname } from 'node:os'
 import { type IngestAppend, ingestAppendPort } from '@splitstream/ingest/contract'
 import {
   AppError,
+  type Breakers,
   type CallPort,
   type Clock,
   type Logger,
@@ -21,6 +22,7 @@ import type { Platform } from './platform.ts'
 import { type CallPortName, load, type ModuleName } from './registry.ts'
 import type { RemotePorts } from './remote.ts'
 import { createBreakers } from './resilience/breakers.ts'
+import { guardReads } from './resilience/storage-reads.ts'
 import { linkSetting, type Topology } from './topology.ts'
 import { type ServedPort, servePort } from './transports/http/server.ts'
 import type { CurrentCredentials } from './transports/http/tls/rotation.ts'
@@ -57,6 +59,8 @@ export async function bindModules(
     config: Config
     platform: Platform
     remote: RemotePorts
+    /** Of what the process depends on. */
+    breakers: Breakers
     calls: PortCalls
     clock: Clock
     logger: Logger
@@ -95,8 +99,18 @@ export async function bindModules(
     Object.assign(provided, module.ports)
     modules.push({ name, module })
   }
+  if (provided.read) provided.read = guardReads(provided.read, readGuardOf(base))
   return { modules, served: topology.served.map((name) => servable[name]) }
 }
+
+/** The embedded engine has eight sessions, and each connection to a server is one: some are left for storing. */
+const readsAtOnce = { embedded: 6, external: 12 }
+
+const readGuardOf = (base: { config: Config; platform: Platform; breakers: Breakers; clock: Clock }) => ({
+  ...base,
+  clickhouse: present(base.platform.clickhouse),
+  maxConcurrent: base.config.CLICKHOUSE_URL === undefined ? readsAtOnce.embedded : readsAtOnce.external,
+})
 
 const maxAheadMs = 86_400_000
 
@@ -148,6 +162,10 @@ const make: Record<ModuleName, (c: DependencyContainer) => Promise<Module>> = {
       storage: c.resolve(tokens['storage.read']),
       cursorSecret: c.resolve(tokens.platform).cursorSecret,
       partitions: c.resolve(tokens.config).LOG_PARTITIONS,
+      stale: {
+        maxBytes: c.resolve(tokens.config).QUERY_STALE_BYTES,
+        maxAgeMs: c.resolve(tokens.config).QUERY_STALE_SECONDS * 1000,
+      },
     }),
   sagas: async (c) => {
     const config = c.resolve(tokens.config)

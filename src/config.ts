@@ -284,6 +284,17 @@ export const settings = z.object({
   QUERY_MAX_ROWS: bytes(1000, 2 ** 50)
     .default(1_000_000_000)
     .describe('Most rows that one query may read; above it the answer is QUERY_TOO_COSTLY.'),
+  QUERY_STALE_BYTES: bytes(0, 2 ** 40)
+    .default(32 * mib)
+    .describe(
+      'Memory for answers to queries that are given again, marked as stale, while ClickHouse or storage is away, bytes; 0: none.',
+    ),
+  QUERY_STALE_SECONDS: z.coerce
+    .number()
+    .min(1)
+    .max(604_800)
+    .default(3_600)
+    .describe('Age of an answer above which it is not given any more, seconds.'),
   QUERY_MAX_SECONDS: z.coerce.number().int().min(1).max(3600).default(30).describe('Time limit of a query, seconds.'),
 })
 

@@ -11,6 +11,7 @@ import { tlsFilesOf } from './internal-access.ts'
 import { logRoutes } from './log-routes.ts'
 import { startPlatform } from './platform.ts'
 import { RemotePorts, registrations } from './remote.ts'
+import { dependencyBreakers } from './resilience/dependencies.ts'
 import { createLogger } from './telemetry/logger.ts'
 import { otlpOptions } from './telemetry/settings.ts'
 import { createTelemetry } from './telemetry/telemetry.ts'
@@ -46,7 +47,9 @@ export async function startProcess(config: Config): Promise<Running> {
   try {
     const calls = new PortCalls({ clock, metrics, tracer })
     const remote = new RemotePorts({ config, clock, logger, calls, credentials })
-    const bound = await bindModules(topology, { config, platform, remote, calls, clock, logger, metrics, tracer })
+    const breakers = dependencyBreakers({ clock, logger, metrics })
+    const common = { config, platform, remote, breakers, calls, clock, logger, metrics, tracer }
+    const bound = await bindModules(topology, common)
     await lifecycle.start(remote)
     for (const { name, module } of bound.modules) {
       await lifecycle.start({ name, start: () => module.start(), stop: () => module.stop() })

@@ -1,6 +1,7 @@
 import { type Clock, type Logger, type Metrics, type Module, traceIdOf } from '@splitstream/kernel'
 import type { StorageRead } from '@splitstream/storage/contract'
 import { queryRoutes } from './adapters/http-routes.ts'
+import { StaleAnswers, type StaleLimits } from './adapters/stale-answers.ts'
 
 export interface QueryDeps {
   readonly storage: StorageRead
@@ -11,6 +12,7 @@ export interface QueryDeps {
   readonly cursorSecret: Uint8Array
   /** Of the log that positions are in. */
   readonly partitions: number
+  readonly stale: StaleLimits
 }
 
 const buckets = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30]
@@ -27,6 +29,7 @@ export function createQueryModule(deps: QueryDeps): Module<object> {
       storage,
       cursorSecret,
       partitions,
+      answers: new StaleAnswers(deps.stale, { metrics, now: () => clock.monotonic() }),
       now: () => clock.monotonic(),
       observe: (route, took, outcome, { tenant, traceparent }) => {
         seconds.observe(took, { route, outcome })

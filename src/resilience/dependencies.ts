@@ -8,7 +8,7 @@ import { createBreakers } from './breakers.ts'
 export function dependencyBreakers(parts: { clock: Clock; logger: Logger; metrics: Metrics }): Breakers {
   return createBreakers({
     ...parts,
-    kind: 'dependencies',
+    kind: 'dependency',
     label: 'splitstream.dependency',
     // A probe costs next to nothing. One that began just before all was well again fails a second later: then 2 s more.
     limits: { minCalls: 10, openMs: 500, maxOpenMs: 2_000, maxWaiting: 256, maxWaitMs: 5_000 },

@@ -11,7 +11,8 @@ function instruments(): string[] {
   return files.flatMap((file) => {
     const text = readFileSync(`${root}${file}`, 'utf8')
     const found = text.matchAll(/\b(?:counter|gauge|histogram|counted|Histogram)\(\s*['`]([^'`]+)['`]/g)
-    return [...found].map(([, name]) => name!.replace('${prefix}', 'splitstream.saga_participants'))
+    const kinds = ['splitstream.saga_participants', 'splitstream.dependency']
+    return [...found].flatMap(([, name]) => kinds.map((kind) => name!.replace('${prefix}', kind)))
   })
 }
 

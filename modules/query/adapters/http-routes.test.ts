@@ -32,6 +32,7 @@ const module = createQueryModule({
   logger: silentLogger,
   cursorSecret: Buffer.alloc(32, 7),
   partitions: 2,
+  stale: { maxBytes: 0, maxAgeMs: 1 },
 })
 const route = (path: string): Route => module.routes.find((one) => one.path === path)!
 const call = (tenant = 'acme') => systemCall(systemClock, 5_000, new AbortController().signal, tenant)

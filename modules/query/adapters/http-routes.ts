@@ -4,11 +4,13 @@ import { listEvents } from '../app/list-events.ts'
 import { runQuery } from '../app/run-query.ts'
 import { parseQueryRequest } from '../domain/query-request.ts'
 import { listParameters, readListParameters } from './list-parameters.ts'
+import type { StaleAnswers } from './stale-answers.ts'
 
 export interface QueryRouteDeps {
   readonly storage: StorageRead
   readonly cursorSecret: Uint8Array
   readonly partitions: number
+  readonly answers: StaleAnswers
   /** Told how long each request took, seconds, and how it ended. */
   observe(route: string, seconds: number, outcome: 'ok' | 'failed', call: Call): void
   /** Monotonic, ms. */
@@ -26,10 +28,11 @@ export function queryRoutes(deps: QueryRouteDeps): Route[] {
       scope: 'query',
       summary: 'List events, newest first, by type, source, subject, time and conditions on data',
       query: listParameters,
-      handle: timed(deps, 'list', async ({ query }, call) => ({
-        status: 200,
-        json: await listEvents(deps, readListParameters(query), call),
-      })),
+      handle: timed(deps, 'list', async ({ query }, call) => {
+        const { after, ...request } = readListParameters(query)
+        const question = { kind: 'list', request, after, call }
+        return await deps.answers.answer(question, () => listEvents(deps, { ...request, after }, call))
+      }),
     },
     {
       method: 'POST',
@@ -38,10 +41,11 @@ export function queryRoutes(deps: QueryRouteDeps): Route[] {
       summary: 'Aggregate events: measures by groups and time buckets',
       accepts: ['application/json'],
       maxBodyBytes,
-      handle: timed(deps, 'query', async ({ body }, call) => ({
-        status: 200,
-        json: await runQuery(deps, parseQueryRequest(parseJson(body)), call),
-      })),
+      handle: timed(deps, 'query', async ({ body }, call) => {
+        const { input, after } = parseQueryRequest(parseJson(body))
+        const question = { kind: 'query', request: input, after, call }
+        return await deps.answers.answer(question, () => runQuery(deps, { input, after }, call))
+      }),
     },
   ]
 }
