@@ -4,6 +4,7 @@ import { conformanceCommand } from '../sagas/conformance.ts'
 import { definitionsCommand, publishCommand, retireCommand } from '../sagas/definitions.ts'
 import { historyCommand, listCommand, showCommand } from '../sagas/look.ts'
 import { orderCommands } from '../sagas/orders.ts'
+import { refusedCommand } from '../sagas/refused.ts'
 import { startCommand } from '../sagas/start.ts'
 
 /** `splitstream sagas …`: publish, start, look at and act on sagas over HTTP, with a key that has the scope sagas. */
@@ -18,6 +19,7 @@ export function sagasCommand(): Command {
     definitionsCommand(),
     publishCommand(),
     retireCommand(),
+    refusedCommand(),
     conformanceCommand(),
   ])
     sagas.addCommand(command)
