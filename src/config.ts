@@ -20,6 +20,15 @@ const parsing =
   }
 const link = <T>(parse: (text: string) => T | undefined, forms: string) =>
   z.string().default('local').transform(parsing(parse, forms))
+/** Units a second; unset: any number. */
+const quota = (what: string) =>
+  z.coerce
+    .number()
+    .int()
+    .min(1)
+    .max(1e12)
+    .optional()
+    .describe(`${what}; above it the answer is 429. No limit if unset.`)
 const portLink = () => link(parsePortLink, portLinkForms)
 
 /** `name=value` between commas, values percent-encoded, as OpenTelemetry writes lists. */
@@ -156,7 +165,7 @@ export const settings = z.object({
     .transform(parsing(parseRedisUrls, `1, 3 or 5 of ${redisUrlForm}, between commas, each on another host or port`))
     .optional()
     .describe(
-      'Independent Redis nodes, redis(s)://user:password@host:port: 1, 3 or 5 between commas. They spare Postgres attempts at held locks. None if unset.',
+      'Independent Redis nodes, redis(s)://user:password@host:port: 1, 3 or 5 between commas. They spare Postgres attempts at held locks, and count quotas for all processes. None if unset.',
     ),
   OTEL_EXPORTER_OTLP_ENDPOINT: z
     .url({ protocol: /^https?$/ })
@@ -209,6 +218,25 @@ export const settings = z.object({
   MAX_IN_FLIGHT_BYTES: bytes(1024, 2 ** 40)
     .default(128 * mib)
     .describe('Request bytes in memory at once; above it the answer is 503.'),
+  OVERLOAD_DELAY_MS: z.coerce
+    .number()
+    .int()
+    .min(0)
+    .max(10_000)
+    .default(50)
+    .describe(
+      'How long a request may wait for the event loop while the process cannot keep up, ms; later ones are answered 503. 0: none is refused for that.',
+    ),
+  QUOTA_KEY_REQUESTS: quota('Requests a second of each API key that has no quota of its own'),
+  QUOTA_KEY_BYTES: quota('Bytes of request bodies a second, as sent, of each API key that has no quota of its own'),
+  QUOTA_TENANT_REQUESTS: quota('Requests a second of each tenant, over all of its keys'),
+  QUOTA_TENANT_BYTES: quota('Bytes of request bodies a second, as sent, of each tenant, over all of its keys'),
+  QUOTA_ON_REDIS_FAILURE: z
+    .enum(['local', 'open', 'closed'])
+    .default('local')
+    .describe(
+      'With REDIS_URLS all processes count quotas together. While the Redis node of a tenant is away: local, each process counts alone; open, nothing is limited; closed, limited requests are answered 503.',
+    ),
   MAX_EVENT_BYTES: bytes(256, 64 * mib)
     .default(1 * mib)
     .describe('Largest single event, bytes.'),

@@ -10,6 +10,7 @@ import type { OpenLog } from './event-log.ts'
 import { tlsFilesOf } from './internal-access.ts'
 import { logRoutes } from './log-routes.ts'
 import { startPlatform } from './platform.ts'
+import { createQuotas } from './quotas.ts'
 import { RemotePorts, registrations } from './remote.ts'
 import { dependencyBreakers } from './resilience/dependencies.ts'
 import { createLogger } from './telemetry/logger.ts'
@@ -54,14 +55,17 @@ export async function startProcess(config: Config): Promise<Running> {
     for (const { name, module } of bound.modules) {
       await lifecycle.start({ name, start: () => module.start(), stop: () => module.stop() })
     }
+    const quotas = createQuotas(config, { clock, logger, metrics })
+    await lifecycle.start(quotas)
     const health = (): Record<string, Health> => ({
       ...platform.health(),
       ...remote.health(),
       ...(credentials && { certificates: credentials.health() }),
+      ...quotas.health(),
       ...Object.fromEntries(bound.modules.map(({ name, module }) => [name, module.health()])),
     })
     const inFlight = new InFlight(config.MAX_IN_FLIGHT_BYTES)
-    metrics.gauge('splitstream.http.in_flight', 'Request bytes in memory', () => inFlight.bytes, 'By')
+    inFlight.tell(metrics)
     if (platform.log) watchLog(platform.log, metrics)
     const ports = createPorts(bound, { config, credentials, clock, logger, metrics, inFlight })
     const edge = createEdge({
@@ -83,6 +87,8 @@ export async function startProcess(config: Config): Promise<Running> {
       tracer,
       body: { maxBytes: config.MAX_BODY_BYTES, timeoutMs: 30_000 },
       inFlight,
+      delayMs: config.OVERLOAD_DELAY_MS,
+      quotas: quotas.quotas,
       budgetMs: 30_000,
     })
     await lifecycle.start({ name: 'rest of the log', start: async () => {}, stop: async () => platform.log?.finish() })

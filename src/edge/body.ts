@@ -2,7 +2,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Transform } from 'node:stream'
 import { AppError } from '@splitstream/kernel'
 import { decoderFor } from './decompress.ts'
-import type { InFlight } from './in-flight.ts'
+import type { Share } from './in-flight.ts'
 
 export { InFlight } from './in-flight.ts'
 
@@ -33,7 +33,7 @@ export function readBody(
   request: IncomingMessage,
   response: ServerResponse,
   limits: BodyLimits,
-  inFlight: InFlight,
+  inFlight: Share,
 ): Reading {
   const length = request.headers['content-length']
   const declared = length === undefined ? undefined : Number(length)
@@ -54,7 +54,7 @@ class Reader implements Reading {
   readonly #declared: number | undefined
   readonly #maxBytes: number
   readonly #maxSent: number
-  readonly #inFlight: InFlight
+  readonly #inFlight: Share
   #reserved: number
   #sent = 0
   #total = 0
@@ -72,7 +72,7 @@ class Reader implements Reading {
     declared: number | undefined,
     maxBytes: number,
     maxSent: number,
-    inFlight: InFlight,
+    inFlight: Share,
   ) {
     this.#request = request
     this.#decoder = decoder

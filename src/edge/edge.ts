@@ -11,6 +11,9 @@ import {
   type Route,
   type Tracer,
 } from '@splitstream/kernel'
+import { Admission } from './admission/admission.ts'
+import { LoadShedder } from './admission/load-shedder.ts'
+import { Rests } from './admission/rests.ts'
 import type { Authenticator } from './authenticate.ts'
 import { InFlight } from './body.ts'
 import { Connections, endAfter } from './connections.ts'
@@ -21,6 +24,7 @@ import { HttpSpans } from './http-spans.ts'
 import { type EdgeLimits, limitsOf } from './limits.ts'
 import { close, connectionsOf, listen, stopListening } from './listen.ts'
 import { opsRoutes } from './ops-routes.ts'
+import type { Quotas } from './quota/quotas.ts'
 import { checkRaw, splitTarget } from './raw-checks.ts'
 import { parserError, refuseSocket } from './refuse-socket.ts'
 import { createRouter, failing } from './router.ts'
@@ -51,6 +55,9 @@ export interface EdgeOptions {
   readonly maxInFlightBytes?: number
   /** The account of request bytes, when the caller keeps it (then the caller shows it in the metrics too). */
   readonly inFlight?: InFlight
+  /** How long requests may wait for the event loop while it cannot keep up, ms; 50 when not given, 0: any time. */
+  readonly delayMs?: number
+  readonly quotas?: Quotas
   /** Short for `limits.maxBodyBytes` and `limits.bodyTimeoutMs`. */
   readonly body?: { readonly maxBytes: number; readonly timeoutMs: number }
   /** Takes all requests under /internal/: calls of other processes. Authenticates and limits by itself. */
@@ -85,11 +92,16 @@ export function createEdge(o: EdgeOptions): Edge {
   const inFlight = o.inFlight ?? new InFlight(o.maxInFlightBytes ?? 128 << 20)
   const metrics = new HttpMetrics(o.metrics)
   const spans = new HttpSpans(o.tracer ?? noTracer)
-  const serve = createServe({ keys: o.keys, clock: o.clock, logger: o.logger, metrics, spans, inFlight, limits })
+  const { keys, clock, logger, quotas } = o
+  const rests = new Rests()
+  const shedder = new LoadShedder({ clock, delayMs: o.delayMs ?? 50, metrics: o.metrics })
+  const admission = new Admission({ shedder, quotas, rests })
+  const serve = createServe({ keys, clock, logger, metrics, spans, inFlight, admission, limits })
   const front = new Front(allRoutes(o), serve, limits, watch, o.internal)
   const server = createHttpServer(front, limits)
+  rests.watch(server)
   o.metrics.gauge('http.server.active_requests', 'Requests not yet answered', () => watch.size, '{request}')
-  if (!o.inFlight) o.metrics.gauge('splitstream.http.in_flight', 'Request bytes in memory', () => inFlight.bytes, 'By')
+  if (!o.inFlight) inFlight.tell(o.metrics)
   return {
     start: () => {
       watch.start()

@@ -2,6 +2,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import { AppError } from '@splitstream/kernel'
 import type { Reading } from './body.ts'
 import { Abort } from './call.ts'
+import type { Limited, RateLimit } from './quota/quotas.ts'
 import type { Watch, Watched } from './watch.ts'
 
 /** A handler is told that its time is up, and has this long to say so itself, ms. */
@@ -15,11 +16,12 @@ const graceMs = 500
  * Each of the middle ones has a time limit (`check`), and each ends at once when the connection does. What ends a state from outside
  * calls `fail`, which rejects whatever the request's steps wait for; the steps then answer, if that is still possible.
  */
-export class Exchange implements Watched {
+export class Exchange implements Watched, Limited {
   readonly request: IncomingMessage
   readonly response: ServerResponse
   readonly id: string
   place = -1
+  rateLimit: RateLimit | undefined
   readonly #watch: Watch
   readonly #abort = new Abort()
   #fail: ((error: Error) => void) | undefined

@@ -1,6 +1,7 @@
 import type { ServerResponse } from 'node:http'
 import { AppError, catalogue, codeOf, type ErrorCode } from '@splitstream/kernel'
 import { lingerOnClose } from './linger.ts'
+import type { RateLimit } from './quota/quotas.ts'
 
 /** RFC 9457 problem document. Never a stack, SQL or a file's path. */
 export interface Problem {
@@ -49,7 +50,7 @@ function headersOf(code: ErrorCode, error: AppError | undefined): Record<string,
 }
 
 /** Sends the problem; `close` when the rest of the request is not going to be read. */
-export function sendProblem(response: ServerResponse, problem: Problem, close: boolean): void {
+export function sendProblem(response: ServerResponse, problem: Problem, close: boolean, limited?: RateLimit): void {
   if (response.headersSent || response.destroyed) {
     // Too late to say anything: the cut tells the client that its answer is not whole.
     response.destroy()
@@ -59,6 +60,7 @@ export function sendProblem(response: ServerResponse, problem: Problem, close: b
     response.shouldKeepAlive = false
     if (response.socket) lingerOnClose(response.socket)
   }
+  if (limited) response.setHeader('RateLimit-Policy', limited.policy).setHeader('RateLimit', limited.limit)
   response.writeHead(problem.status, problem.headers)
   response.end(problem.body)
 }

@@ -21,6 +21,8 @@ type Headers = (string | number)[]
 function headersFor(exchange: Exchange, answer: RouteResponse): Headers {
   const headers: Headers = ['X-Content-Type-Options', 'nosniff', 'Request-Id', exchange.id]
   for (const name in answer.headers) headers.push(name, answer.headers[name]!)
+  const { rateLimit } = exchange
+  if (rateLimit) headers.push('RateLimit-Policy', rateLimit.policy, 'RateLimit', rateLimit.limit)
   return headers
 }
 

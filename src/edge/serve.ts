@@ -9,12 +9,14 @@ import {
   stackOf,
   traceIdOf,
 } from '@splitstream/kernel'
+import type { Admission } from './admission/admission.ts'
 import { type Authenticator, authenticate } from './authenticate.ts'
-import { type BodyLimits, type InFlight, type Reading, readBody } from './body.ts'
+import { type BodyLimits, type Reading, readBody } from './body.ts'
 import { callOf, traceparentOf } from './call.ts'
 import type { Exchange } from './exchange.ts'
 import type { HttpMetrics } from './http-metrics.ts'
 import type { HttpSpans } from './http-spans.ts'
+import type { InFlight, Share } from './in-flight.ts'
 import type { Principal } from './keys/principal.ts'
 import type { EdgeLimits } from './limits.ts'
 import { checkAccept, hasBody, mediaTypeOf } from './media.ts'
@@ -31,6 +33,7 @@ export interface ServeDeps {
   readonly metrics: HttpMetrics
   readonly spans: HttpSpans
   readonly inFlight: InFlight
+  readonly admission: Admission
   readonly limits: EdgeLimits
 }
 
@@ -48,19 +51,21 @@ const json: readonly string[] = ['application/json']
 const nothing = new Uint8Array(0)
 
 /**
- * What every request goes through, whichever router matched it: who is it → what does it ask → body → the module's
- * handler → answer. Nothing is read before the key is known, and nothing is answered before the body is well framed. An
+ * What every request goes through, whichever router matched it: who is it → is there room → what does it ask → body → the
+ * module's handler → answer. Nothing is read before the key is known, and nothing is answered before the body is well framed. An
  * error anywhere becomes one problem document.
  */
 export function createServe(deps: ServeDeps): Serve {
-  const { clock, limits, inFlight } = deps
+  const { clock, limits, inFlight, admission } = deps
   const bodyLimits = bodyLimitsOf(limits)
 
   return async (exchange, match) => {
     const { request, response } = exchange
     const from = clock.monotonic()
+    admission.enter(from)
     let route: Route | undefined
     let reading: Reading | undefined
+    let share: Share | undefined
     let principal: Principal | undefined
     let trace: string | undefined
     let span: Span | undefined
@@ -69,6 +74,7 @@ export function createServe(deps: ServeDeps): Serve {
       route = matched.route
       const { headers } = request
       principal = authenticate(headers.authorization, route.scope, deps.keys)
+      admission.admit(route, principal, exchange, from)
       trace = traceparentOf(headers)
       span = deps.spans.begin(route, principal, trace, from)
       trace = deps.spans.contextOf(span, trace)
@@ -78,8 +84,10 @@ export function createServe(deps: ServeDeps): Serve {
       const mediaType = mediaTypeOf(headers, route)
       let body: Uint8Array = nothing
       if (mediaType !== '') {
-        reading = readBody(request, response, bodyLimits(route), inFlight)
+        share = inFlight.of(principal.tenant)
+        reading = readBody(request, response, bodyLimits(route), share)
         body = await exchange.reading(reading, from + limits.bodyTimeoutMs)
+        admission.received(principal, exchange, body.length, clock.monotonic())
         if (body.length === 0 && !mayBeEmpty(route)) throw new AppError('BODY_EMPTY', 'The body is empty')
       }
       const deadline = clock.monotonic() + (route.budgetMs ?? limits.budgetMs)
@@ -101,11 +109,13 @@ export function createServe(deps: ServeDeps): Serve {
         tenant: principal?.tenant,
         traceId: traceIdOf(trace),
       })
-      sendProblem(response, problem, hasBody(request.headers) && !request.complete)
+      const rest = !hasBody(request.headers) || request.complete ? 'none' : reading ? 'cut' : 'unread'
+      const goesOn = admission.refused(why, exchange, rest)
+      sendProblem(response, problem, !goesOn, exchange.rateLimit)
       deps.metrics.observe(route, problem.status, clock.monotonic() - from)
       if (span) deps.spans.end(span, problem.status, why)
     } finally {
-      if (reading) inFlight.give(reading.reserved)
+      if (reading) share?.give(reading.reserved)
     }
   }
 }

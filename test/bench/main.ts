@@ -3,18 +3,20 @@ import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
 import { cleanUp } from './cleanup.ts'
 import { ratioTarget, storedRatio, telemetryRows } from './figures.ts'
+import { runOverload } from './overload/run.ts'
 import { planOf } from './plan.ts'
 import { document, figureTable, rowTable } from './report.ts'
 import { measureAll } from './run.ts'
 import { measureTelemetry } from './telemetry/measure.ts'
 
-const help = `npm run bench -- [--quick] [--telemetry] [--assert] [--help]
+const help = `npm run bench -- [--quick] [--telemetry] [--overload] [--assert] [--help]
 
 Measures speed and memory of the real server on this machine, prints a table and writes docs/bench.md. Takes about eight
 minutes; Linux only (it reads /proc). Leave the machine alone meanwhile.
 
   --quick      a fifth of the work
   --telemetry  only what telemetry costs (figure 8); nothing is written
+  --overload   what is served of five times the load that can be (six minutes); writes docs/bench-overload.md instead
   --assert     exit code 1 when events are stored at less than ${ratioTarget} of the rate of the engine alone. Other targets
                depend on the machine and never fail a run.
 
@@ -27,6 +29,7 @@ async function main(): Promise<number> {
     options: {
       quick: { type: 'boolean', default: false },
       telemetry: { type: 'boolean', default: false },
+      overload: { type: 'boolean', default: false },
       assert: { type: 'boolean', default: false },
       help: { type: 'boolean', default: false },
     },
@@ -39,6 +42,10 @@ async function main(): Promise<number> {
   const plan = planOf(values.quick)
   if (values.telemetry) {
     console.log(rowTable(telemetryRows(await measureTelemetry(plan))))
+    return 0
+  }
+  if (values.overload) {
+    await runOverload(values.quick)
     return 0
   }
   const figures = await measureAll(plan)

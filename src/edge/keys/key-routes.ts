@@ -8,6 +8,13 @@ const tenant = z
   .string()
   .regex(/^[a-z0-9][a-z0-9_-]{0,62}$/, 'lower-case letters, digits, - and _; at most 63')
   .refine((name) => name !== 'system', 'system is taken')
+/** null: that of the settings. {}: none. */
+const quota = z
+  .strictObject({
+    requestsPerSecond: z.number().int().min(1).max(1e9).optional(),
+    bytesPerSecond: z.number().int().min(1).max(1e12).optional(),
+  })
+  .nullable()
 const newKey = z.strictObject({
   name: z
     .string()
@@ -25,7 +32,9 @@ const newKey = z.strictObject({
     .refine((text) => Number.isFinite(Date.parse(text)), 'is no instant')
     .nullable()
     .default(null),
+  quota: quota.default(null),
 })
+const change = z.strictObject({ quota })
 const rotation = z.strictObject({ graceSeconds: z.number().int().min(0).max(2_592_000).default(86_400) })
 
 /**
@@ -69,6 +78,20 @@ export function keyRoutes(keys: KeyStore, isOperator: (call: Call) => boolean): 
         const rotated = await keys.rotate(idOf(params), managedBy(call), graceSeconds)
         if (!rotated) throw noSuchKey()
         return secret(200, rotated)
+      },
+    },
+    {
+      method: 'PATCH',
+      path: '/v1/keys/:id',
+      scope: 'admin',
+      summary: 'Change the quota of a key',
+      accepts: ['application/json'],
+      maxBodyBytes,
+      handle: async ({ params, body }, call) => {
+        const input = parseBody(change, body)
+        const changed = await keys.setQuota(idOf(params), managedBy(call), input.quota)
+        if (!changed) throw noSuchKey()
+        return secret(200, changed)
       },
     },
     {

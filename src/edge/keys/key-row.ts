@@ -1,4 +1,5 @@
 import type { Scope } from '@splitstream/kernel'
+import type { Quota } from '../quota/quota.ts'
 import type { LiveSecret } from './key-table.ts'
 
 /** A key as its owner sees it: never its secret, nor its hash. */
@@ -7,6 +8,8 @@ export interface KeyView {
   readonly name: string
   readonly tenant: string
   readonly scopes: readonly Scope[]
+  /** null: that of the settings. */
+  readonly quota: Quota | null
   /** The beginning of the key, to recognise it by; '' for a chosen ADMIN_KEY. */
   readonly prefix: string
   readonly createdAt: string
@@ -22,6 +25,7 @@ export interface KeyRow {
   readonly name: string
   readonly tenant: string
   readonly scopes: Scope[]
+  readonly quota: Quota | null
   readonly operator: boolean
   readonly prefix: string
   readonly hash: Buffer
@@ -39,6 +43,7 @@ export function viewOf(row: KeyRow): KeyView {
     name: row.name,
     tenant: row.tenant,
     scopes: row.scopes,
+    quota: row.quota,
     prefix: row.prefix,
     createdAt: row.created_at.toISOString(),
     expiresAt: row.expires_at?.toISOString() ?? null,
@@ -51,7 +56,7 @@ export function viewOf(row: KeyRow): KeyView {
 export function secretsOf(row: KeyRow): LiveSecret[] {
   if (row.revoked_at) return []
   const { id, tenant, operator } = row
-  const principal = { id, tenant, operator, scopes: new Set<string>(row.scopes) }
+  const principal = { id, tenant, operator, scopes: new Set<string>(row.scopes), quota: row.quota ?? undefined }
   const until = row.expires_at?.getTime() ?? Number.POSITIVE_INFINITY
   const current = { hash: row.hash, principal, until }
   if (!row.previous_hash || !row.previous_until) return [current]

@@ -1,4 +1,14 @@
-import { AppError, type Clock, codeOf, type Logger, messageOf, type Postgres, type Scope } from '@splitstream/kernel'
+import {
+  AppError,
+  type Clock,
+  codeOf,
+  type Health,
+  type Logger,
+  messageOf,
+  type Postgres,
+  type Scope,
+} from '@splitstream/kernel'
+import type { Quota } from '../quota/quota.ts'
 import { type KeyRow, type KeyView, secretsOf, viewOf } from './key-row.ts'
 import { KeyTable } from './key-table.ts'
 import { LastUsed } from './last-used.ts'
@@ -12,6 +22,8 @@ export { sharedSecret } from './shared-secret.ts'
 /** Every process sees a change within this time, ms, as long as Postgres answers. */
 const refreshMs = 2_000
 const writeLastUsedMs = 30_000
+/** Keys that were read so long ago may have been revoked since, ms. */
+const staleMs = 5_000
 /** All keys that work are in memory. */
 const maxKeys = 10_000
 const operatorId = 'operator'
@@ -26,6 +38,7 @@ export interface NewKey {
   readonly scopes: readonly Scope[]
   /** RFC 3339 */
   readonly expiresAt: string | null
+  readonly quota: Quota | null
 }
 
 /** With the secret, which is shown this once. */
@@ -46,6 +59,7 @@ export class KeyStore {
   #changes = 0
   #refreshing: Promise<void> | undefined
   #wroteLastUsed = 0
+  #readAt = 0
   #failing = false
   #timer: NodeJS.Timeout | undefined
 
@@ -67,6 +81,13 @@ export class KeyStore {
     this.#timer = undefined
     await this.#refreshing
     await this.#lastUsed.write(this.#postgres).catch((error: unknown) => this.#complain(error))
+  }
+
+  /** Degraded while changes that were made elsewhere are not seen here. */
+  health(): Health {
+    const ms = this.#clock.monotonic() - this.#readAt
+    if (this.#timer === undefined || ms < staleMs) return { state: 'ok' }
+    return { state: 'degraded', reason: `the API keys are as they were ${Math.round(ms / 1_000)} s ago` }
   }
 
   /** Undefined alike for an unknown, mistyped, expired or revoked key. */
@@ -115,9 +136,12 @@ export class KeyStore {
     const id = makeId()
     const key = makeSecret('key', id)
     const [row] = await this.#postgres.query<KeyRow>(
-      `INSERT INTO api_keys (id, name, tenant, scopes, hash, prefix, expires_at) SELECT $1, $2, $3, $4, $5, $6, $7
-       WHERE (SELECT count(*) FROM api_keys WHERE revoked_at IS NULL) < $8 RETURNING *`,
-      [id, input.name, input.tenant, input.scopes, hashOf(key), displayPrefix(key), input.expiresAt, maxKeys],
+      `INSERT INTO api_keys (id, name, tenant, scopes, hash, prefix, expires_at, quota) SELECT $1, $2, $3, $4, $5, $6, $7, $8
+       WHERE (SELECT count(*) FROM api_keys WHERE revoked_at IS NULL) < $9 RETURNING *`,
+      [
+        ...[id, input.name, input.tenant, input.scopes, hashOf(key), displayPrefix(key), input.expiresAt],
+        ...[input.quota, maxKeys],
+      ],
     )
     if (!row) throw new AppError('UNPROCESSABLE', `There are ${maxKeys} keys already: revoke some`)
     this.#changed(row)
@@ -148,6 +172,18 @@ export class KeyStore {
     return { ...viewOf(row), key }
   }
 
+  /** Undefined when there is no such live key. null: that of the settings from now on. */
+  async setQuota(id: string, managed: Managed, quota: Quota | null): Promise<KeyView | undefined> {
+    const [row] = await this.#postgres.query<KeyRow>(
+      `UPDATE api_keys SET quota = $3 WHERE id = $1 AND ($2::text IS NULL OR (tenant = $2 AND NOT operator))
+       AND revoked_at IS NULL RETURNING *`,
+      [id, tenantOf(managed), quota],
+    )
+    if (!row) return undefined
+    this.#changed(row)
+    return viewOf(row)
+  }
+
   /** True when there was such a key. @throws AppError CONFLICT for the operator's, without which nobody could get in */
   async revoke(id: string, managed: Managed): Promise<boolean> {
     if (id === operatorId && managed === 'all')
@@ -175,6 +211,7 @@ export class KeyStore {
   async #read(): Promise<void> {
     const before = this.#changes
     const rows = await this.#postgres.query<KeyRow>('SELECT * FROM api_keys WHERE revoked_at IS NULL')
+    this.#readAt = this.#clock.monotonic()
     if (before === this.#changes) this.#use(new Map(rows.map((row) => [row.id, row])))
   }
 

@@ -40,13 +40,15 @@ export interface RedisNodes {
  * beginning and end.
  * @param urls as parseRedisUrls gives them
  * @param commandTimeoutMs 40 when not given
+ * @param meanwhile what holds without a node, for the log
  */
 export function connectRedis(
   urls: readonly string[],
   log: Logger,
   commandTimeoutMs: number = defaultTimeoutMs,
+  meanwhile = 'locks do without it',
 ): RedisNodes {
-  const nodes = urls.map((url) => new Node(url, log, commandTimeoutMs))
+  const nodes = urls.map((url) => new Node(url, log, commandTimeoutMs, meanwhile))
   return {
     nodes,
     health: () => {
@@ -65,7 +67,7 @@ class Node implements RedisNode {
   #inFlight = 0
   #closed = false
 
-  constructor(url: string, log: Logger, commandTimeout: number) {
+  constructor(url: string, log: Logger, commandTimeout: number, meanwhile: string) {
     this.name = hostOf(url) ?? 'redis'
     this.#redis = new Redis(url, {
       connectionName: 'splitstream',
@@ -81,7 +83,7 @@ class Node implements RedisNode {
       maxRetriesPerRequest: 0,
       autoResendUnfulfilledCommands: false,
     })
-    this.#tellOutages(log)
+    this.#tellOutages(log, meanwhile)
   }
 
   get connected(): boolean {
@@ -106,12 +108,12 @@ class Node implements RedisNode {
     this.#redis.disconnect()
   }
 
-  #tellOutages(log: Logger): void {
+  #tellOutages(log: Logger, meanwhile: string): void {
     let away = false
     const lost = (why: string): void => {
       if (away || this.#closed) return
       away = true
-      log.warn('a Redis node is away: locks do without it', { node: this.name, error: why })
+      log.warn(`a Redis node is away: ${meanwhile}`, { node: this.name, error: why })
     }
     this.#redis.on('error', (error: Error) => lost(error.message))
     this.#redis.on('close', () => lost('the connection was closed'))

@@ -1,0 +1,138 @@
+import { setImmediate as nextTurn } from 'node:timers/promises'
+import { codeOf, noMetrics, type Scope } from '@splitstream/kernel'
+import { beforeEach, describe, expect, it } from 'vitest'
+import { LoadShedder } from './load-shedder.ts'
+
+let now: number
+let loop: { active: number; idle: number }
+let shedder: LoadShedder
+
+beforeEach(() => {
+  now = 1_000
+  loop = { active: 0, idle: 0 }
+  shedder = make(50)
+})
+
+const make = (delayMs: number): LoadShedder =>
+  new LoadShedder({
+    clock: { now: () => now, monotonic: () => now, sleep: async () => {} },
+    delayMs,
+    metrics: noMetrics,
+    loop: () => loop,
+    random: () => 0.999,
+  })
+
+function admitted(tenant = 'a', scope: Scope | 'public' = 'ingest'): boolean {
+  try {
+    shedder.admit(scope, tenant, now)
+    return true
+  } catch (error) {
+    expect(codeOf(error)).toBe('OVERLOADED')
+    return false
+  }
+}
+
+/** A turn in which requests arrive, one each ms of it. @returns how many were admitted of those of tenant a */
+async function turn(ms: number, idleMs = 0, each: () => boolean = () => admitted()): Promise<number> {
+  loop = { active: loop.active, idle: loop.idle + idleMs }
+  now += idleMs
+  let count = 0
+  for (let i = 0; i < ms; i++) {
+    shedder.enter(now)
+    if (each()) count++
+    now++
+    loop = { active: loop.active + 1, idle: loop.idle }
+  }
+  await nextTurn()
+  return count
+}
+
+const overload = async (): Promise<void> => {
+  for (let i = 0; i < 6; i++) await turn(100)
+}
+
+describe('admission by event-loop delay', () => {
+  it('lets all of a burst through', async () => {
+    expect(await turn(400)).toBe(400)
+    expect(await turn(40)).toBe(40)
+    expect(await turn(400)).toBe(400)
+    expect(shedder.shedding).toBe(false)
+  })
+
+  it('sheds what waited for too long once no turn was short for half a second', async () => {
+    for (let i = 0; i < 4; i++) expect(await turn(100)).toBe(100)
+    expect(shedder.shedding).toBe(false)
+    expect(await turn(100)).toBe(100)
+    expect(shedder.shedding).toBe(true)
+    const count = await turn(100)
+    expect(count).toBeGreaterThanOrEqual(50)
+    expect(count).toBeLessThanOrEqual(52)
+  })
+
+  it('takes long turns of a loop that is idle in between for large requests', async () => {
+    for (let i = 0; i < 20; i++) expect(await turn(100, 20)).toBe(100)
+    expect(shedder.shedding).toBe(false)
+  })
+
+  it('takes long turns that lie apart for nothing', async () => {
+    await turn(100)
+    now += 10_000
+    await turn(100)
+    expect(shedder.shedding).toBe(false)
+  })
+
+  it('goes on for two seconds after the last long turn, and then begins anew', async () => {
+    await overload()
+    for (let i = 0; i < 30; i++) expect(await turn(40, 10)).toBe(40)
+    expect(shedder.shedding).toBe(true)
+    await turn(40, 600)
+    expect(shedder.shedding).toBe(false)
+    expect(await turn(100)).toBe(100)
+  })
+
+  it('never refuses what operators and probes ask', async () => {
+    await overload()
+    expect(await turn(200, 0, () => admitted('a', 'admin') && admitted('', 'public'))).toBe(200)
+  })
+
+  it('refuses queries before events', async () => {
+    await overload()
+    const count = await turn(100, 0, () => admitted('a', 'query'))
+    expect(count).toBeGreaterThanOrEqual(25)
+    expect(count).toBeLessThanOrEqual(27)
+  })
+
+  it('refuses a noisy tenant before a rare one', async () => {
+    await overload()
+    let rare = 0
+    await turn(90, 0, () => {
+      if (now % 30 === 29 && admitted('rare')) rare++
+      return admitted('noisy')
+    })
+    expect(rare).toBe(3)
+    expect(await turn(90, 0, () => admitted('noisy'))).toBeLessThan(60)
+  })
+
+  it('tells clients to come back at different times, later the longer it lasts', async () => {
+    const retryAfter = (): number | undefined => {
+      try {
+        shedder.admit('ingest', 'a', now)
+      } catch (error) {
+        return (error as { retryAfterMs: number }).retryAfterMs
+      }
+    }
+    await overload()
+    const first: (number | undefined)[] = []
+    await turn(200, 0, () => !first.push(retryAfter()))
+    expect(Math.max(...first.map((ms) => ms ?? 0))).toBe(2_000)
+    for (let i = 0; i < 300; i++) await turn(100)
+    const later: (number | undefined)[] = []
+    await turn(200, 0, () => !later.push(retryAfter()))
+    expect(Math.max(...later.map((ms) => ms ?? 0))).toBe(10_000)
+  })
+
+  it('is off at 0', async () => {
+    shedder = make(0)
+    for (let i = 0; i < 20; i++) expect(await turn(100)).toBe(100)
+  })
+})

@@ -1,0 +1,141 @@
+import { performance } from 'node:perf_hooks'
+import { AppError, type Clock, type Metrics, type Scope } from '@splitstream/kernel'
+
+/** All that is long for this time without a pause is a queue, and no burst, ms. */
+const intervalMs = 500
+/** Shedding goes on for so long after the last long turn, ms: an overload that comes and goes is one. */
+const calmMs = 2_000
+/** A loop that is idle for more than the rest of it has no queue: a few of its turns are long because requests are large. */
+const busyShare = 0.9
+/** Most of what is added to a second of Retry-After at random, s. */
+const maxSpreadS = 10
+
+export interface LoadShedderOptions {
+  readonly clock: Clock
+  /** How long requests may wait for the event loop while it cannot keep up, ms. 0: any time. */
+  readonly delayMs: number
+  readonly metrics: Metrics
+  /** Time that the event loop was busy and idle, ms, since ever; for tests. */
+  readonly loop?: () => { readonly active: number; readonly idle: number }
+  /** In [0, 1); for tests. */
+  readonly random?: () => number
+}
+
+/**
+ * Admission by event-loop delay. Node hands out all requests that have arrived in one turn of its event loop, one after the other,
+ * so a request that is looked at 80 ms after the turn began has waited for 80 ms, and there is no other queue. As CoDel
+ * does, and for its reason, this tells a queue that stands from a burst by the shortest delay of a while: only when no turn
+ * was shorter than `delayMs` for half a second, while the loop was never idle, requests are refused that have waited longer.
+ * So each turn works for `delayMs` and refuses the rest, which costs little, and the throughput stays that of a busy process.
+ *
+ * Who is refused: queries after half of the time, as they can be asked again and events cannot; a tenant the sooner the
+ * more of the turn's requests are its own (alone after `delayMs`, a rare one after up to twice that); what operators and
+ * health checks ask, never.
+ *
+ *   calm → (no short turn for 500 ms, loop busy) → shedding → (no long turn for 2 s) → calm
+ */
+export class LoadShedder {
+  readonly #clock: Clock
+  readonly #delayMs: number
+  readonly #loop: NonNullable<LoadShedderOptions['loop']>
+  readonly #random: () => number
+  readonly #shed: ReturnType<Metrics['counter']>
+  /** Of this turn. */
+  #began = -1
+  /** Since when no turn was short, and what the loop's clocks said then. */
+  #longSince = -1
+  #loopThen = { active: 0, idle: 0 }
+  #lastEnd = Number.NEGATIVE_INFINITY
+  #sheddingSince = 0
+  #sheddingUntil = Number.NEGATIVE_INFINITY
+  /** Admitted in this turn. */
+  readonly #byTenant = new Map<string, number>()
+  #admitted = 0
+
+  constructor(o: LoadShedderOptions) {
+    this.#clock = o.clock
+    this.#delayMs = o.delayMs
+    this.#loop = o.loop ?? (() => performance.eventLoopUtilization())
+    this.#random = o.random ?? Math.random
+    const help = 'Requests that were refused because they had waited too long for the event loop'
+    this.#shed = o.metrics.counter('splitstream.http.shed', help, ['splitstream.scope'], '{request}')
+    const told = '1 while requests are refused that wait too long for the event loop'
+    o.metrics.gauge('splitstream.http.shedding', told, () => (this.shedding ? 1 : 0), '1')
+  }
+
+  get shedding(): boolean {
+    return this.#clock.monotonic() < this.#sheddingUntil
+  }
+
+  /** To be called before any work for a request. @param now monotonic, ms */
+  enter(now: number): void {
+    if (this.#began >= 0 || this.#delayMs === 0) return
+    this.#began = now
+    setImmediate(this.#endOfTurn)
+  }
+
+  /** @throws AppError OVERLOADED when the request has waited for too long. @param now as given to `enter` */
+  admit(scope: Scope | 'public', tenant: string, now: number): void {
+    if (now >= this.#sheddingUntil || scope === 'public' || scope === 'admin') return
+    const waited = now - this.#began
+    const own = this.#byTenant.get(tenant) ?? 0
+    const share = this.#admitted === 0 ? 0 : own / this.#admitted
+    const mayWait = (2 * this.#delayMs) / (1 + share)
+    if (waited > (scope === 'query' ? mayWait / 2 : mayWait)) {
+      this.#shed.add(1, labels[scope])
+      throw refusals[this.#spread(now)]
+    }
+    this.#byTenant.set(tenant, own + 1)
+    this.#admitted++
+  }
+
+  /** Runs after all that the turn had to hand out. */
+  readonly #endOfTurn = (): void => {
+    const now = this.#clock.monotonic()
+    this.#look(now)
+    this.#lastEnd = now
+    this.#began = -1
+    if (this.#admitted > 0) this.#byTenant.clear()
+    this.#admitted = 0
+  }
+
+  #look(now: number): void {
+    // Without requests for a while there is no queue, whatever was before.
+    const quiet = this.#began - this.#lastEnd > intervalMs
+    if (quiet || now - this.#began < this.#delayMs) this.#longSince = -1
+    if (now - this.#began < this.#delayMs) return
+    if (this.#longSince < 0) {
+      this.#longSince = this.#began
+      this.#loopThen = this.#loop()
+    }
+    if (now < this.#sheddingUntil) this.#sheddingUntil = now + calmMs
+    else if (now - this.#longSince >= intervalMs && this.#busy()) {
+      this.#sheddingSince = now
+      this.#sheddingUntil = now + calmMs
+    }
+  }
+
+  #busy(): boolean {
+    const { active, idle } = this.#loop()
+    const [worked, rested] = [active - this.#loopThen.active, idle - this.#loopThen.idle]
+    return worked >= busyShare * (worked + rested)
+  }
+
+  /** Clients that come back all at once would be an overload by themselves; the longer it lasts, the more of them there are. */
+  #spread(now: number): number {
+    const spread = Math.min(maxSpreadS, 1 + (now - this.#sheddingSince) / 2_000)
+    return Math.floor(this.#random() * spread)
+  }
+}
+
+const labels = {
+  ingest: { 'splitstream.scope': 'ingest' },
+  query: { 'splitstream.scope': 'query' },
+  sagas: { 'splitstream.scope': 'sagas' },
+}
+
+/** Made once: the stack of an error costs more than all the rest of a refusal. */
+const refusals = Array.from(
+  { length: maxSpreadS },
+  (_, s) => new AppError('OVERLOADED', 'More requests arrive than can be answered', { retryAfterMs: 1_000 * (s + 1) }),
+)

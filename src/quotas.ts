@@ -1,0 +1,45 @@
+import type { Clock, Health, Logger, Metrics, Part } from '@splitstream/kernel'
+import type { Config } from './config.ts'
+import { Quotas } from './edge/quota/quotas.ts'
+import { connectRedis } from './engines/redis/driver.ts'
+import { RedisQuotaCounts } from './engines/redis/quota-counts.ts'
+
+/** Nobody waits for an answer about quotas, ms. */
+const commandTimeoutMs = 250
+
+const meanwhile = {
+  local: 'quotas of its tenants are counted by each process alone',
+  open: 'quotas of its tenants are not enforced',
+  closed: 'limited requests of its tenants are refused',
+}
+
+/** The quotas of this process: counted together with others over Redis when that is configured. */
+export interface QuotasPart extends Part {
+  readonly quotas: Quotas
+  /** By part; nothing without Redis. */
+  health(): Record<string, Health>
+}
+
+export function createQuotas(config: Config, o: { clock: Clock; logger: Logger; metrics: Metrics }): QuotasPart {
+  const onFailure = config.QUOTA_ON_REDIS_FAILURE
+  const { clock, logger, metrics } = o
+  const redis = config.REDIS_URLS && connectRedis(config.REDIS_URLS, logger, commandTimeoutMs, meanwhile[onFailure])
+  const quotas = new Quotas({
+    key: { requestsPerSecond: config.QUOTA_KEY_REQUESTS, bytesPerSecond: config.QUOTA_KEY_BYTES },
+    tenant: { requestsPerSecond: config.QUOTA_TENANT_REQUESTS, bytesPerSecond: config.QUOTA_TENANT_BYTES },
+    clock,
+    metrics,
+    shared: redis && new RedisQuotaCounts(redis),
+    onFailure,
+  })
+  return {
+    name: 'quotas',
+    quotas,
+    health: (): Record<string, Health> => (redis ? { quotas: redis.health() } : {}),
+    start: async () => quotas.start(),
+    stop: async () => {
+      await quotas.stop()
+      await redis?.close()
+    },
+  }
+}
