@@ -10,7 +10,7 @@ const calls = (count: number, errors: number, p99 = 1): Calls => ({
 function state(slowMs = 1_000, hungMs = 10_000) {
   const machine = new DependencyState({ slowMs, hungMs })
   return (now: number, of: Calls, { silentMs = 0, probe = undefined as string | undefined } = {}) =>
-    machine.update({ calls: of, silentMs, probe }, now)
+    machine.update({ calls: of, seconds: 10, silentMs, probe }, now)
 }
 
 it('says nothing of few calls, however they end', () => {

@@ -2,7 +2,7 @@ import type { Health } from '@splitstream/kernel'
 import type { Calls } from './sliding-window.ts'
 
 /*
- * How a dependency is, judged by the calls of the last 10 s. States:
+ * How a dependency is, judged by the calls of the last 10 s, or of the last 30 s where there are few. States:
  *
  *   ok ⇄ degraded ⇄ down
  *
@@ -17,8 +17,9 @@ import type { Calls } from './sliding-window.ts'
  * does not flap. One call says nothing: there have to be 5, or 20 for times. Without calls nothing speaks against it.
  */
 export interface Signs {
-  /** Of the last 10 s. */
   readonly calls: Calls
+  /** Over which they were counted. */
+  readonly seconds: number
   /** For how long nothing was answered while something waits for an answer, ms. */
   readonly silentMs: number
   /** Why the probe fails, if it does. */
@@ -34,8 +35,9 @@ export interface StateLimits {
 
 type State = Health['state']
 
-export const judgedSeconds = 10
-const [leastCalls, leastTimed] = [5, 20]
+/** Fewer calls say nothing of errors; and nothing of times. */
+export const leastCalls = 5
+const leastTimed = 20
 const down = { enter: 0.5, leave: 0.25 }
 const degraded = { enter: 0.1, leave: 0.05 }
 const leaveSlow = 0.7
@@ -65,12 +67,12 @@ export class DependencyState {
     return this.#reason === undefined ? { state: this.#state } : { state: this.#state, reason: this.#reason }
   }
 
-  #judge({ calls, silentMs, probe }: Signs): Health {
+  #judge({ calls, seconds: within, silentMs, probe }: Signs): Health {
     const { slowMs, hungMs } = this.#limits
     if (probe !== undefined) return { state: 'down', reason: probe }
     if (silentMs >= hungMs) return { state: 'down', reason: `no answer for ${seconds(silentMs)}` }
     const rate = calls.count >= leastCalls ? calls.errors / calls.count : 0
-    const failed = `${calls.errors} of ${calls.count} calls failed in ${judgedSeconds} s`
+    const failed = `${calls.errors} of ${calls.count} calls failed in ${within} s`
     if (rate > 0 && rate >= (this.#state === 'down' ? down.leave : down.enter)) return { state: 'down', reason: failed }
     const calm = this.#state === 'ok'
     if (rate > 0 && rate >= (calm ? degraded.enter : degraded.leave)) return { state: 'degraded', reason: failed }

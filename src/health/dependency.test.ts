@@ -68,3 +68,14 @@ it('shows how far consumers are behind, when somebody can say', async () => {
   await settled()
   expect(dependency.view(0).lag).toBeUndefined()
 })
+
+it('judges one that is called seldom by more of its calls', async () => {
+  const { clock, call, view } = start()
+  for (let i = 0; i < 4; i++) {
+    await call(10, new AppError('UNAVAILABLE', 'away')).catch(() => undefined)
+    clock.advance(5_000)
+  }
+  expect(view().state).toBe('ok')
+  await call(10, new AppError('UNAVAILABLE', 'away')).catch(() => undefined)
+  expect(view()).toMatchObject({ state: 'down', reason: '5 of 5 calls failed in 30 s' })
+})

@@ -1,5 +1,5 @@
 import type { Clock, Health, Verdict } from '@splitstream/kernel'
-import { DependencyState, judgedSeconds, type StateLimits } from './dependency-state.ts'
+import { DependencyState, leastCalls, type StateLimits } from './dependency-state.ts'
 import type { Probe } from './probe.ts'
 import { SlidingWindow } from './sliding-window.ts'
 
@@ -24,7 +24,7 @@ export interface DependencyOptions extends Partial<StateLimits> {
 /** Tells what the end of a call says; `ms` is how long it took. */
 export type JudgeError = (error: unknown, ms: number) => Verdict
 
-const windowSeconds = 30
+const [windowSeconds, recentSeconds] = [30, 10]
 
 /** What this process calls, and how that goes. A call costs one small object here, and no timer. */
 export class Dependency {
@@ -70,8 +70,15 @@ export class Dependency {
   }
 
   look(now: number): Health {
-    const calls = this.#window.read(now, judgedSeconds)
-    return this.#state.update({ calls, silentMs: this.silentMs(now), probe: this.#o.probe?.trouble(now) }, now)
+    const recent = this.#window.read(now, recentSeconds)
+    const few = recent.count < leastCalls
+    const signs = {
+      calls: few ? this.#window.read(now) : recent,
+      seconds: few ? windowSeconds : recentSeconds,
+      silentMs: this.silentMs(now),
+      probe: this.#o.probe?.trouble(now),
+    }
+    return this.#state.update(signs, now)
   }
 
   view(now: number): DependencyView {

@@ -49,6 +49,19 @@ it('gives 30 s to go on in after that, and no more', () => {
   expect(wait(1).storage!.state).toBe('down')
 })
 
+it('gives no such time after the start of what it needs', () => {
+  const readiness = new Readiness()
+  let [need, part]: Health[] = [{ state: 'down' }, ok]
+  readiness.add({ part: 'clickhouse', read: () => need! })
+  readiness.add({ part: 'storage', needs: ['clickhouse'], read: () => part! })
+  readiness.parts(0)
+  need = ok
+  readiness.parts(1_000)
+  part = bad
+  readiness.parts(2_000)
+  expect(readiness.parts(10_000).storage!.state).toBe('down')
+})
+
 it('is never down by what others have to mend', () => {
   const { wait, say } = start({ part: 'link storage.read' })
   say('link storage.read', bad)

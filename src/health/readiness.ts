@@ -45,8 +45,10 @@ interface Said {
  */
 export class Readiness {
   readonly #sources: (() => readonly (readonly [Source, Track])[])[] = []
-  /** Since when each part is well; undefined when it is not. */
+  /** Since when each part is well, for ever if it was never unwell; undefined when it is not. */
   readonly #okSince = new Map<string, number | undefined>()
+  /** Parts that have been well: before, a part begins, and nothing waits for it to come back. */
+  readonly #begun = new Set<string>()
 
   add(source: Source): void {
     const pair = [source, newTrack()] as const
@@ -92,8 +94,9 @@ export class Readiness {
     }
     for (const [part, state] of worst) {
       if (state > 0) this.#okSince.set(part, undefined)
-      else if (!this.#okSince.has(part)) this.#okSince.set(part, Number.NEGATIVE_INFINITY)
+      else if (!this.#begun.has(part)) this.#okSince.set(part, Number.NEGATIVE_INFINITY)
       else if (this.#okSince.get(part) === undefined) this.#okSince.set(part, now)
+      if (state === 0) this.#begun.add(part)
     }
   }
 

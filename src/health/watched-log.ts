@@ -1,4 +1,4 @@
-import type { EventLog, Health } from '@splitstream/kernel'
+import { codeOf, type EventLog, type Health } from '@splitstream/kernel'
 import type { Lags } from './dependency.ts'
 import { seconds } from './dependency-state.ts'
 import { LaneWatch } from './lane-watch.ts'
@@ -7,6 +7,8 @@ import { verdictOf } from './verdicts.ts'
 
 /** A p99 above it is bad; so long no append takes; and for so long one waits before that is told, ms. */
 const [slowMs, hungMs, waitsMs] = [1_000, 10_000, 4_000]
+/** For how long it is told that appends were turned away, ms: whoever was comes again within 5 s. */
+const refusedMs = 6_000
 
 export interface LogWatchOptions {
   /** `log` or `kafka`. */
@@ -31,9 +33,15 @@ export class WatchedLog implements EventLog {
     this.end = (partition) => log.end(partition)
     this.isSkipped = (partition, next) => log.isSkipped?.(partition, next) ?? false
     const appends = health.dependency(`${o.name} append`, { slowMs, hungMs, lags: o.lags })
-    const judge = (error: unknown, ms: number) => verdictOf(error, ms, slowMs)
+    let refusedAt = Number.NEGATIVE_INFINITY
+    const judge = (error: unknown, ms: number) => {
+      if (codeOf(error) === 'OVERLOADED') refusedAt = health.now()
+      return verdictOf(error, ms, slowMs)
+    }
     this.append = (entries, call) => appends.run(() => log.append(entries, call), judge)
     health.add({ part: 'log', read: (now) => waiting(appends.silentMs(now)), needs: [] })
+    // Who waits for that is busy, and not wedged.
+    health.add({ part: 'log', read: (now) => (now - refusedAt < refusedMs ? busy : { state: 'ok' }) })
     health.add({ part: 'log', read: () => (o.full() ? full : { state: 'ok' }), needs: [] })
     const lanes = new LaneWatch({ now: () => health.now(), end: this.end, cause: (now) => health.cause(now) })
     this.consume = (group, handler) => {
@@ -43,6 +51,7 @@ export class WatchedLog implements EventLog {
   }
 }
 
+const busy: Health = { state: 'degraded', reason: 'more is appended than it takes' }
 const full: Health = { state: 'degraded', reason: 'there is no room for events' }
 
 const waiting = (ms: number): Health =>
