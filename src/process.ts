@@ -47,8 +47,8 @@ export async function startProcess(config: Config): Promise<Running> {
   let started = false
   try {
     const calls = new PortCalls({ clock, metrics, tracer })
-    const remote = new RemotePorts({ config, clock, logger, calls, credentials })
     const breakers = dependencyBreakers({ clock, logger, metrics })
+    const remote = new RemotePorts({ config, clock, logger, calls, breakers, credentials })
     const common = { config, platform, remote, breakers, calls, clock, logger, metrics, tracer }
     const bound = await bindModules(topology, common)
     await lifecycle.start(remote)

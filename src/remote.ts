@@ -1,12 +1,14 @@
 import { hostname } from 'node:os'
-import type { CallPort, Clock, Health, Logger, Part } from '@splitstream/kernel'
+import type { Breakers, CallPort, Clock, Health, Logger, Part } from '@splitstream/kernel'
 import type { Config } from './config.ts'
 import { registerService } from './discovery/consul/registration.ts'
 import { discover } from './discovery/discover.ts'
 import type { EjectingDiscovery } from './discovery/ejection/ejection.ts'
 import { isSecure, type RemoteLink } from './internal-access.ts'
+import { guardLink } from './resilience/links.ts'
 import { callOverHttp } from './transports/http/client.ts'
 import { CompatibleDiscovery } from './transports/http/compatible.ts'
+import { askPorts } from './transports/http/handshake.ts'
 import { ConnectionPool } from './transports/http/pool.ts'
 import type { CurrentCredentials } from './transports/http/tls/rotation.ts'
 import type { PortCalls } from './transports/port-calls.ts'
@@ -19,6 +21,8 @@ export interface RemoteOptions {
 
 export interface RemotePortsOptions extends RemoteOptions {
   readonly calls: PortCalls
+  /** Of what the process depends on. */
+  readonly breakers: Breakers
   /** For links over mutual TLS. */
   readonly credentials: CurrentCredentials | undefined
 }
@@ -28,6 +32,11 @@ interface Link {
   readonly instances: EjectingDiscovery
   readonly compatible: CompatibleDiscovery
 }
+
+/** Calls of one port at once, those that wait for events to be stored among them. */
+const maxCalls = 1_024
+/** For the answer to a question of which the answer is always the same, ms. */
+const askMs = 1_000
 
 /** Where a port of another process is, and what of it is needed here. */
 export interface RemotePort {
@@ -51,7 +60,7 @@ export class RemotePorts implements Part {
   }
 
   bind<P extends object>(port: CallPort<P>, { link, methods, setting }: RemotePort): P {
-    const { config, clock, logger, calls, credentials } = this.#o
+    const { config, clock, logger, calls, breakers, credentials } = this.#o
     const caller = { pool: this.#pool, secret: config.INTERNAL_SECRET }
     const { kind, url } = link
     // Only for Consul does the link not say it by itself.
@@ -63,7 +72,12 @@ export class RemotePorts implements Part {
       return compatible
     })
     this.#links.set(port.name, { instances, compatible })
-    return callOverHttp(port, { instances, ...caller, clock, calls })
+    const breaker = breakers.get(`link ${port.name}`, maxCalls)
+    // With the name that its certificate is for.
+    const ask = (origin: string) =>
+      askPorts(compatible.current().find((one) => one.origin === origin) ?? { origin }, caller, askMs)
+    const guard = guardLink({ name: port.name, breaker, clock, instances, ask })
+    return callOverHttp(port, { instances, ...caller, clock, calls, guard })
   }
 
   async start(): Promise<void> {

@@ -5,6 +5,7 @@ import {
   type Clock,
   checkCall,
   type ErrorCode,
+  type Judge,
   type MethodDescription,
   type PortMethod,
   type Random,
@@ -22,12 +23,18 @@ import { authorizationHeader, type Caller } from './caller.ts'
 import { type ClientLimits, clientDefaults } from './limits.ts'
 import { methodPath } from './paths.ts'
 
+/** What stands before all calls of a port, and is told how each ended; a call may be refused there. */
+export interface CallGuard {
+  run<T>(call: Call, work: (call: Call) => Promise<T>, judge: Judge<T>): Promise<T>
+}
+
 export interface HttpCallOptions extends Caller {
   readonly instances: Resolver
   readonly clock: Clock
   readonly random?: Random
   /** What is told of calls. */
   readonly calls?: PortCalls
+  readonly guard?: CallGuard
   readonly limits?: Partial<ClientLimits>
 }
 
@@ -74,24 +81,32 @@ class RemoteMethod {
     this.#authorization = authorizationHeader(options)
   }
 
+  async call(input: unknown, call: Call, span?: Span): Promise<unknown> {
+    const { clock, guard } = this.#options
+    checkCall(call, clock)
+    const body = encode(input)
+    const tries = (within: Call): Promise<Result> => this.#tries(body, within, span)
+    const result = guard ? await guard.run(call, tries, judge) : await tries(call)
+    if (result.kind === 'value') return result.value
+    throw result.error
+  }
+
   /*
    * Tries until one try succeeds, fails for good, or there is no try left. A try whose call certainly never ran may always
    * be repeated; one that may have run only when the method is idempotent. Once a try may have run, the call as a whole
    * must not end with an error that says it did not: then it ends as UNKNOWN_OUTCOME.
    */
-  async call(input: unknown, call: Call, span?: Span): Promise<unknown> {
-    checkCall(call, this.#options.clock)
-    const body = encode(input)
+  async #tries(body: Encoded, call: Call, span: Span | undefined): Promise<Result> {
     const tried: Instance[] = []
     let unknown: AppError | undefined
     for (;;) {
       const result = await this.#try(body, call, tried)
       if (span) describe(span, tried)
-      if (result.kind === 'value') return result.value
+      if (result.kind === 'value') return result
       const { error, mayHaveRun } = result
       if (mayHaveRun && error.code === 'UNKNOWN_OUTCOME') unknown = error
       if (this.#mayRepeat(result, tried.length) && (await this.#pause(call, tried.length))) continue
-      throw mayHaveRun || saysNothing.has(error.code) ? error : (unknown ?? error)
+      return { ...result, error: mayHaveRun || saysNothing.has(error.code) ? error : (unknown ?? error) }
     }
   }
 
@@ -101,7 +116,7 @@ class RemoteMethod {
     if (!instance) {
       const error = new AppError('UNAVAILABLE', `No instance that serves ${this.#port.name} is known`)
       tried.push(nobody)
-      return { kind: 'error', error, mayHaveRun: false, outcome: undefined }
+      return { kind: 'error', error, mayHaveRun: false, outcome: 'unreachable' }
     }
     tried.push(instance)
     const from = clock.monotonic()
@@ -158,6 +173,15 @@ function describe(span: Span, tried: readonly Instance[]): void {
 }
 
 const portOf = ({ port, protocol }: URL): number => Number(port || (protocol === 'https:' ? 443 : 80))
+
+/** An error of the contract is a good answer. Time that ran out says nothing: a call may wait for as long as it likes. */
+const judge: Judge<Result> = {
+  value: (result) => {
+    if (result.kind === 'value' || result.outcome === 'answered') return 'good'
+    return result.outcome === undefined || result.outcome === 'late' ? 'none' : 'bad'
+  },
+  error: () => 'none',
+}
 
 const nobody: Instance = { origin: '' }
 
