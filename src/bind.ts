@@ -106,11 +106,11 @@ export async function bindModules(
 /** The embedded engine has eight sessions, and each connection to a server is one: some are left for storing. */
 const readsAtOnce = { embedded: 6, external: 12 }
 
-const readGuardOf = (base: { config: Config; platform: Platform; breakers: Breakers; clock: Clock }) => ({
-  ...base,
-  clickhouse: present(base.platform.clickhouse),
-  maxConcurrent: base.config.CLICKHOUSE_URL === undefined ? readsAtOnce.embedded : readsAtOnce.external,
-})
+function readGuardOf(base: { config: Config; platform: Platform; breakers: Breakers; clock: Clock }) {
+  const embedded = base.config.CLICKHOUSE_URL === undefined
+  const maxConcurrent = embedded ? readsAtOnce.embedded : readsAtOnce.external
+  return { ...base, clickhouse: present(base.platform.clickhouse), embedded, maxConcurrent }
+}
 
 const maxAheadMs = 86_400_000
 

@@ -18,7 +18,7 @@ const never = new AbortController().signal
 const unavailable = expect.objectContaining({ code: 'UNAVAILABLE' })
 
 /** `well` says whether the dependency answers a small question; a call takes as long as it likes. */
-function start(limits: Partial<BreakerLimits> = {}) {
+function start(limits: Partial<BreakerLimits> = {}, patient = false) {
   const clock = new ManualClock()
   const breakers = createBreakers({
     kind: 'test',
@@ -33,7 +33,7 @@ function start(limits: Partial<BreakerLimits> = {}) {
     if (!state.well) throw new AppError('UNAVAILABLE', 'no answer')
   }
   const breaker = breakers.get('a', 100)
-  const guard = new Guard({ name: 'The store', breaker, clock, ask, cuts: true })
+  const guard = new Guard({ name: 'The store', breaker, clock, ask, cuts: true, patient })
   const call = () => systemCall(clock, 60_000, never)
   const failing = async (code: ErrorCode, n: number) => {
     for (let i = 0; i < n; i++) {
@@ -75,7 +75,7 @@ describe('a guard', () => {
   it('leaves calls alone that take long while a small question is answered at once', async () => {
     const { breaker, guard, state, call } = start()
     const calls = Array.from({ length: 20 }, () => heavy(guard, call()))
-    await delay(460)
+    await delay(200)
     expect(state.asked).toBe(1)
     expect(breaker.state()).toBe('closed')
     for (const one of calls) one.end()
@@ -83,20 +83,32 @@ describe('a guard', () => {
   })
 
   it('opens and ends calls that take long when a small question is not answered either', async () => {
-    const { breaker, guard, state, call } = start({ slowMs: 450 })
+    const { breaker, guard, state, call } = start({ slowMs: 150 })
     state.well = false
     const calls = Array.from({ length: 20 }, () => heavy(guard, call()))
     for (const { result } of calls) await expect(result).rejects.toEqual(unavailable)
     expect(breaker.state()).toBe('open')
   })
 
+  it('has patience, where it is told to', async () => {
+    const { breaker, guard, state, call, failing } = start({ slowMs: 150 }, true)
+    state.well = false
+    const calls = Array.from({ length: 20 }, () => heavy(guard, call()))
+    await delay(200)
+    for (const one of calls) one.end()
+    await Promise.all(calls.map(({ result }) => result))
+    expect(breaker.state()).toBe('closed')
+    await failing('UNAVAILABLE', 21)
+    expect(breaker.state()).toBe('open')
+  })
+
   it('takes one that ran out of time for a failure only when it is sick', async () => {
-    const { breaker, guard, failing, state, call } = start({ slowMs: 450 })
+    const { breaker, guard, failing, state, call } = start({ slowMs: 150 })
     await failing('DEADLINE_EXCEEDED', 20)
     expect(breaker.state()).toBe('closed')
     state.well = false
     const one = heavy(guard, call())
-    await delay(420)
+    await delay(120)
     await failing('DEADLINE_EXCEEDED', 10)
     expect(breaker.state()).toBe('open')
     one.end()

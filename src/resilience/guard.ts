@@ -20,10 +20,12 @@ export interface GuardOptions {
   readonly ask: () => Promise<unknown>
   /** A call that is slow while the dependency is sick is ended. Only where it can do no harm: for reads. */
   readonly cuts?: boolean
+  /** Only failures count. For what runs on this machine: when that is busy, an answer that takes long is better than none. */
+  readonly patient?: boolean
 }
 
 /** A call that runs for so long makes the pulse be felt: early enough to know when the call is slow, ms. */
-const feelAfterMs = 400
+const feelAfterMs = 100
 const retryAfterMs = 1_000
 
 /**
@@ -69,15 +71,19 @@ export class Guard {
     return {
       value: judge.value,
       error: (error) => {
-        if (codeOf(error) === 'DEADLINE_EXCEEDED') return this.#pulse.sick ? 'bad' : 'none'
+        if (codeOf(error) === 'DEADLINE_EXCEEDED') return this.#sick ? 'bad' : 'none'
         return judge.error(error)
       },
       slow: () => {
-        if (!this.#pulse.sick) return 'none'
+        if (!this.#sick) return 'none'
         cut.abort()
         return 'bad'
       },
     }
+  }
+
+  get #sick(): boolean {
+    return !this.#o.patient && this.#pulse.sick
   }
 
   async #probe(call: Call): Promise<void> {

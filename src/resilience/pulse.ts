@@ -1,9 +1,9 @@
 import type { Clock } from '@splitstream/kernel'
 
 /** A question that takes longer is a sign of sickness, and so is one that fails, ms. */
-const sickMs = 500
+const sickMs = 800
 /** For how long the end of the last question says something, and the time between the beginnings of two, ms. */
-const [freshMs, betweenMs] = [2_000, 500]
+const [freshMs, betweenMs] = [2_000, 250]
 
 /**
  * Tells a dependency that is sick from one that works hard: while calls take long, something is asked that costs next to

@@ -8,6 +8,8 @@ export interface ReadGuardDeps {
   readonly clock: Clock
   /** Reads that run at once. What is left of the engine's sessions is for storing. */
   readonly maxConcurrent: number
+  /** It runs on this machine, as a child. */
+  readonly embedded: boolean
 }
 
 const askMs = 1_000
@@ -19,11 +21,11 @@ const never = new AbortController().signal
  */
 export function guardReads(
   read: StorageRead,
-  { clickhouse, breakers, clock, maxConcurrent }: ReadGuardDeps,
+  { clickhouse, breakers, clock, maxConcurrent, embedded }: ReadGuardDeps,
 ): StorageRead {
   const ask = () => clickhouse.rows({ sql: 'SELECT 1' }, systemCall(clock, askMs, never))
   const breaker = breakers.get('clickhouse read', maxConcurrent)
-  const guard = new Guard({ name: 'ClickHouse', breaker, clock, ask, cuts: true })
+  const guard = new Guard({ name: 'ClickHouse', breaker, clock, ask, cuts: true, patient: embedded })
   return {
     ...read,
     list: (input, call) => guard.run(call, (within) => read.list(input, within)),
