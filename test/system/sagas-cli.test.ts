@@ -108,6 +108,30 @@ describe('splitstream sagas', () => {
     expect((await cli('start', 'rest')).err).toContain('NOT_FOUND')
   })
 
+  it('lists, replays and discards events that ingest refused', async () => {
+    const tell = { steps: [{ id: 'tell', emit: { type: '${input.type}', subject: 's' } }] }
+    await cli('publish', 'tell', await file('tell.json', JSON.stringify(tell)))
+    const input = JSON.stringify({ type: 't'.repeat(2_000) })
+    for (let n = 0; n < 2; n++) expect((await cli('start', 'tell', input)).code).toBe(0)
+    const listed = async (...more: string[]) =>
+      (await cli('refused', 'list', '--json', ...more)).out
+        .split('\n')
+        .flatMap((line) => (line === '' ? [] : [JSON.parse(line) as { id: string; event: object; settled: string }]))
+    await expect.poll(async () => (await listed()).length, { timeout: 20_000, interval: 500 }).toBe(2)
+    const [second, first] = await listed()
+    const again = await cli('refused', 'replay', first!.id)
+    expect([again.code, again.err]).toEqual([1, expect.stringContaining('type is longer than')])
+    const event = JSON.stringify({ ...first!.event, type: 'told' })
+    const sent = await cli('refused', 'replay', first!.id, '--event', event, '--note', 'too long')
+    expect([sent.code, sent.out]).toEqual([0, expect.stringContaining(`${first!.id} is sent: step tell of `)])
+    expect((await cli('refused', 'discard', second!.id)).out).toContain('is discarded')
+    expect(await listed()).toEqual([])
+    expect(await listed('--settled')).toMatchObject([
+      { id: second!.id, settled: 'discarded', settledBy: 'operator' },
+      { id: first!.id, settled: 'sent', note: 'too long', code: 'EVENT_INVALID' },
+    ])
+  })
+
   it('tries the conformance of a participant', async () => {
     const description = {
       url: `${world.stubs.url}/payments`,
