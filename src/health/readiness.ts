@@ -15,9 +15,9 @@ export interface Source {
 }
 
 /** What is degraded for so long, and waits for nobody, does not go on by itself any more, ms. */
-const wedgedMs = 8_000
-/** Time to go on in after something that it needs was away, ms: reconnecting, claiming, checking. */
-const recoveryMs = 30_000
+const wedgedMs = 7_000
+/** What is away for so long is an outage, ms; and the time to go on in after it: reconnecting, claiming, checking. */
+const [outageMs, recoveryMs] = [5_000, 30_000]
 /** A part that was wedged is shown as such for so long at least, ms. */
 const holdMs = 5_000
 
@@ -38,17 +38,15 @@ interface Said {
  * The rule of readiness (docs/health.md).
  *
  * A process is not ready while a part of it is `down`. A part is down when it says so by itself, or when it is wedged: it has been
- * degraded for 8 s though all that it needs is well, and has been for 30 s. So an outage of something else never takes a process out
- * of service, which would only make it worse; what does is work that stands still with nothing to wait for.
+ * degraded for 7 s though all that it needs is well, and has been for long enough to go on (30 s after an outage). So an outage of
+ * something else never takes a process out of service, which would only make it worse; what does is work that stands still with
+ * nothing to wait for.
  *
- *   ok → degraded → (for 8 s, with all needs well) wedged → ok, after 5 s at least
+ *   ok → degraded → (for 7 s, with all needs well) wedged → ok, after 5 s at least
  */
 export class Readiness {
   readonly #sources: (() => readonly (readonly [Source, Track])[])[] = []
-  /** Since when each part is well, for ever if it was never unwell; undefined when it is not. */
-  readonly #okSince = new Map<string, number | undefined>()
-  /** Parts that have been well: before, a part begins, and nothing waits for it to come back. */
-  readonly #begun = new Set<string>()
+  readonly #parts = new Map<string, { badSince: number | undefined; wellFrom: number }>()
 
   add(source: Source): void {
     const pair = [source, newTrack()] as const
@@ -93,10 +91,13 @@ export class Readiness {
       worst.set(source.part, Math.max(rank[health.state], worst.get(source.part) ?? 0))
     }
     for (const [part, state] of worst) {
-      if (state > 0) this.#okSince.set(part, undefined)
-      else if (!this.#begun.has(part)) this.#okSince.set(part, Number.NEGATIVE_INFINITY)
-      else if (this.#okSince.get(part) === undefined) this.#okSince.set(part, now)
-      if (state === 0) this.#begun.add(part)
+      const known = this.#parts.get(part) ?? { badSince: undefined, wellFrom: now }
+      this.#parts.set(part, known)
+      if (state > 0) known.badSince ??= now
+      else if (known.badSince !== undefined) {
+        known.wellFrom = now + (now - known.badSince >= outageMs ? recoveryMs : wedgedMs)
+        known.badSince = undefined
+      }
     }
   }
 
@@ -119,10 +120,10 @@ export class Readiness {
     return needs?.every((part) => this.#isWell(part, now)) ?? false
   }
 
+  /** It is, and who needs it has had the time to go on. One that this process does not have is well. */
   #isWell(part: string, now: number): boolean {
-    if (!this.#okSince.has(part)) return true // this process has no such part
-    const since = this.#okSince.get(part)
-    return since !== undefined && now - since >= recoveryMs
+    const known = this.#parts.get(part)
+    return !known || (known.badSince === undefined && now >= known.wellFrom)
   }
 }
 
