@@ -21,6 +21,7 @@ import {
   removeFromOutbox,
 } from '../adapters/outbox.ts'
 import { appendEmitted } from './append-emitted.ts'
+import { UnderWay } from './under-way.ts'
 
 /** Events sent at once. */
 const [maxEvents, maxBytes] = [500, 4 << 20]
@@ -49,15 +50,17 @@ export class OutboxRelay {
   #woken = false
   #wake = (): void => undefined
   #failing: string | undefined
+  readonly #shipping: UnderWay
 
   constructor(deps: RelayDeps) {
     this.#deps = deps
+    this.#shipping = new UnderWay('bringing emitted events to the log', deps.clock)
     this.#events = deps.metrics.counter('splitstream.sagas.emitted_events', 'Events that sagas emitted', ['outcome'])
   }
 
   /** Why emitted events have to wait, if they have. */
   get failing(): string | undefined {
-    return this.#failing
+    return this.#failing ?? this.#shipping.late
   }
 
   start(): void {
@@ -80,7 +83,7 @@ export class OutboxRelay {
     for (let pause = leastPauseMs; !this.#stop.signal.aborted; ) {
       try {
         this.#woken = false
-        const found = await this.#ship()
+        const found = await this.#shipping.run(() => this.#ship())
         this.#failing = undefined
         pause = leastPauseMs
         if (found !== 'sent') await this.#rest(found === 'busy' ? busyMs : lookMs)

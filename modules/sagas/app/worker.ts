@@ -38,6 +38,7 @@ import { newSaga, type SagaRequest } from './new-saga.ts'
 import type { Participants } from './participants.ts'
 import type { Plans } from './plans.ts'
 import type { Committed, Transition } from './transition.ts'
+import { UnderWay } from './under-way.ts'
 
 /** The worker looks for what it was not told of at least this often, ms. */
 const lookMs = 1_000
@@ -97,9 +98,11 @@ export class SagaWorker implements Engine {
   #lastTold = 0
   #ears: { stop(): Promise<void> } | undefined
   #failing: string | undefined
+  readonly #lookUnderWay: UnderWay
 
   constructor(deps: WorkerDeps) {
     this.#deps = deps
+    this.#lookUnderWay = new UnderWay('looking for sagas', deps.clock)
     const { postgres, clock, logger, name } = deps
     this.participants = deps.participants
     this.tracer = deps.tracer
@@ -119,7 +122,7 @@ export class SagaWorker implements Engine {
 
   /** Why the worker does nothing at the moment, if that is so. */
   get failing(): string | undefined {
-    return this.#lease.current() ? this.#failing : 'it has no lease'
+    return this.#lease.current() ? (this.#failing ?? this.#lookUnderWay.late) : 'it has no lease'
   }
 
   async start(): Promise<void> {
@@ -248,7 +251,8 @@ export class SagaWorker implements Engine {
     }
     clearTimeout(this.#timer)
     this.#again = false
-    this.#looking = this.#look()
+    this.#looking = this.#lookUnderWay
+      .run(() => this.#look())
       .then(
         (next) => {
           this.#failing = undefined
