@@ -68,7 +68,7 @@ it('is never down by what others have to mend', () => {
 it('stays down for as long as it stands still, and 5 s at least', () => {
   const { wait, say } = start(storage, clickhouse)
   say('storage', bad)
-  wait(9)
+  wait(8)
   say('storage', ok)
   expect(wait(4).storage!.state).toBe('down')
   expect(wait(1).storage).toEqual(ok)
