@@ -3,6 +3,8 @@ import type { Health, Route } from '@splitstream/kernel'
 export interface OpsDeps {
   /** By part: the modules and the log. */
   health(): Readonly<Record<string, Health>>
+  /** What the process depends on, as its calls go. */
+  dependencies?(): Readonly<Record<string, Health>>
   /** Started, and not stopping. */
   started(): boolean
   metricsText(): Promise<string>
@@ -47,7 +49,11 @@ export function opsRoutes(deps: OpsDeps): Route[] {
       summary: 'How well each part is; 200 whatever they say, as the answer is about them',
       handle: async () => {
         const { state, parts } = look()
-        return { status: 200, headers: fresh, json: { status: state, parts } }
+        const dependencies = deps.dependencies?.()
+        // A dependency that is down degrades this process: what it can do without, it does.
+        const unwell = Object.values(dependencies ?? {}).some((one) => one.state !== 'ok')
+        const status = state === 'ok' && unwell ? 'degraded' : state
+        return { status: 200, headers: fresh, json: { status, parts, ...(dependencies && { dependencies }) } }
       },
     },
     {

@@ -23,7 +23,7 @@ export { sharedSecret } from './shared-secret.ts'
 const refreshMs = 2_000
 const writeLastUsedMs = 30_000
 /** Keys that were read so long ago may have been revoked since, ms. */
-const staleMs = 5_000
+const staleMs = 4_500
 /** All keys that work are in memory. */
 const maxKeys = 10_000
 const operatorId = 'operator'
