@@ -7,13 +7,14 @@ import { FleetProcess } from '../support/fleet/process.ts'
 import { type Guardian, guardFolder } from '../support/kafka/guardian.ts'
 import { freePorts } from '../support/kafka/ports.ts'
 import { type KafkaCluster, startKafka } from '../support/kafka/start.ts'
-import { Client, NoAnswer } from './client.ts'
 import type { Findings } from './findings.ts'
 import { Latencies } from './latencies.ts'
 import { Ledger } from './ledger.ts'
+import { listening, until } from './listening.ts'
 import { isRightlyRefused, Load } from './load.ts'
 import { Random } from './random.ts'
 import { connectRaw } from './raw-rows.ts'
+import { Reader } from './reader.ts'
 import { twoTenants } from './tenants.ts'
 import { inFolder, judge } from './trial.ts'
 import { awaitStored, verifyRawRows, verifyThroughApi } from './verify.ts'
@@ -26,7 +27,6 @@ export interface ExtractOptions {
 
 /** How long each state of the installation is measured, ms. */
 const steadyMs = 12_000
-const handoverMs = 60_000
 
 /**
  * Storage moves out of a running process over Kafka, and back, while events come in and are read: nothing is lost or doubled,
@@ -147,56 +147,12 @@ async function move({ one, front, storage }: Place, latencies: Latencies) {
   return took
 }
 
-/** On a port that others listen on, too, only the process itself can say that it is there. */
-async function listening(process: FleetProcess): Promise<void> {
-  const lives = (): number => process.output().split('Splitstream listens at').length
-  const before = lives()
-  await process.start()
-  await until(async () => lives() > before, `${process.name} listens`)
-}
-
 /** Until the log of the process is the one whose turn it is. */
 async function begun({ url, name }: FleetProcess): Promise<void> {
   await until(async () => {
     const { parts } = (await (await fetch(`${url}/health`)).json()) as { parts: { log?: { state: string } } }
     return parts.log?.state === 'ok'
   }, `${name} takes from its log`)
-}
-
-async function until(isSo: () => Promise<boolean>, what: string): Promise<void> {
-  for (const end = performance.now() + handoverMs; !(await isSo()); await delay(50)) {
-    if (performance.now() > end) throw new Error(`for ${handoverMs} ms it was not so that ${what}`)
-  }
-}
-
-/** Reads ten times a second, each time on a new connection. */
-class Reader {
-  reads = 0
-  readonly #running: Promise<void>
-  #over = false
-
-  constructor(url: string, key: string, findings: Findings) {
-    this.#running = (async () => {
-      for (; !this.#over; await delay(100)) {
-        const client = new Client(url, key)
-        try {
-          const answer = await client.send('GET', '/v1/events?limit=1')
-          this.reads++
-          if (answer.status !== 200)
-            findings.add('a read was answered otherwise', `${answer.status} ${answer.text.slice(0, 200)}`)
-        } catch (error) {
-          if (!(error instanceof NoAnswer)) throw error
-          findings.add('a read got no answer', error.message)
-        }
-        client.close()
-      }
-    })()
-  }
-
-  async stop(): Promise<void> {
-    this.#over = true
-    await this.#running
-  }
 }
 
 async function placeOf(

@@ -6,6 +6,7 @@ import { runKill } from './kill.ts'
 import { outages, runOutage } from './outage.ts'
 import { plants, runPlanted } from './planted.ts'
 import { runPowerCut } from './power-cut.ts'
+import { runRolling } from './rolling/rolling.ts'
 import { runSagaFaults, sagaRuns } from './sagas/main.ts'
 
 const help = `Faults against the real server, held against what the client was told.
@@ -21,6 +22,8 @@ const help = `Faults against the real server, held against what the client was t
   npm run chaos -- kafka [${Object.keys(kafkaFaults).join('|')}]
       the log on three real brokers, two storage processes, one fault after another      [--hold 20] [--rate 5000]
   npm run chaos -- extract               storage moves out over Kafka, and back, under load   [--rate 5000]
+  npm run chaos -- rolling [--restarts 100] [--rate 500]
+      every process is replaced by a fresh one, again and again, under load: no request fails
   npm run chaos -- sagas [${sagaRuns.join('|')}]   [--seeds 100] [--from 1] [--only part]
       several processes that run sagas, against an external ledger: kill -9 before and after every write, send and receive;
       how soon others go on; zombies and wiped Redis; hostile participants; clocks that step. All, one after another
@@ -29,6 +32,9 @@ const help = `Faults against the real server, held against what the client was t
 
 Exit code: 0 passed, 1 a promise was broken, 2 the harness could not run.
 --keep keeps the data directory also when the run passed.`
+
+/** Events a second, where they are not 8,000. */
+const rates: Readonly<Record<string, string>> = { extract: '5000', rolling: '500' }
 
 /** The number given for an option, within its bounds. @throws Error */
 function numberOf(name: string, text: string, min: number, max: number): number {
@@ -44,6 +50,7 @@ async function main(): Promise<number> {
     options: {
       seeds: { type: 'string', default: '100' },
       runs: { type: 'string', default: '10' },
+      restarts: { type: 'string', default: '100' },
       from: { type: 'string', default: '1' },
       rate: { type: 'string' },
       hold: { type: 'string', default: process.env.CI ? '15' : '60' },
@@ -55,7 +62,7 @@ async function main(): Promise<number> {
   })
   const what = values.planted === undefined ? positionals[0] : 'planted'
   const from = numberOf('from', values.from, 0, 1e9)
-  const eventsPerSecond = numberOf('rate', values.rate ?? (what === 'extract' ? '5000' : '8000'), 1, 1e6)
+  const eventsPerSecond = numberOf('rate', values.rate ?? (rates[what ?? ''] ?? '8000'), 1, 1e6)
   const common = { from, eventsPerSecond, keep: values.keep }
   const holdMs = numberOf('hold', values.hold, 1, 3600) * 1000
   if (values.help || what === undefined) {
@@ -72,7 +79,9 @@ async function main(): Promise<number> {
     const unknown = names.find((name) => !(name in kafkaFaults))
     if (unknown) throw new Error(`there is no fault called ${unknown}\n\n${help}`)
     failed = await runKafka(names as (keyof typeof kafkaFaults)[], { ...common, holdMs })
-  } else if (what === 'extract') failed = await runExtract(common)
+  } else if (what === 'rolling')
+    failed = await runRolling({ ...common, restarts: numberOf('restarts', values.restarts, 1, 10_000) })
+  else if (what === 'extract') failed = await runExtract(common)
   else if (what === 'sagas') {
     const names = positionals.length > 1 ? positionals.slice(1) : sagaRuns
     const unknown = names.find((name) => !sagaRuns.includes(name))

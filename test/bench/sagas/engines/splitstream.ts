@@ -4,7 +4,7 @@ import type { Engine } from './engine.ts'
 import { startBenchPostgres } from './postgres.ts'
 
 /** The order saga as a user publishes it. */
-const definition = (participant: string) => {
+export const orderDefinition = (participant: string) => {
   const call = (path: string) => ({ participant: 'shop', path, body: input })
   return {
     participants: { shop: { url: participant } },
@@ -28,7 +28,7 @@ export const splitstream: Engine = {
     const answer = await fetch(`${server.url}/v1/saga-definitions/order`, {
       method: 'PUT',
       headers: { ...headers, 'content-type': 'application/json' },
-      body: JSON.stringify(definition(participant)),
+      body: JSON.stringify(orderDefinition(participant)),
     })
     const text = await answer.text()
     if (!answer.ok) throw new Error(`Splitstream does not take the definition: ${answer.status} ${text}`)
