@@ -1,5 +1,10 @@
 import { describe, expect, it } from 'vitest'
+import { advance } from './advance.ts'
+import { planSaga } from './plan.ts'
 import { call, final, start } from './saga.fixture.ts'
+import { foldEntries } from './state.ts'
+import { deliverEvent } from './take-event.ts'
+import { Turn } from './turn.ts'
 
 const waitFor = { type: 'approved', match: { subject: 'o-1' }, timeout: '1h' }
 const wait = (id: string, more: object = {}) => ({ id, waitFor: { ...waitFor, ...more }, output: '${event.id}' })
@@ -50,6 +55,17 @@ describe('an event that several steps of a saga wait for', () => {
     run.deliver(approved('3', { data: { level: 2 } }))
     expect(await run.untilEnd()).toBe('completed')
     expect(run.result).toMatchObject({ wide: '1', narrow: '3' })
+  })
+
+  it('goes to the first in line whichever step it is brought to first', () => {
+    const steps = [{ id: 'all', parallel: [[wait('a')], [wait('b')]] }]
+    const chance = { fraction: () => 0, id: () => '' }
+    const turn = new Turn('s', planSaga('s', 1, { steps }), foldEntries([]), 0, chance)
+    advance(turn)
+    turn.acts.length = 0
+    for (const step of ['b', 'a']) deliverEvent(turn, step, approved('1'))
+    expect(turn.entries.flatMap((entry) => (entry.e === 'done' ? [entry.s] : []))).toEqual(['a'])
+    expect(turn.acts).toMatchObject([{ kind: 'await', step: 'b' }])
   })
 
   it('is known to be taken after a crash, and when the journal was made short', async () => {
