@@ -119,7 +119,7 @@ const make: Record<ModuleName, (c: DependencyContainer) => Promise<Module>> = {
     const config = c.resolve(tokens.config)
     return (await load.ingest())({
       ...common(c),
-      log: observeAppends(present(c.resolve(tokens.platform).log), {
+      log: observeAppends(present(c.resolve(tokens.platform).events), {
         ...common(c),
         system: config.LINK_EVENTS.kind === 'kafka' ? 'kafka' : 'splitstream',
       }),
@@ -137,7 +137,7 @@ const make: Record<ModuleName, (c: DependencyContainer) => Promise<Module>> = {
     const platform = c.resolve(tokens.platform)
     return (await load.storage())({
       ...common(c),
-      log: present(platform.log),
+      log: present(platform.events),
       clickhouse: present(platform.clickhouse),
       postgres: platform.postgres('storage'),
       ingest: c.resolve(tokens['ingest.append']),
@@ -173,7 +173,7 @@ const make: Record<ModuleName, (c: DependencyContainer) => Promise<Module>> = {
     const parts = common(c)
     return (await load.sagas())({
       ...parts,
-      log: present(platform.log),
+      log: present(platform.events),
       postgres: platform.postgres('sagas'),
       commits: platform.postgres('sagas', 'by key'),
       ingest: c.resolve(tokens['ingest.append']),

@@ -31,6 +31,8 @@ export interface OpenLog extends EventLog {
   lag(group: string): Promise<number>
   /** An earlier local log was moved into this one: it holds nothing any more. */
   readonly movedFrom?: 'local'
+  /** Appends are refused, as the disk has no room for them. */
+  readonly full?: boolean
   health(): Health
 }
 
@@ -71,6 +73,9 @@ export async function openLog(
       append: log.append,
       consume: log.consume,
       health: log.health,
+      get full() {
+        return log.health().state === 'degraded'
+      },
       get pendingBytes() {
         return log.stats().pendingBytes
       },

@@ -58,6 +58,10 @@ export class LogHandover implements OpenLog {
     return this.#o.log.settled
   }
 
+  get full(): boolean {
+    return this.#o.log.full ?? false
+  }
+
   get turns(): LogTurns {
     return this.#o.turns
   }

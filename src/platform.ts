@@ -6,6 +6,7 @@ import { fileURLToPath } from 'node:url'
 import {
   type ClickHouse,
   type Clock,
+  type EventLog,
   type Health,
   type Lifecycle,
   type Logger,
@@ -19,19 +20,27 @@ import { KeyStore, sharedSecret } from './edge/keys/key-store.ts'
 import { connectClickHouse } from './engines/clickhouse/client.ts'
 import { type EmbeddedClickHouse, startEmbeddedClickHouse } from './engines/clickhouse/embedded.ts'
 import { migrateClickHouse } from './engines/clickhouse/migrate.ts'
+import { pingClickHouse } from './engines/clickhouse/ping.ts'
 import { connectPostgres, type Plans, type Pool } from './engines/postgres/driver.ts'
 import { startEmbeddedPostgres } from './engines/postgres/embedded.ts'
 import { migratePostgres, moduleUrl } from './engines/postgres/migrate.ts'
 import { connectRedis, type RedisNodes } from './engines/redis/driver.ts'
 import { type LogNeed, type OpenLog, openLog } from './event-log.ts'
+import type { ProcessHealth } from './health/process-health.ts'
+import { ClickHouseWatch } from './health/watched-clickhouse.ts'
+import { WatchedLog } from './health/watched-log.ts'
+import { PostgresWatch } from './health/watched-postgres.ts'
+import { watchRedis } from './health/watched-redis.ts'
 import { LogHandover } from './log-handover.ts'
 import { LogTurns } from './log-turns.ts'
 import { moduleNames, type Registration, registry } from './registry.ts'
-import type { Topology } from './topology.ts'
+import { needsOf, type Topology } from './topology.ts'
 
 /** What this process's modules stand on, started: as much of it as they need. */
 export interface Platform {
   readonly log: LogHandover | undefined
+  /** The same, watched: what modules append to and consume. */
+  readonly events: EventLog | undefined
   readonly clickhouse: ClickHouse | undefined
   /** A pool of connections with the role and schema of one module. */
   postgres(schema: string, plans?: Plans): Postgres
@@ -49,10 +58,13 @@ export interface Platform {
 interface Observed {
   readonly metrics: Metrics
   readonly tracer: Tracer
+  readonly health: ProcessHealth
 }
 
 const migrations = fileURLToPath(new URL('../migrations/', import.meta.url))
 const database = 'splitstream'
+/** The connection by which Postgres is asked whether it answers: nobody else has it, and an answer comes soon or not at all. */
+const onlyAsked = { max: 1, applicationName: 'splitstream health', connectTimeoutMs: 1_500, statementTimeoutMs: 1_500 }
 /** A process that is cut off in the middle of a transaction of sagas must not keep rows from others for longer than its lease. */
 const idleInTransactionMs: Readonly<Record<string, number>> = { sagas: 3_000 }
 
@@ -77,7 +89,7 @@ export async function startPlatform(
     topology.log.size > 0 ? await openLog(config, need, clock, logger, lifecycle, observed.metrics) : undefined
   const [postgres, clickhouse] = await startBoth(
     lifecycle,
-    openPostgres(config, logger, lifecycle, observed.metrics),
+    openPostgres(config, clock, logger, lifecycle, observed),
     topology.engines.has('clickhouse')
       ? openClickHouse(config, clock, logger, lifecycle, observed)
       : Promise.resolve(undefined),
@@ -91,18 +103,31 @@ export async function startPlatform(
   const signing = await sharedSecret(secrets, 'saga-signing', randomBytes(32))
   return {
     log: turns,
+    events: turns && watchLog(turns, topology, observed.health),
     clickhouse,
     postgres: postgres.connect,
     keys,
     cursorSecret: await sharedSecret(secrets, 'cursor', randomBytes(32)),
     signingSecret: signingSecrets(signing),
-    redis,
+    redis: redis && watchRedis(redis, observed.health),
     freshAdminKey,
     health: (): Record<string, Health> => ({
       ...(turns && { log: turns.health() }),
       ...(redis && { redis: redis.health() }),
+      keys: keys.health(),
     }),
   }
+}
+
+/** A process that only ingests is of no use while its disk is full; one that serves queries still is. */
+function watchLog(log: LogHandover, topology: Topology, health: ProcessHealth): EventLog {
+  const onlyIngests = topology.modules.includes('ingest') && !topology.modules.includes('query')
+  return new WatchedLog(log, health, {
+    name: topology.events.kind === 'kafka' ? 'kafka' : 'log',
+    lags: () => log.lags(),
+    full: () => onlyIngests && log.full,
+    needs: (part) => needsOf(topology, part),
+  })
 }
 
 /** Enters the log in the list of those that are used, which this process leaves at its stop. */
@@ -155,10 +180,16 @@ async function startBoth<A, B>(lifecycle: Lifecycle, first: Promise<A>, second: 
   throw a.status === 'rejected' ? a.reason : (b as PromiseRejectedResult).reason
 }
 
-async function openPostgres(config: Config, logger: Logger, lifecycle: Lifecycle, metrics: Metrics) {
+async function openPostgres(config: Config, clock: Clock, logger: Logger, lifecycle: Lifecycle, observed: Observed) {
+  const { metrics } = observed
+  const watch = new PostgresWatch(observed.health)
   let url = config.POSTGRES_URL
   if (url === undefined) {
-    const server = await startEmbeddedPostgres({ dataDir: join(config.DATA_DIR, 'postgres'), logger })
+    const server = await startEmbeddedPostgres({
+      dataDir: join(config.DATA_DIR, 'postgres'),
+      logger,
+      onExit: watch.ended,
+    })
     await lifecycle.start({ name: 'Postgres', start: async () => undefined, stop: () => server.stop() })
     url = server.url
   }
@@ -173,6 +204,9 @@ async function openPostgres(config: Config, logger: Logger, lifecycle: Lifecycle
       await Promise.all([...pools.values()].map((pool) => pool.close()))
     },
   })
+  const asked = connectPostgres({ ...onlyAsked, url: moduleUrl(admin, 'edge') })
+  pools.set('health', asked)
+  watch.start(asked, { clock, own: config.POSTGRES_URL === undefined })
   const connect = (schema: string, plans: Plans = 'each time'): Postgres => {
     const name = plans === 'each time' ? schema : `${schema} ${plans}`
     let pool = pools.get(name)
@@ -189,7 +223,7 @@ async function openPostgres(config: Config, logger: Logger, lifecycle: Lifecycle
       })
       pools.set(name, pool)
     }
-    return pool
+    return watch.over(pool, name)
   }
   return { connect }
 }
@@ -213,12 +247,14 @@ function watchPools(pools: ReadonlyMap<string, Pool>, metrics: Metrics): void {
 }
 
 async function openClickHouse(config: Config, clock: Clock, logger: Logger, lifecycle: Lifecycle, observed: Observed) {
+  const watch = new ClickHouseWatch(observed.health)
   const embedded =
     config.CLICKHOUSE_URL === undefined
       ? await startEmbeddedClickHouse({
           dataDir: join(config.DATA_DIR, 'clickhouse'),
           maxMemoryBytes: config.CLICKHOUSE_MAX_MEMORY_BYTES,
           logger,
+          onExit: watch.ended,
         })
       : undefined
   if (embedded) await lifecycle.start({ name: 'ClickHouse', start: async () => undefined, stop: () => embedded.stop() })
@@ -233,7 +269,8 @@ async function openClickHouse(config: Config, clock: Clock, logger: Logger, life
   const driver = connectClickHouse(access, clock, observed)
   await lifecycle.start({ name: 'ClickHouse connections', start: async () => undefined, stop: () => driver.close() })
   await migrateClickHouse(driver, join(migrations, 'clickhouse'))
-  return driver
+  const ping = (signal: AbortSignal) => pingClickHouse([access.url], signal)
+  return watch.over(driver, { clock, own: embedded !== undefined, ping })
 }
 
 const accessOf = ({ url, username, password }: EmbeddedClickHouse) => ({ url, username, password })

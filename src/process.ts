@@ -7,6 +7,7 @@ import { keyRoutes } from './edge/keys/key-routes.ts'
 import { opsRoutes } from './edge/ops-routes.ts'
 import { isOperator } from './edge/serve.ts'
 import type { OpenLog } from './event-log.ts'
+import { ProcessHealth } from './health/process-health.ts'
 import { tlsFilesOf } from './internal-access.ts'
 import { logRoutes } from './log-routes.ts'
 import { startPlatform } from './platform.ts'
@@ -16,7 +17,7 @@ import { dependencyBreakers } from './resilience/dependencies.ts'
 import { createLogger } from './telemetry/logger.ts'
 import { otlpOptions } from './telemetry/settings.ts'
 import { createTelemetry } from './telemetry/telemetry.ts'
-import { planTopology, topologyRoute } from './topology.ts'
+import { needsOf, planTopology, topologyRoute } from './topology.ts'
 import { readCredentials } from './transports/http/tls/credentials.ts'
 import { Rotation } from './transports/http/tls/rotation.ts'
 import { PortCalls } from './transports/port-calls.ts'
@@ -42,13 +43,15 @@ export async function startProcess(config: Config): Promise<Running> {
   await lifecycle.start(telemetry)
   const credentials = shown && new Rotation(shown, { clock, logger, metrics })
   if (credentials) await lifecycle.start(credentials)
-  const platform = await startPlatform(config, topology, clock, logger, lifecycle, telemetry)
+  const health = new ProcessHealth({ clock, metrics })
+  const platform = await startPlatform(config, topology, clock, logger, lifecycle, { ...telemetry, health })
+  await lifecycle.start(health)
 
   let started = false
   try {
     const calls = new PortCalls({ clock, metrics, tracer })
     const breakers = dependencyBreakers({ clock, logger, metrics })
-    const remote = new RemotePorts({ config, clock, logger, calls, breakers, credentials })
+    const remote = new RemotePorts({ config, clock, logger, calls, breakers, credentials, health })
     const common = { config, platform, remote, breakers, calls, clock, logger, metrics, tracer }
     const bound = await bindModules(topology, common)
     await lifecycle.start(remote)
@@ -57,13 +60,14 @@ export async function startProcess(config: Config): Promise<Running> {
     }
     const quotas = createQuotas(config, { clock, logger, metrics })
     await lifecycle.start(quotas)
-    const health = (): Record<string, Health> => ({
+    const parts = (): Record<string, Health> => ({
       ...platform.health(),
       ...remote.health(),
       ...(credentials && { certificates: credentials.health() }),
       ...quotas.health(),
       ...Object.fromEntries(bound.modules.map(({ name, module }) => [name, module.health()])),
     })
+    health.addAll(parts, (part) => needsOf(topology, part))
     const inFlight = new InFlight(config.MAX_IN_FLIGHT_BYTES)
     inFlight.tell(metrics)
     if (platform.log) watchLog(platform.log, metrics)
@@ -75,7 +79,12 @@ export async function startProcess(config: Config): Promise<Running> {
       routes: [
         ...bound.modules.flatMap(({ module }) => module.routes),
         ...keyRoutes(platform.keys, isOperator),
-        ...opsRoutes({ health, started: () => started, metricsText: () => metrics.text() }),
+        ...opsRoutes({
+          health: () => health.parts(),
+          dependencies: () => health.dependencies(),
+          started: () => started,
+          metricsText: () => metrics.text(),
+        }),
         ...(platform.log ? logRoutes(platform.log.turns) : []),
         topologyRoute(topology, () => remote.view()),
       ],

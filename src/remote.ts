@@ -4,6 +4,8 @@ import type { Config } from './config.ts'
 import { registerService } from './discovery/consul/registration.ts'
 import { discover } from './discovery/discover.ts'
 import type { EjectingDiscovery } from './discovery/ejection/ejection.ts'
+import type { ProcessHealth } from './health/process-health.ts'
+import { watchPort } from './health/watched-port.ts'
 import { isSecure, type RemoteLink } from './internal-access.ts'
 import { guardLink } from './resilience/links.ts'
 import { callOverHttp } from './transports/http/client.ts'
@@ -23,6 +25,7 @@ export interface RemotePortsOptions extends RemoteOptions {
   readonly calls: PortCalls
   /** Of what the process depends on. */
   readonly breakers: Breakers
+  readonly health: ProcessHealth
   /** For links over mutual TLS. */
   readonly credentials: CurrentCredentials | undefined
 }
@@ -60,7 +63,7 @@ export class RemotePorts implements Part {
   }
 
   bind<P extends object>(port: CallPort<P>, { link, methods, setting }: RemotePort): P {
-    const { config, clock, logger, calls, breakers, credentials } = this.#o
+    const { config, clock, logger, calls, breakers, credentials, health } = this.#o
     const caller = { pool: this.#pool, secret: config.INTERNAL_SECRET }
     const { kind, url } = link
     // Only for Consul does the link not say it by itself.
@@ -77,7 +80,7 @@ export class RemotePorts implements Part {
     const ask = (origin: string) =>
       askPorts(compatible.current().find((one) => one.origin === origin) ?? { origin }, caller, askMs)
     const guard = guardLink({ name: port.name, breaker, clock, instances, ask })
-    return callOverHttp(port, { instances, ...caller, clock, calls, guard })
+    return watchPort(port.name, callOverHttp(port, { instances, ...caller, clock, calls, guard }), health)
   }
 
   async start(): Promise<void> {

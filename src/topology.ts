@@ -57,6 +57,16 @@ export function planTopology(config: Config): Topology {
   return topology
 }
 
+/** What a part of the process cannot work without, by the names of parts in GET /health. Undefined: nothing here mends it. */
+export function needsOf(topology: Topology, part: string): readonly string[] | undefined {
+  if (part === 'keys') return ['postgres']
+  const name = topology.modules.find((module) => module === part)
+  if (name === undefined) return undefined
+  const row: Registration = registry[name]
+  const links = row.requires.filter((port) => topology.links.get(port)?.kind !== 'local')
+  return [...row.engines, ...(row.log === 'none' ? [] : ['log']), ...links.map((port) => `link ${port}`)]
+}
+
 function callsOf(rows: readonly Registration[]): Topology['calls'] {
   const calls = new Map<CallPortName, readonly string[]>()
   for (const port of new Set(rows.flatMap((row) => row.requires))) {
