@@ -4,6 +4,7 @@ import { hostname } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import {
+  type Breakers,
   type ClickHouse,
   type Clock,
   type EventLog,
@@ -59,6 +60,7 @@ interface Observed {
   readonly metrics: Metrics
   readonly tracer: Tracer
   readonly health: ProcessHealth
+  readonly breakers: Breakers
 }
 
 const migrations = fileURLToPath(new URL('../migrations/', import.meta.url))
@@ -219,6 +221,8 @@ async function openPostgres(config: Config, clock: Clock, logger: Logger, lifecy
         poolName: name,
         plans,
         metrics,
+        // The pool is the bulkhead.
+        breaker: observed.breakers.get(`postgres ${name}`, Number.MAX_SAFE_INTEGER),
         ...(idle !== undefined && { idleInTransactionMs: idle }),
       })
       pools.set(name, pool)

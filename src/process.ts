@@ -44,13 +44,13 @@ export async function startProcess(config: Config): Promise<Running> {
   const credentials = shown && new Rotation(shown, { clock, logger, metrics })
   if (credentials) await lifecycle.start(credentials)
   const health = new ProcessHealth({ clock, metrics })
-  const platform = await startPlatform(config, topology, clock, logger, lifecycle, { ...telemetry, health })
+  const breakers = dependencyBreakers({ clock, logger, metrics })
+  const platform = await startPlatform(config, topology, clock, logger, lifecycle, { ...telemetry, health, breakers })
   await lifecycle.start(health)
 
   let started = false
   try {
     const calls = new PortCalls({ clock, metrics, tracer })
-    const breakers = dependencyBreakers({ clock, logger, metrics })
     const remote = new RemotePorts({ config, clock, logger, calls, breakers, credentials, health })
     const common = { config, platform, remote, breakers, calls, clock, logger, metrics, tracer }
     const bound = await bindModules(topology, common)

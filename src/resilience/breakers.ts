@@ -8,6 +8,8 @@ export interface BreakersOptions {
   readonly logger: Logger
   readonly metrics: Metrics
   readonly limits?: Partial<BreakerLimits>
+  /** For those of some names. */
+  readonly limitsOf?: (name: string) => Partial<BreakerLimits>
   /** What tells them apart in metrics. Only where they are few and always the same; without it metrics have their sums. */
   readonly label?: string
   /** One that was not used for so long is forgotten, ms. */
@@ -57,7 +59,8 @@ class NamedBreakers implements Breakers {
     if (now >= this.#sweepAt) this.#sweep(now)
     let found = this.#all.get(name)
     if (!found) {
-      found = new GuardedCalls(maxConcurrent, this.#limits, this.#events(name), this.#now)
+      const limits = { ...this.#limits, ...this.#options.limitsOf?.(name) }
+      found = new GuardedCalls(maxConcurrent, limits, this.#events(name), this.#now)
       this.#all.set(name, found)
     }
     found.usedAt = now

@@ -12,6 +12,8 @@ export function dependencyBreakers(parts: { clock: Clock; logger: Logger; metric
     label: 'splitstream.dependency',
     // A probe costs next to nothing. One that began just before all was well again fails a second later: then 2 s more.
     limits: { minCalls: 10, openMs: 500, maxOpenMs: 2_000, maxWaiting: 256, maxWaitMs: 5_000 },
+    // A worker of sagas renews its lease, of 3 s, every 0.6 s: that must not be kept from it when Postgres is back.
+    limitsOf: (name) => (name.startsWith('postgres ') ? { openMs: 200, maxOpenMs: 500 } : {}),
     forgetAfterMs: Number.POSITIVE_INFINITY,
   })
 }

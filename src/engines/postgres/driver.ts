@@ -1,6 +1,15 @@
-import { AppError, codeOf, type Metrics, noMetrics, type Postgres, type PostgresTx } from '@splitstream/kernel'
+import {
+  AppError,
+  type Breaker,
+  codeOf,
+  type Metrics,
+  noMetrics,
+  type Postgres,
+  type PostgresTx,
+} from '@splitstream/kernel'
 import pg from 'pg'
 import { operationSeconds } from '../operations.ts'
+import { acquire } from './acquire.ts'
 import { breaksConnection, type Outcome, toAppError } from './errors.ts'
 import { listenTo } from './listen.ts'
 
@@ -24,6 +33,8 @@ export interface ConnectOptions {
   /** Told how long statements and transactions take, the wait for a connection included; by the name of the pool. */
   metrics?: Metrics
   poolName?: string
+  /** Before the way to a connection. */
+  breaker?: Breaker
 }
 
 export type Plans = 'each time' | 'by key'
@@ -81,9 +92,7 @@ export function connectPostgres(o: ConnectOptions): Pool {
   async function withSession<T>(work: (session: Session) => Promise<T>): Promise<T> {
     if (closed) throw new AppError('STOPPING', 'The Postgres pool is closed')
     if (pool.waitingCount >= MAX_WAITING) throw new AppError('OVERLOADED', 'Too many callers wait for Postgres')
-    const client = await pool.connect().catch((error: unknown) => {
-      throw toAppError(error, 'none')
-    })
+    const client = await acquire(pool, o.breaker)
     const session = new Session(client)
     try {
       return await work(session)
