@@ -162,6 +162,7 @@ const make: Record<ModuleName, (c: DependencyContainer) => Promise<Module>> = {
       storage: c.resolve(tokens['storage.read']),
       cursorSecret: c.resolve(tokens.platform).cursorSecret,
       partitions: c.resolve(tokens.config).LOG_PARTITIONS,
+      maxStreams: c.resolve(tokens.config).QUERY_MAX_STREAMS,
       stale: {
         maxBytes: c.resolve(tokens.config).QUERY_STALE_BYTES,
         maxAgeMs: c.resolve(tokens.config).QUERY_STALE_SECONDS * 1000,

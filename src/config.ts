@@ -324,6 +324,13 @@ export const settings = z.object({
     .default(3_600)
     .describe('Age of an answer above which it is not given any more, seconds.'),
   QUERY_MAX_SECONDS: z.coerce.number().int().min(1).max(3600).default(30).describe('Time limit of a query, seconds.'),
+  QUERY_MAX_STREAMS: z.coerce
+    .number()
+    .int()
+    .min(1)
+    .max(500)
+    .default(100)
+    .describe('Live streams (GET /v1/events/stream) that may be open in this process; above it the answer is 503.'),
 })
 
 export type Config = z.infer<typeof settings>

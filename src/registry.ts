@@ -37,7 +37,14 @@ export const registry = {
     log: 'consume',
     engines: ['clickhouse', 'postgres'],
   },
-  query: { provides: [], requires: ['storage.read'], log: 'none', engines: [] },
+  query: {
+    provides: [],
+    requires: ['storage.read'],
+    // Without `follow` there is no live tail, and all the rest works.
+    calls: { 'storage.read': ['list', 'aggregate', 'awaitStored'] },
+    log: 'none',
+    engines: [],
+  },
   sagas: { provides: [], requires: ['ingest.append'], log: 'consume', engines: ['postgres'] },
 } as const satisfies Record<ModuleName, Registration>
 

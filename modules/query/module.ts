@@ -2,6 +2,7 @@ import { type Clock, type Logger, type Metrics, type Module, traceIdOf } from '@
 import type { StorageRead } from '@splitstream/storage/contract'
 import { queryRoutes } from './adapters/http-routes.ts'
 import { StaleAnswers, type StaleLimits } from './adapters/stale-answers.ts'
+import { StreamPlaces } from './app/stream-places.ts'
 
 export interface QueryDeps {
   readonly storage: StorageRead
@@ -13,6 +14,8 @@ export interface QueryDeps {
   /** Of the log that positions are in. */
   readonly partitions: number
   readonly stale: StaleLimits
+  /** Live streams that may be open at once. */
+  readonly maxStreams: number
 }
 
 const buckets = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30]
@@ -20,13 +23,19 @@ const slowSeconds = 2
 
 /** The query module: REST over storage.read. It owns no data. */
 export function createQueryModule(deps: QueryDeps): Module<object> {
-  const { storage, clock, metrics, logger, cursorSecret, partitions } = deps
+  const { storage, clock, metrics, logger, cursorSecret, partitions, maxStreams } = deps
   if (cursorSecret.length < 16) throw new RangeError('cursorSecret needs at least 16 bytes')
   const seconds = metrics.histogram('splitstream.query', 'Time to answer a query', buckets, ['route', 'outcome'])
+  const places = new StreamPlaces(maxStreams)
+  metrics.gauge('splitstream.query.streams', 'Live streams that are open', () => places.taken, '{stream}')
+  const sent = metrics.counter('splitstream.query.streamed', 'Events handed over to live streams', [], '{event}')
   return {
     ports: {},
     routes: queryRoutes({
       storage,
+      clock,
+      places,
+      sent: (events) => sent.add(events),
       cursorSecret,
       partitions,
       answers: new StaleAnswers(deps.stale, { metrics, now: () => clock.monotonic() }),

@@ -18,6 +18,8 @@ import { acknowledgeLosses } from './adapters/progress.ts'
 import { createReader, type ReadLimits } from './adapters/read/reader.ts'
 import { watchTables } from './adapters/table-metrics.ts'
 import { Confirmed } from './app/confirmed.ts'
+import { followEvents } from './app/follow-events.ts'
+import { Gate } from './app/gate.ts'
 import { StorageWriter, type WriterDeps } from './app/storage-writer.ts'
 import type { StorageRead } from './contract/index.ts'
 
@@ -33,6 +35,9 @@ export interface StorageDeps {
   readonly limits: WriterDeps['limits'] & { readonly read: ReadLimits }
 }
 
+/** Statements that all followers of events may run at once. */
+const followPlaces = 2
+
 /** The storage module: owns the events table and the schema `storage`; the consumer group `storage` of the log. */
 export function createStorageModule(deps: StorageDeps): Module<{ read: StorageRead }> {
   const { clock, clickhouse, postgres } = deps
@@ -41,6 +46,7 @@ export function createStorageModule(deps: StorageDeps): Module<{ read: StorageRe
   watchTables(deps)
   const writer = new StorageWriter({ ...deps, table, confirmed })
   const reader = createReader({ clickhouse, clock, confirmed: () => confirmed.position(), limits: deps.limits.read })
+  const following = { clickhouse, clock, confirmed, limits: deps.limits.read, gate: new Gate(followPlaces) }
 
   return {
     ports: {
@@ -50,6 +56,7 @@ export function createStorageModule(deps: StorageDeps): Module<{ read: StorageRe
           await confirmed.until(decodePosition(position), call)
           return { position: encodePosition(confirmed.position()) }
         },
+        follow: async (input, call) => followEvents(following, input, call),
       },
     },
     routes: [

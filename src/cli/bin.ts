@@ -7,6 +7,7 @@ import { loadCommand } from './commands/load.ts'
 import { queryCommand } from './commands/query.ts'
 import { sagasCommand } from './commands/sagas.ts'
 import { startCommand } from './commands/start.ts'
+import { tailCommand } from './commands/tail.ts'
 import { topologyCommand } from './commands/topology.ts'
 import { examples } from './options.ts'
 
@@ -18,6 +19,7 @@ const program = new Command('splitstream')
   .addCommand(loadCommand())
   .addCommand(demoCommand())
   .addCommand(queryCommand())
+  .addCommand(tailCommand())
   .addCommand(keysCommand())
   .addCommand(deadLettersCommand())
   .addCommand(sagasCommand())

@@ -96,7 +96,9 @@ export function createEdge(o: EdgeOptions): Edge {
   const rests = new Rests()
   const shedder = new LoadShedder({ clock, delayMs: o.delayMs ?? 50, metrics: o.metrics })
   const admission = new Admission({ shedder, quotas, rests })
-  const serve = createServe({ keys, clock, logger, metrics, spans, inFlight, admission, limits })
+  const stopping = new AbortController()
+  const served = { metrics, spans, inFlight, admission, limits, stopping: stopping.signal }
+  const serve = createServe({ keys, clock, logger, ...served })
   const front = new Front(allRoutes(o), serve, limits, watch, o.internal)
   const server = createHttpServer(front, limits)
   rests.watch(server)
@@ -108,6 +110,7 @@ export function createEdge(o: EdgeOptions): Edge {
       return listen(server, { host: o.host, port: o.port, shared: o.sharePort })
     },
     drain: async (ms) => {
+      stopping.abort()
       if (ms <= 0) return
       front.stopping = true
       if (o.sharePort) stopListening(server)
@@ -116,6 +119,7 @@ export function createEdge(o: EdgeOptions): Edge {
       }
     },
     stop: async (drainMs = 10_000) => {
+      stopping.abort()
       front.stopping = true
       await close(server, drainMs)
       watch.stop()

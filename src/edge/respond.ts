@@ -3,6 +3,7 @@ import { pipeline } from 'node:stream/promises'
 import type { RouteResponse } from '@splitstream/kernel'
 import { gzip, wantsGzip, worthCompressing } from './compress.ts'
 import type { Exchange } from './exchange.ts'
+import { isLive } from './live.ts'
 
 /**
  * Writes the answer: bytes and JSON in one piece, streams with backpressure, large ones compressed when the client takes
@@ -68,7 +69,7 @@ async function streamed(
     return
   }
   // The first bytes decide whether the answer is an answer or a problem; a live stream may have none for long.
-  if (!contentTypeOf(answer)?.startsWith('text/event-stream')) await firstBytes(source)
+  if (!isLive(answer)) await firstBytes(source)
   response.writeHead(answer.status, headers)
   await (compress ? pipeline(source, gzip(), response) : pipeline(source, response))
 }

@@ -19,6 +19,7 @@ import type { HttpSpans } from './http-spans.ts'
 import type { InFlight, Share } from './in-flight.ts'
 import type { Principal } from './keys/principal.ts'
 import type { EdgeLimits } from './limits.ts'
+import { isLive, whileAllowed } from './live.ts'
 import { checkAccept, hasBody, mediaTypeOf } from './media.ts'
 import { problemOf, sendProblem } from './problem.ts'
 import { readQuery } from './query-params.ts'
@@ -35,6 +36,8 @@ export interface ServeDeps {
   readonly inFlight: InFlight
   readonly admission: Admission
   readonly limits: EdgeLimits
+  /** Aborted when the process is asked to stop. */
+  readonly stopping: AbortSignal
 }
 
 export interface Matched {
@@ -56,7 +59,7 @@ const nothing = new Uint8Array(0)
  * error anywhere becomes one problem document.
  */
 export function createServe(deps: ServeDeps): Serve {
-  const { clock, limits, inFlight, admission } = deps
+  const { clock, limits, inFlight, admission, stopping } = deps
   const bodyLimits = bodyLimitsOf(limits)
 
   return async (exchange, match) => {
@@ -69,6 +72,7 @@ export function createServe(deps: ServeDeps): Serve {
     let principal: Principal | undefined
     let trace: string | undefined
     let span: Span | undefined
+    let live = false
     try {
       const matched = match()
       route = matched.route
@@ -92,12 +96,19 @@ export function createServe(deps: ServeDeps): Serve {
       }
       const deadline = clock.monotonic() + (route.budgetMs ?? limits.budgetMs)
       const call = callOf(headers, principal, deadline, exchange.abort, trace)
-      const asked = { params: matched.params, query, headers, mediaType, body }
+      const asked = { params: matched.params, query, headers, mediaType, body, stopping }
       const answer = await exchange.handling(() => matched.route.handle(asked, call), deadline)
       exchange.answering(clock.monotonic(), limits.stallMs)
-      await respond(exchange, answer)
+      live = isLive(answer)
+      // How long a live answer lasts is no measure of speed: it counts as answered when it begins.
+      if (!live) await respond(exchange, answer)
       deps.metrics.observe(route, answer.status, clock.monotonic() - from)
       if (span) deps.spans.end(span, answer.status)
+      if (live) {
+        const { scope } = route
+        const check = () => authenticate(headers.authorization, scope, deps.keys)
+        await respond(exchange, whileAllowed(answer, check))
+      }
     } catch (error) {
       exchange.answering(clock.monotonic(), limits.stallMs)
       // A connection that is gone makes everything fail; what it was that failed does not matter then.
@@ -112,6 +123,7 @@ export function createServe(deps: ServeDeps): Serve {
       const rest = !hasBody(request.headers) || request.complete ? 'none' : reading ? 'cut' : 'unread'
       const goesOn = admission.refused(why, exchange, rest)
       sendProblem(response, problem, !goesOn, exchange.rateLimit)
+      if (live) return
       deps.metrics.observe(route, problem.status, clock.monotonic() - from)
       if (span) deps.spans.end(span, problem.status, why)
     } finally {

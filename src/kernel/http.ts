@@ -15,6 +15,8 @@ export interface RouteRequest {
   readonly mediaType: string
   /** The body, decompressed, within the limits. Empty when `Route.body` is 'none'. */
   readonly body: Uint8Array
+  /** Aborted when the process is asked to stop: an answer that goes on for long ends itself then. */
+  readonly stopping?: AbortSignal
 }
 
 export interface RouteResponse {

@@ -7,6 +7,7 @@ import { restarts } from './scenario/restarts.ts'
 import { sagas } from './scenario/sagas.ts'
 import { stall } from './scenario/stall.ts'
 import { type Installation, Story, type Told } from './scenario/story.ts'
+import { tail } from './scenario/tail.ts'
 
 export type { Installation, Told } from './scenario/story.ts'
 
@@ -16,7 +17,7 @@ export type { Installation, Told } from './scenario/story.ts'
  * @throws AssertionError or Error at the first answer that is not what was promised
  */
 export function scenario(place: Installation): Promise<readonly Told[]> {
-  return tell(place, [appends, reads, deadLetters, sagas, cancel, stall, restarts])
+  return tell(place, [appends, reads, tail, deadLetters, sagas, cancel, stall, restarts])
 }
 
 /** The part of it in which all that runs says to each other what it has to say. */

@@ -23,6 +23,9 @@ const storage: StorageRead = {
     asked.push(`await ${position}`)
     return { position }
   },
+  follow: async () => {
+    throw new AppError('INTERNAL', 'stream-route.test.ts is about this')
+  },
 }
 
 const module = createQueryModule({
@@ -33,6 +36,7 @@ const module = createQueryModule({
   cursorSecret: Buffer.alloc(32, 7),
   partitions: 2,
   stale: { maxBytes: 0, maxAgeMs: 1 },
+  maxStreams: 1,
 })
 const route = (path: string): Route => module.routes.find((one) => one.path === path)!
 const call = (tenant = 'acme') => systemCall(systemClock, 5_000, new AbortController().signal, tenant)

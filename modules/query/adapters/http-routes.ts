@@ -5,8 +5,9 @@ import { runQuery } from '../app/run-query.ts'
 import { parseQueryRequest } from '../domain/query-request.ts'
 import { listParameters, readListParameters } from './list-parameters.ts'
 import type { StaleAnswers } from './stale-answers.ts'
+import { type StreamRouteDeps, streamRoute } from './stream-route.ts'
 
-export interface QueryRouteDeps {
+export interface QueryRouteDeps extends StreamRouteDeps {
   readonly storage: StorageRead
   readonly cursorSecret: Uint8Array
   readonly partitions: number
@@ -21,7 +22,10 @@ const maxBodyBytes = 1_048_576
 const utf8 = new TextDecoder('utf-8', { fatal: true })
 
 export function queryRoutes(deps: QueryRouteDeps): Route[] {
+  const stream = streamRoute(deps)
   return [
+    // The time is that until the stream begins.
+    { ...stream, handle: timed(deps, 'stream', stream.handle) },
     {
       method: 'GET',
       path: '/v1/events',

@@ -11,17 +11,7 @@ const maxLimit = 10_000
 /** The parameters of GET /v1/events; an empty one counts as absent. @throws AppError REQUEST_INVALID */
 export function readListParameters(query: Readonly<Record<string, string>>): ListRequest {
   const given = (name: (typeof listParameters)[number]): string | undefined => query[name] || undefined
-  const filters: Filter[] = []
-  for (const field of ['type', 'source', 'subject'] as const) {
-    const value = given(field)
-    if (value !== undefined) filters.push({ field, op: 'eq', value })
-  }
-  const where = given('where')
-  if (where !== undefined) {
-    const result = parseWhere(where)
-    if ('problem' in result) refuse('where', `${result.problem}, at character ${result.at + 1}`)
-    filters.push(...result.filters)
-  }
+  const filters = readFilters(query)
   return {
     range: { from: instant('from', given('from')), to: instant('to', given('to')) },
     filters,
@@ -29,6 +19,21 @@ export function readListParameters(query: Readonly<Record<string, string>>): Lis
     cursor: given('cursor'),
     after: given('after'),
   }
+}
+
+/** type, source, subject and where; an empty one counts as absent. @throws AppError REQUEST_INVALID */
+export function readFilters(query: Readonly<Record<string, string>>): Filter[] {
+  const filters: Filter[] = []
+  for (const field of ['type', 'source', 'subject'] as const) {
+    const value = query[field]
+    if (value) filters.push({ field, op: 'eq', value })
+  }
+  if (query.where) {
+    const result = parseWhere(query.where)
+    if ('problem' in result) refuse('where', `${result.problem}, at character ${result.at + 1}`)
+    filters.push(...result.filters)
+  }
+  return filters
 }
 
 function instant(name: string, text: string | undefined): string | undefined {

@@ -1,7 +1,7 @@
 import { AppError, type Call, type Clock, covers, type Position, remaining, whyAborted } from '@splitstream/kernel'
 
 interface Waiter {
-  readonly wanted: Position
+  met(): boolean
   resolve(): void
 }
 
@@ -29,12 +29,20 @@ export class Confirmed {
   advance(partition: number, next: number): void {
     if (next <= (this.#next.get(partition) ?? -1)) return
     this.#next.set(partition, next)
-    for (const waiter of this.#waiters) if (covers(this.#next, waiter.wanted)) waiter.resolve()
+    for (const waiter of this.#waiters) if (waiter.met()) waiter.resolve()
   }
 
   /** Registers what a waiter does to make a partition's consumer stop lingering. */
   onHurry(partition: number, hurry: () => void): void {
     this.#hurry.set(partition, hurry)
+  }
+
+  /** @throws AppError POSITION_INVALID when it lies beyond the end of the log, as far as that is known */
+  checkWithin(wanted: Position): void {
+    for (const [partition, next] of wanted) {
+      if (next <= (this.#endOf(partition) ?? next)) continue
+      throw new AppError('POSITION_INVALID', 'The position lies beyond the end of the log: no answer ever gave it')
+    }
   }
 
   /**
@@ -43,28 +51,12 @@ export class Confirmed {
    */
   async until(wanted: Position, call: Call): Promise<void> {
     if (covers(this.#next, wanted)) return
-    for (const [partition, next] of wanted) {
-      if (next <= (this.#endOf(partition) ?? next)) continue
-      throw new AppError('POSITION_INVALID', 'The position lies beyond the end of the log: no answer ever gave it')
-    }
-    if (this.#waiters.size >= this.#maxWaiters) {
-      throw new AppError('OVERLOADED', 'Too many requests wait for their events to be stored', { retryAfterMs: 1000 })
-    }
+    this.checkWithin(wanted)
+    this.#checkRoom()
     for (const [partition, next] of wanted) {
       if ((this.#next.get(partition) ?? 0) < next) this.#hurry.get(partition)?.()
     }
-    const stop = new AbortController()
-    const { promise, resolve } = Promise.withResolvers<void>()
-    const waiter: Waiter = { wanted, resolve }
-    this.#waiters.add(waiter)
-    try {
-      const signal = AbortSignal.any([call.signal, stop.signal])
-      const late = this.#clock.sleep(remaining(call, this.#clock), signal).catch(() => undefined)
-      await Promise.race([promise, late])
-    } finally {
-      stop.abort()
-      this.#waiters.delete(waiter)
-    }
+    await this.#wait(() => covers(this.#next, wanted), remaining(call, this.#clock), call.signal)
     if (covers(this.#next, wanted)) return
     // A signal at the end of the budget is the budget's, not a caller that left.
     if (call.signal.aborted && remaining(call, this.#clock) > 0) {
@@ -74,5 +66,38 @@ export class Confirmed {
     throw new AppError('NOT_YET_STORED', 'The events are durable but not stored yet; ask again', {
       retryAfterMs: 1000,
     })
+  }
+
+  /**
+   * Waits until a partition is confirmed beyond `from`, for `ms` at most, or until the signal is aborted. Nobody's storing
+   * hurries for it. @throws AppError OVERLOADED when too many wait
+   */
+  async beyond(from: Position, ms: number, signal: AbortSignal): Promise<void> {
+    const met = (): boolean => {
+      for (const [partition, next] of this.#next) if (next > (from.get(partition) ?? 0)) return true
+      return false
+    }
+    if (met() || signal.aborted) return
+    this.#checkRoom()
+    await this.#wait(met, ms, signal)
+  }
+
+  #checkRoom(): void {
+    if (this.#waiters.size < this.#maxWaiters) return
+    throw new AppError('OVERLOADED', 'Too many requests wait for events to be stored', { retryAfterMs: 1000 })
+  }
+
+  async #wait(met: () => boolean, ms: number, signal: AbortSignal): Promise<void> {
+    const stop = new AbortController()
+    const { promise, resolve } = Promise.withResolvers<void>()
+    const waiter: Waiter = { met, resolve }
+    this.#waiters.add(waiter)
+    try {
+      const late = this.#clock.sleep(ms, AbortSignal.any([signal, stop.signal])).catch(() => undefined)
+      await Promise.race([promise, late])
+    } finally {
+      stop.abort()
+      this.#waiters.delete(waiter)
+    }
   }
 }

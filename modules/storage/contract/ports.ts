@@ -89,6 +89,27 @@ export interface Table {
   readonly position: string
 }
 
+export interface FollowInput {
+  readonly filters: readonly Filter[]
+  /** The events beyond this position follow. Absent: those beyond what is confirmed now. */
+  readonly from?: string | undefined
+  /** What follows of partitions that `from` does not name: all of their events (default), or those that are new. */
+  readonly unnamed?: 'all' | 'new' | undefined
+}
+
+export interface FollowedEvent {
+  readonly event: CloudEvent
+  /** Following from here goes on with the next event. Names every partition that has been gone beyond. */
+  readonly position: string
+}
+
+export interface FollowPage {
+  /** In the order of the log within each partition, so of each partition key. */
+  readonly events: readonly FollowedEvent[]
+  /** Everything up to here has been given. */
+  readonly position: string
+}
+
 /** storage.read: the only way to stored events. The tenant is the call's. */
 export interface StorageRead {
   list(input: ListInput, call: Call): Promise<ListPage>
@@ -98,10 +119,17 @@ export interface StorageRead {
    * @throws AppError NOT_YET_STORED when the budget ends before that.
    */
   awaitStored(input: { position: string }, call: Call): Promise<{ position: string }>
+  /**
+   * Events as they are stored, each exactly once, without end. The first page is empty and says where it begins; more come when
+   * there are events, and every 10 s. It ends when the process stops: go on from the last position, here or at another instance.
+   * @throws AppError REQUEST_INVALID, POSITION_INVALID; while it is iterated what `list` throws
+   */
+  follow(input: FollowInput, call: Call): Promise<AsyncIterable<FollowPage>>
 }
 
 export const storageReadPort = defineCallPort<StorageRead>('storage.read', 1, {
   list: { idempotent: true, budgetMs: 30_000 },
   aggregate: { idempotent: true, budgetMs: 30_000 },
   awaitStored: { idempotent: true, budgetMs: 30_000 },
+  follow: { idempotent: true, budgetMs: 30_000, streams: true },
 })

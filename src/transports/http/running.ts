@@ -2,6 +2,8 @@ import { type Placed, PlacedList } from '../../edge/placed-list.ts'
 
 /** A call that is being served. */
 export interface Running extends Placed {
+  /** Its answer is a stream, which may have no end of its own. */
+  readonly streaming: boolean
   /** Asks it to end: its signal is aborted. */
   abort(): void
   /** Cuts its connection. */

@@ -59,6 +59,7 @@ export async function serveCall(
     result = method.run(input, call)
     const value = await call.running(result)
     call.answering()
+    call.streaming = method.description.streams === true
     if (!method.description.streams) sendAnswer(response, value, limits.stallMs)
     else await sendStream(response, value as Items, limits.stallMs, (error) => report(deps.logger, method, error, call))
   } catch (error) {

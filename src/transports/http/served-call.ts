@@ -18,6 +18,7 @@ const graceMs = 500
  */
 export class ServedCall implements Call, Running {
   place = -1
+  streaming = false
   readonly tenant: string
   readonly principal: string
   readonly deadline: number

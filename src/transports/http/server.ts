@@ -34,8 +34,8 @@ export interface PortServer {
   /** Calls that run now. */
   readonly size: number
   /**
-   * Refuses new calls with STOPPING from now on, and resolves when those that run have ended. After `drainMs` their signals
-   * are aborted, and a moment later their connections are cut. The sockets belong to whoever listens.
+   * Refuses new calls with STOPPING from now on, and resolves when those that run have ended. The signals of streams are aborted
+   * at once, those of calls after `drainMs`; a moment later their connections are cut. The sockets belong to whoever listens.
    */
   stop(drainMs?: number): Promise<void>
 }
@@ -61,6 +61,7 @@ export function createPortServer(o: PortServerOptions): PortServer {
     },
     stop: async (drainMs = 10_000) => {
       state.stopping = true
+      running.each((call) => call.streaming && call.abort())
       if (await running.empty(drainMs)) return
       running.each((call) => call.abort())
       if (await running.empty(lastWordMs)) return

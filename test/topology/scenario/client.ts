@@ -50,6 +50,12 @@ export class Client {
     return { status: response.status, json: (text === '' ? undefined : JSON.parse(text)) as T }
   }
 
+  /** An answer that is read as it comes, until the signal ends it. */
+  open(path: string, headers: Readonly<Record<string, string>>, signal: AbortSignal): Promise<Response> {
+    const url = this.#urls[this.#turn++ % this.#urls.length]!
+    return fetch(`${url}${path}`, { headers: { authorization: `Bearer ${this.#key}`, ...headers }, signal })
+  }
+
   /** The same request again until it is answered with 2xx. @throws Error for any other answer that does not pass */
   async persist<T>(method: string, path: string, o: Ask = {}): Promise<Reply<T>> {
     for (const until = performance.now() + deadlineMs; ; await delay(50)) {

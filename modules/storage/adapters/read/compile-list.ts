@@ -7,6 +7,10 @@ import { refuse } from './problems.ts'
 
 const maxLimit = 10_000
 
+/** Of an event as readEvent and placeOf take it. */
+export const listedColumns = `toString(toUnixTimestamp64Micro(time)) AS at, toString(_key) AS key, toString(_log_partition) AS partition,
+       toString(_log_offset) AS offset, kind, id, source, type, subject, datacontenttype, dataschema, extensions, data`
+
 /** Newest first, continued below a place; one row more than asked, which tells whether there is a next page. */
 export function compileList(input: ListInput, tenant: string): ClickHouseQuery {
   if (!(Number.isInteger(input.limit) && input.limit >= 1 && input.limit <= maxLimit)) {
@@ -15,8 +19,7 @@ export function compileList(input: ListInput, tenant: string): ClickHouseQuery {
   const bindings = new Bindings()
   const below = input.before === undefined ? [] : belowPlace(input.before, bindings)
   const sql = [
-    `SELECT toString(toUnixTimestamp64Micro(time)) AS at, toString(_key) AS key, toString(_log_partition) AS partition,
-       toString(_log_offset) AS offset, kind, id, source, type, subject, datacontenttype, dataschema, extensions, data`,
+    `SELECT ${listedColumns}`,
     fromEvents(tenant, input, bindings, below),
     `ORDER BY time DESC, _key DESC, _log_partition DESC, _log_offset DESC`,
     `LIMIT ${bindings.bind('UInt32', input.limit + 1)}`,
