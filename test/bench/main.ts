@@ -2,6 +2,8 @@ import { writeFile } from 'node:fs/promises'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
 import { cleanUp } from './cleanup.ts'
+import { measureFaults } from './faults/measure.ts'
+import { faultRows, faultsDocument, proven } from './faults/report.ts'
 import { ratioTarget, storedRatio, telemetryRows } from './figures.ts'
 import { runOverload } from './overload/run.ts'
 import { planOf } from './plan.ts'
@@ -9,26 +11,29 @@ import { document, figureTable, rowTable } from './report.ts'
 import { measureAll } from './run.ts'
 import { measureTelemetry } from './telemetry/measure.ts'
 
-const help = `npm run bench -- [--quick] [--telemetry] [--overload] [--assert] [--help]
+const help = `npm run bench -- [--quick] [--telemetry] [--faults] [--overload] [--assert] [--help]
 
 Measures speed and memory of the real server on this machine, prints a table and writes docs/bench.md. Takes about eight
 minutes; Linux only (it reads /proc). Leave the machine alone meanwhile.
 
   --quick      a fifth of the work
   --telemetry  only what telemetry costs (figure 8); nothing is written
+  --faults     what becomes of requests when a dependency is slow (four minutes); writes docs/bench-faults.md instead
   --overload   what is served of five times the load that can be (six minutes); writes docs/bench-overload.md instead
   --assert     exit code 1 when events are stored at less than ${ratioTarget} of the rate of the engine alone. Other targets
-               depend on the machine and never fail a run.
+               depend on the machine and never fail a run. With --faults: 1 when a target is missed, or met without what it is for.
 
 Exit code: 0 measured, 1 see --assert, 2 the bench could not run.`
 
 const target = fileURLToPath(new URL('../../docs/bench.md', import.meta.url))
+const faultsTarget = fileURLToPath(new URL('../../docs/bench-faults.md', import.meta.url))
 
 async function main(): Promise<number> {
   const { values } = parseArgs({
     options: {
       quick: { type: 'boolean', default: false },
       telemetry: { type: 'boolean', default: false },
+      faults: { type: 'boolean', default: false },
       overload: { type: 'boolean', default: false },
       assert: { type: 'boolean', default: false },
       help: { type: 'boolean', default: false },
@@ -43,6 +48,12 @@ async function main(): Promise<number> {
   if (values.telemetry) {
     console.log(rowTable(telemetryRows(await measureTelemetry(plan))))
     return 0
+  }
+  if (values.faults) {
+    const figures = await measureFaults(values.quick)
+    await writeFile(faultsTarget, faultsDocument(figures, values.quick))
+    console.log(rowTable(faultRows(figures)))
+    return values.assert && !proven(figures) ? 1 : 0
   }
   if (values.overload) {
     await runOverload(values.quick)

@@ -103,7 +103,7 @@ export async function runPlanted(name: string): Promise<number> {
 }
 
 /** Packages are linked one by one, so that the workspaces' own links lead into the copy. */
-async function copyProduct(home: string): Promise<void> {
+export async function copyProduct(home: string): Promise<void> {
   for (const name of copied) await cp(join(root, name), join(home, name), { recursive: true })
   const packages = join(home, 'node_modules')
   await mkdir(join(packages, '@splitstream'), { recursive: true })
@@ -117,7 +117,7 @@ async function copyProduct(home: string): Promise<void> {
 }
 
 /** @throws Error unless the text is there exactly once: a plant that misses would prove nothing. */
-async function applyEdit(home: string, { file, find, replace }: Plant['edits'][number]): Promise<void> {
+export async function applyEdit(home: string, { file, find, replace }: Plant['edits'][number]): Promise<void> {
   const path = join(home, file)
   const text = await readFile(path, 'utf8')
   const hits = text.split(find).length - 1

@@ -1,0 +1,27 @@
+import { type DependencyFigures, measureDependency } from './dependency.ts'
+import { type GrayFigures, measureGray } from './gray.ts'
+import { product, productWithout } from './product.ts'
+
+/** Of the product, and of copies of it that lack what is measured. */
+export interface FaultFigures {
+  readonly rate: number
+  /** Part of the answers of the ill instance that are late. */
+  readonly share: number
+  readonly dependency: readonly DependencyFigures[]
+  readonly gray: readonly GrayFigures[]
+}
+
+const [rate, share] = [100, 0.05]
+
+export async function measureFaults(quick: boolean): Promise<FaultFigures> {
+  const part = quick ? 2 : 1
+  const outage = { rate, beforeMs: 10_000 / part, faultMs: 20_000 / part, afterMs: 12_000 }
+  const drift = { rate, beforeMs: 30_000 / part, afterMs: 30_000 / part, share }
+  const [withoutBreaker, withoutEjection] = [await productWithout('breaker'), await productWithout('ejection')]
+  return {
+    rate,
+    share,
+    dependency: [await measureDependency(product, outage), await measureDependency(withoutBreaker, outage)],
+    gray: [await measureGray(product, drift), await measureGray(withoutEjection, drift)],
+  }
+}

@@ -1,0 +1,101 @@
+import type { Row } from '../figures.ts'
+import { describeMachine } from '../machine.ts'
+import { rowTable } from '../report.ts'
+import { table } from '../table.ts'
+import type { DependencyFigures } from './dependency.ts'
+import type { GrayFigures } from './gray.ts'
+import type { FaultFigures } from './measure.ts'
+
+const seconds = (ms: number | undefined): string => (ms === undefined ? 'never' : `${(ms / 1_000).toFixed(2)} s`)
+const atMost = (ms: number | undefined, limit: number): boolean => ms !== undefined && ms <= limit
+const percent = (part: number): string => `${(part * 100).toFixed(1)} %`
+
+export const lessWork = ({ before, during }: DependencyFigures): number => 1 - during / before
+export const p99Ratio = ({ beforeP99Ms, afterP99Ms }: GrayFigures): number => afterP99Ms / beforeP99Ms
+
+function dependencyRows(one: DependencyFigures): Row[] {
+  const row = (figure: string, measured: string, target: string, met: boolean): Row => ({
+    figure: `1 ${one.product}: ${figure}`,
+    measured,
+    target,
+    met,
+  })
+  const less = lessWork(one)
+  return [
+    row('breaker open after', seconds(one.openMs), '≤ 2 s', atMost(one.openMs, 2_000)),
+    row('statements that reach ClickHouse, from 3 s on', `− ${percent(less)}`, '− 95 %', less >= 0.95),
+    row('closed after the heal', seconds(one.closedMs), '≤ 5 s', atMost(one.closedMs, 5_000)),
+    row('requests that took over 1.1 s', percent(one.slowShare), '≤ 0.5 %', one.slowShare <= 0.005),
+    row('from 5 s after the heal, not answered afresh', String(one.notBack), '0', one.notBack === 0),
+  ]
+}
+
+function grayRows(one: GrayFigures): Row[] {
+  const row = (figure: string, measured: string, target: string, met: boolean): Row => ({
+    figure: `2 ${one.product}: ${figure}`,
+    measured,
+    target,
+    met,
+  })
+  const ratio = p99Ratio(one)
+  const p99 = `${ratio.toFixed(2)}x (${one.afterP99Ms.toFixed(1)} / ${one.beforeP99Ms.toFixed(1)} ms)`
+  return [
+    row('out of rotation after', seconds(one.outMs), '≤ 10 s', atMost(one.outMs, 10_000)),
+    row('p99 of all requests from then on, against before', p99, '≤ 1.2x', ratio <= 1.2),
+    row('out at once, of three', String(one.mostOut), '≤ 1', one.mostOut <= 1),
+    row(
+      'checks that were red; requests that failed',
+      `${one.redChecks}; ${one.failed}`,
+      '0; 0',
+      one.redChecks + one.failed === 0,
+    ),
+  ]
+}
+
+export const faultRows = ({ dependency, gray }: FaultFigures): Row[] => [
+  ...dependency.flatMap(dependencyRows),
+  ...gray.flatMap(grayRows),
+]
+
+/** What the product does is met, and of each copy that lacks it something is not: only then a figure proves anything. */
+export function proven({ dependency, gray }: FaultFigures): boolean {
+  const met = (rows: Row[]): boolean => rows.every((row) => row.met)
+  const [dependencyMet, without] = dependency.map((one) => met(dependencyRows(one)))
+  const [grayMet, withoutEjection] = gray.map((one) => met(grayRows(one)))
+  return dependencyMet === true && without === false && grayMet === true && withoutEjection === false
+}
+
+/** docs/bench-faults.md. */
+export function faultsDocument(figures: FaultFigures, quick: boolean): string {
+  const ends = figures.dependency.map((one) => [
+    one.product,
+    ...[one.fresh, one.stale, one.refused, one.other].map((n) => n.toLocaleString('en-US')),
+  ])
+  return `# Bench of faults
+
+Written by \`npm run bench -- --faults${quick ? ' --quick' : ''}\` (test/bench/faults); do not edit. All figures are of one run on one machine, with the
+load generator, the proxies and all engines on the same cores as the servers. What is measured is described in
+[degradation](degradation.md).
+
+${table([['machine', ''], ...describeMachine()])}
+
+${rowTable(faultRows(figures))}
+
+How requests of figure 1 ended that were due while ClickHouse was far away:
+
+${table([['', 'fresh', 'stale', '503 with Retry-After', 'otherwise'], ...ends])}
+
+## How
+
+1. A server whose ClickHouse is behind a TCP proxy (test/support/toxics) that delays what it says by 5 ms, then by 1,500 ms,
+   then by 5 ms again. ${figures.rate} requests a second, whatever becomes of those before: nine of ten ask one of 20 questions, each
+   tenth asks a new one. The state of the breaker is read from \`/metrics\` every 50 ms, the statements from ClickHouse's own
+   count, past the proxy. *Without breaker* is a copy of the product in which calls go past it.
+2. A process with the module query, whose link to storage.read names three addresses: three such proxies, 5 ms each, before one
+   process that answers. Then one of them gives ${percent(figures.share)} of its answers 300 ms later. ${figures.rate} requests a second; the states are those
+   of \`GET /v1/topology\`, the checks \`GET /health/ready\`, every 100 ms. *Without ejection* is a copy of the product that leaves
+   nobody out.
+
+A run counts (exit code 0 with \`--assert\`) when the product meets all targets, and each copy misses one.
+`
+}
