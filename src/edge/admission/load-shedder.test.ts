@@ -90,6 +90,12 @@ describe('admission by event-loop delay', () => {
     expect(await turn(100)).toBe(100)
   })
 
+  it('does not go on for long turns of a loop that is idle in between', async () => {
+    await overload()
+    for (let i = 0; i < 20; i++) await turn(60, 100)
+    expect(shedder.shedding).toBe(false)
+  })
+
   it('never refuses what operators and probes ask', async () => {
     await overload()
     expect(await turn(200, 0, () => admitted('a', 'admin') && admitted('', 'public'))).toBe(200)

@@ -10,13 +10,19 @@ const busyShare = 0.9
 /** Most of what is added to a second of Retry-After at random, s. */
 const maxSpreadS = 10
 
+/** Time that the event loop was busy and idle, since ever, ms. */
+export interface LoopClocks {
+  readonly active: number
+  readonly idle: number
+}
+
 export interface LoadShedderOptions {
   readonly clock: Clock
   /** How long requests may wait for the event loop while it cannot keep up, ms. 0: any time. */
   readonly delayMs: number
   readonly metrics: Metrics
-  /** Time that the event loop was busy and idle, ms, since ever; for tests. */
-  readonly loop?: () => { readonly active: number; readonly idle: number }
+  /** For tests. */
+  readonly loop?: () => LoopClocks
   /** In [0, 1); for tests. */
   readonly random?: () => number
 }
@@ -32,7 +38,7 @@ export interface LoadShedderOptions {
  * more of the turn's requests are its own (alone after `delayMs`, a rare one after up to twice that); what operators and
  * health checks ask, never.
  *
- *   calm → (no short turn for 500 ms, loop busy) → shedding → (no long turn for 2 s) → calm
+ *   calm → (no short turn for 500 ms, loop busy) → shedding → (no long turn of a busy loop for 2 s) → calm
  */
 export class LoadShedder {
   readonly #clock: Clock
@@ -42,9 +48,12 @@ export class LoadShedder {
   readonly #shed: ReturnType<Metrics['counter']>
   /** Of this turn. */
   #began = -1
-  /** Since when no turn was short, and what the loop's clocks said then. */
+  /** Since when no turn was short. */
   #longSince = -1
-  #loopThen = { active: 0, idle: 0 }
+  /** The loop's clocks, 500 to 1,000 ms ago, and later. */
+  #before: LoopClocks
+  #later: LoopClocks
+  #laterAt = Number.NEGATIVE_INFINITY
   #lastEnd = Number.NEGATIVE_INFINITY
   #sheddingSince = 0
   #sheddingUntil = Number.NEGATIVE_INFINITY
@@ -57,10 +66,11 @@ export class LoadShedder {
     this.#delayMs = o.delayMs
     this.#loop = o.loop ?? (() => performance.eventLoopUtilization())
     this.#random = o.random ?? Math.random
+    this.#before = this.#later = this.#loop()
     const help = 'Requests that were refused because they had waited too long for the event loop'
     this.#shed = o.metrics.counter('splitstream.http.shed', help, ['splitstream.scope'], '{request}')
     const told = '1 while requests are refused that wait too long for the event loop'
-    o.metrics.gauge('splitstream.http.shedding', told, () => (this.shedding ? 1 : 0), '1')
+    o.metrics.gauge('splitstream.http.shedding', told, () => (this.shedding ? 1 : 0), '{overload}')
   }
 
   get shedding(): boolean {
@@ -102,22 +112,24 @@ export class LoadShedder {
   #look(now: number): void {
     // Without requests for a while there is no queue, whatever was before.
     const quiet = this.#began - this.#lastEnd > intervalMs
-    if (quiet || now - this.#began < this.#delayMs) this.#longSince = -1
-    if (now - this.#began < this.#delayMs) return
-    if (this.#longSince < 0) {
-      this.#longSince = this.#began
-      this.#loopThen = this.#loop()
+    const long = now - this.#began >= this.#delayMs
+    if (quiet || !long) this.#longSince = -1
+    if (now - this.#laterAt >= intervalMs) {
+      this.#before = this.#later
+      this.#later = this.#loop()
+      this.#laterAt = now
     }
-    if (now < this.#sheddingUntil) this.#sheddingUntil = now + calmMs
-    else if (now - this.#longSince >= intervalMs && this.#busy()) {
-      this.#sheddingSince = now
-      this.#sheddingUntil = now + calmMs
-    }
+    if (!long) return
+    if (this.#longSince < 0) this.#longSince = this.#began
+    const shedding = now < this.#sheddingUntil
+    if (!(shedding || now - this.#longSince >= intervalMs) || !this.#busy()) return
+    if (!shedding) this.#sheddingSince = now
+    this.#sheddingUntil = now + calmMs
   }
 
   #busy(): boolean {
     const { active, idle } = this.#loop()
-    const [worked, rested] = [active - this.#loopThen.active, idle - this.#loopThen.idle]
+    const [worked, rested] = [active - this.#before.active, idle - this.#before.idle]
     return worked >= busyShare * (worked + rested)
   }
 

@@ -1,4 +1,5 @@
 /* A load generator, a process of its own: takes a load, opens its connections, waits for the word, and runs it. */
+import { setTimeout as sleep } from 'node:timers/promises'
 import { Connection } from '../connection.ts'
 import {
   type FromGenerator,
@@ -12,6 +13,8 @@ import {
 import { Template } from './requests.ts'
 
 const say = (message: FromGenerator): boolean => process.send!(message)
+
+const lastAnswersMs = 30_000
 
 class Client {
   readonly connection: Connection
@@ -50,10 +53,15 @@ class Run {
     }
     const timer = setInterval(step, 1)
     await ended.finally(() => clearInterval(timer))
-    // The last ones have as much time as the others.
-    await new Promise((done) => setTimeout(done, patienceMs))
+    await this.#lastAnswers()
     const { user, system } = process.cpuUsage(cpu)
     return { slices: this.#slices, cpuSeconds: (user + system) / 1e6 }
+  }
+
+  /** What was sent may be acknowledged: the outcome is waited for, within reason. */
+  async #lastAnswers(): Promise<void> {
+    const end = performance.now() + lastAnswersMs
+    while (this.#free.length < this.#load.connections && performance.now() < end) await sleep(10)
   }
 
   #arrive(dueMs: number, failed: (error: unknown) => void): void {
