@@ -26,6 +26,7 @@ export const overloadFactor = 5
 export const eventsPerRequest = 100
 export const overloadConnections = 500
 const capacityConnections = 16
+const calmConnections = 64
 /** Part of the capacity that the process has before and after. */
 export const calmPart = 0.3
 
@@ -70,7 +71,7 @@ export async function measureOverload(plan: OverloadPlan, { server }: Subject): 
   await untilAllStored(server.url)
   progress(`overload: ${Math.round(capacity.good)} requests/s; now ${calmPart} of that`)
   const calmRate = capacity.good * calmPart
-  const before = sumsOf((await load('be', capacityConnections, plan.calmSeconds, calmRate)).slices)
+  const before = sumsOf((await load('be', calmConnections, plan.calmSeconds, calmRate)).slices)
   const rate = capacity.good * overloadFactor
   progress(
     `overload: p99 ${before.p99Ms.toFixed(1)} ms; now ${Math.round(rate)} requests/s for ${plan.overloadSeconds} s`,
@@ -82,7 +83,7 @@ export async function measureOverload(plan: OverloadPlan, { server }: Subject): 
   const overloadCpuMs = cpuMsOf(cpuSeconds(server.pid) - cpu, plan.overloadSeconds, overload)
   const overloadMib = peakRssMib(server.pid)
   progress(`overload: ${Math.round(overload.good)} requests/s served; recovery`)
-  const calm = await load('af', capacityConnections, 15, calmRate)
+  const calm = await load('af', calmConnections, 15, calmRate)
   const from = performance.now()
   await untilAllStored(server.url)
   return {
@@ -97,12 +98,13 @@ export async function measureOverload(plan: OverloadPlan, { server }: Subject): 
 
 const cpuMsOf = (cpu: number, seconds: number, { good, late }: Sums): number => (1_000 * cpu) / seconds / (good + late)
 
-/** From when on all is as before: nothing refused or late, and the p99 of each slice at most twice as high, or 50 ms. */
+/** From when on two seconds are as before: nothing refused or late, and the p99 of each slice at most twice as high, or 50 ms. */
 function recoveryOf(slices: readonly Slice[], before: Sums): number {
   const bound = Math.max(50, 2 * before.p99Ms)
-  const bad = slices.findLastIndex(
+  const good = slices.map(
     ({ refused, late, blocked, latencies }) =>
-      Object.keys(refused).length + late + blocked > 0 || percentile(latencies, 0.99) > bound,
+      Object.keys(refused).length + late + blocked === 0 && percentile(latencies, 0.99) <= bound,
   )
-  return bad === slices.length - 1 ? Number.POSITIVE_INFINITY : ((bad + 1) * sliceMs) / 1_000
+  const first = good.findIndex((_, i) => i + 4 <= good.length && good.slice(i, i + 4).every(Boolean))
+  return first < 0 ? Number.POSITIVE_INFINITY : (first * sliceMs) / 1_000
 }
