@@ -8,6 +8,13 @@ interface Options {
   url: string
   key?: string
 }
+interface NewKey {
+  scopes: string[]
+  tenant?: string
+  expires?: string
+  requestsPerSecond?: number
+  bytesPerSecond?: number
+}
 
 /** `splitstream keys …`: API keys over HTTP, with an admin key. A key's secret is shown when it is made, never again. */
 export function keysCommand(): Command {
@@ -25,10 +32,16 @@ export function keysCommand(): Command {
     )
     .option('--tenant <tenant>', 'whose events it is for; default: that of the key that makes it')
     .option('--expires <instant>', 'when it ends by itself (RFC 3339); default: never')
-    .action(async (name: string, o: Options & { scopes: string[]; tenant?: string; expires?: string }) => {
+    .option('--requests-per-second <n>', 'its quota; default: that of the settings', integer(1, 1e9))
+    .option('--bytes-per-second <n>', 'its quota of request bodies; default: that of the settings', integer(1, 1e12))
+    .action(async (name: string, o: Options & NewKey) => {
+      const { requestsPerSecond, bytesPerSecond } = o
+      const limited = requestsPerSecond !== undefined || bytesPerSecond !== undefined
+      const quota = limited ? { quota: { requestsPerSecond, bytesPerSecond } } : {}
       const tenant = o.tenant === undefined ? {} : { tenant: o.tenant }
       const expiry = o.expires === undefined ? {} : { expiresAt: o.expires }
-      showSecret(await ask<Row>(connectionOf(o), 'POST', '/v1/keys', { name, scopes: o.scopes, ...tenant, ...expiry }))
+      const key = { name, scopes: o.scopes, ...tenant, ...expiry, ...quota }
+      showSecret(await ask<Row>(connectionOf(o), 'POST', '/v1/keys', key))
     })
   const list = new Command('list').description('List the keys, without their secrets').action(async (o: Options) => {
     const answer = await ask<{ keys: Row[] }>(connectionOf(o), 'GET', '/v1/keys')
@@ -64,6 +77,10 @@ export function keysCommand(): Command {
 }
 
 function showSecret(made: Row): void {
-  for (const [name, value] of Object.entries(made))
-    print(`${name}: ${Array.isArray(value) ? value.join(', ') : String(value)}`)
+  for (const [name, value] of Object.entries(made)) print(`${name}: ${textOf(value)}`)
+}
+
+function textOf(value: unknown): string {
+  if (Array.isArray(value)) return value.join(', ')
+  return typeof value === 'object' && value !== null ? JSON.stringify(value) : String(value)
 }
