@@ -143,6 +143,12 @@ export const settings = z.object({
     .enum(['none', 'gzip', 'zstd'])
     .default('zstd')
     .describe('Of records on Kafka: every byte is replicated.'),
+  KAFKA_RECORDS: z
+    .enum(['batch', 'cloudevents'])
+    .default('batch')
+    .describe(
+      'What this process writes to Kafka: a record for each batch, which is faster, or one for each event, as CloudEvents in JSON, for consumers of yours. Both are read, so it can be changed at any time.',
+    ),
   KAFKA_RETAIN_HOURS: z.coerce
     .number()
     .min(1)

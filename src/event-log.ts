@@ -1,5 +1,6 @@
 import { access } from 'node:fs/promises'
 import { join } from 'node:path'
+import { joinEvent, splitEvents } from '@splitstream/ingest/contract'
 import {
   type Clock,
   type EventLog,
@@ -13,6 +14,7 @@ import {
 import type { Config } from './config.ts'
 import { fitRecord } from './fit-record.ts'
 import type { EventsLink } from './links.ts'
+import type { EventCodec } from './transports/kafka/cloud-event-record.ts'
 import { openKafkaLog } from './transports/kafka/log.ts'
 import { type LocalLogOptions, openLocalLog } from './transports/log/local-log.ts'
 import { moveRest } from './transports/log/move-rest.ts'
@@ -97,6 +99,8 @@ export async function openLog(
     minInSync: config.KAFKA_MIN_INSYNC,
     retainMs: config.KAFKA_RETAIN_HOURS * 3_600_000,
     compression: config.KAFKA_COMPRESSION,
+    codec: eventCodec,
+    singleEvents: config.KAFKA_RECORDS === 'cloudevents',
     groupPrefix: config.KAFKA_TOPIC,
     groups,
     spoolDir: appends ? join(config.DATA_DIR, 'spool') : undefined,
@@ -112,6 +116,9 @@ export async function openLog(
   await moveRest({ from: local, to: log, partsOf, clock, logger })
   return Object.assign(log, { movedFrom: 'local' as const })
 }
+
+/** What ingest puts into the log. */
+const eventCodec: EventCodec = { split: splitEvents, join: joinEvent }
 
 const exists = (path: string): Promise<boolean> =>
   access(path).then(

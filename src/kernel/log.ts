@@ -3,7 +3,8 @@ import type { Call } from './call.ts'
 /**
  * The stream port: an ordered, durable, partitioned log of opaque records (Kreps, "The Log", 2013). One record holds
  * `count` events at the offsets `baseOffset … baseOffset + count - 1`. Offsets grow; between records there may be gaps, and
- * none within one. Adapters: the local log (node:sqlite) and Kafka.
+ * none within one. Adapters: the local log (node:sqlite) and Kafka. Where records are single events, an append of several becomes
+ * as many records, one after another.
  */
 
 /**
@@ -21,7 +22,7 @@ export interface LogAppend {
   readonly traceparent?: string | undefined
 }
 
-/** Offsets first … last, inclusive, of one partition. */
+/** Offsets first … last, inclusive, of one partition: those of the first event and the last. Others may lie between, as gaps may. */
 export interface LogRange {
   readonly partition: number
   readonly first: number

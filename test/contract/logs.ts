@@ -1,10 +1,12 @@
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { joinEvent, splitEvents } from '@splitstream/ingest/contract'
 import { type EventLog, silentLogger, systemClock } from '@splitstream/kernel'
-import { openKafkaLog } from '../../src/transports/kafka/log.ts'
+import { type KafkaLogOptions, openKafkaLog } from '../../src/transports/kafka/log.ts'
 import { forceEncoding } from '../../src/transports/log/forced-encoding.ts'
 import { type LocalLog, openLocalLog } from '../../src/transports/log/local-log.ts'
+import { ofEvents } from './log-of-events.ts'
 
 export interface LogSettings {
   readonly maxPendingBytes?: number
@@ -14,6 +16,8 @@ export interface LogSettings {
 export interface LogUnderTest {
   /** As it is open now. */
   readonly log: EventLog
+  /** As many events as one of its records may hold, `count` at most. */
+  few(count: number): number
   stop(): Promise<void>
   /** Stops it when it runs, and opens it on what it left, as another process would. */
   reopen(): Promise<void>
@@ -42,10 +46,26 @@ async function localLog(adapt: (log: LocalLog) => EventLog, settings: LogSetting
 }
 
 /** @param topic one that nobody else uses; made when it is opened */
-export async function kafkaLog(
+export function kafkaLog(brokers: readonly string[], topic: string, settings: LogSettings = {}): Promise<LogUnderTest> {
+  return openOnKafka(brokers, topic, settings, (log) => log)
+}
+
+/** The same with a record for each event: what is appended is put into an event, and a record holds one. */
+export async function kafkaLogOfEvents(
   brokers: readonly string[],
   topic: string,
   settings: LogSettings = {},
+): Promise<LogUnderTest> {
+  const codec = { split: splitEvents, join: joinEvent }
+  const opened = await openOnKafka(brokers, topic, { ...settings, codec, singleEvents: true }, ofEvents)
+  return Object.assign(opened, { few: () => 1 })
+}
+
+async function openOnKafka(
+  brokers: readonly string[],
+  topic: string,
+  settings: LogSettings & Pick<KafkaLogOptions, 'codec' | 'singleEvents'>,
+  adapt: (log: EventLog) => EventLog,
 ): Promise<LogUnderTest> {
   const spoolDir = await mkdtemp(join(tmpdir(), 'splitstream-stream-port-'))
   const place = { brokers, topic, groupPrefix: topic, spoolDir, partitions, replication: 3, minInSync: 2 }
@@ -53,7 +73,7 @@ export async function kafkaLog(
   const shared = { compression: 'none' as const, clock: systemClock, logger: silentLogger }
   const open = async (): Promise<Opened> => {
     const log = await openKafkaLog({ ...place, ...limits, ...shared, ...settings })
-    return { log, stop: () => log.stop() }
+    return { log: adapt(log), stop: () => log.stop() }
   }
   return underTest(open, spoolDir)
 }
@@ -75,6 +95,7 @@ async function underTest(open: () => Promise<Opened>, dir: string): Promise<LogU
     get log() {
       return opened.log
     },
+    few: (count) => count,
     stop,
     reopen: async () => {
       await stop()

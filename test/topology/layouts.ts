@@ -6,6 +6,10 @@ export interface Layout {
   readonly name: string
   readonly processes: readonly ProcessRow[]
   readonly events: 'local' | 'kafka'
+  /** The processes call each other over mutual TLS. */
+  readonly tls?: boolean
+  /** More settings of all processes. */
+  readonly env?: Readonly<Record<string, string>>
 }
 
 /** Every way to divide a set into non-empty groups: 1, 2, 5, 15, 52 … of them. */
@@ -24,7 +28,10 @@ function localLogWorks(groups: readonly ModuleName[][]): boolean {
   return groups.filter((group) => group.some(uses)).length === 1
 }
 
-/** All partitions of the modules, over each log that is legal, and one with two instances of every module. */
+/**
+ * All partitions of the modules, over each log that is legal; one with two instances of every module; and two that call each
+ * other over mutual TLS, of which one has a record for each event on Kafka.
+ */
 export function layouts(): Layout[] {
   const each = setPartitions(moduleNames).flatMap((groups) => {
     const name = `[${groups.map((group) => group.join(' + ')).join(' | ')}]`
@@ -35,5 +42,23 @@ export function layouts(): Layout[] {
   const twice = moduleNames.flatMap((module) =>
     [1, 2].map((n): ProcessRow => ({ name: `${module}-${n}`, modules: [module] })),
   )
-  return [...each, { name: 'two instances of every module, kafka log', processes: twice, events: 'kafka' }]
+  const apart = moduleNames.map((module): ProcessRow => ({ name: module, modules: [module] }))
+  const front: ProcessRow = { name: 'front', modules: moduleNames.filter((module) => module !== 'query') }
+  return [
+    ...each,
+    { name: 'two instances of every module, kafka log', processes: twice, events: 'kafka' },
+    {
+      name: 'query apart, mutual TLS, local log',
+      processes: [front, { name: 'query', modules: ['query'] }],
+      events: 'local',
+      tls: true,
+    },
+    {
+      name: 'every module apart, mutual TLS, kafka log, a record for each event',
+      processes: apart,
+      events: 'kafka',
+      tls: true,
+      env: { KAFKA_RECORDS: 'cloudevents' },
+    },
+  ]
 }

@@ -1,8 +1,12 @@
 import { readdirSync, readFileSync } from 'node:fs'
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { startStubParticipants } from '@splitstream/sagas/kit/demo'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { moduleNames } from '../../src/registry.ts'
+import { Authority } from '../../src/transports/http/tls/authority.fixture.ts'
 import { type EventsPlace, startFleet } from '../support/fleet.ts'
 import { type KafkaCluster, startKafka } from '../support/kafka/start.ts'
 import { describeWithKafka } from '../support/kafka/suite.ts'
@@ -22,6 +26,17 @@ async function runningAt(url: string, key: string): Promise<unknown> {
   return ((await response.json()) as { modules: unknown }).modules
 }
 
+/** Of all processes of a fleet, valid for this machine's loopback. */
+async function makeCertificates() {
+  const dir = await mkdtemp(join(tmpdir(), 'splitstream-topology-'))
+  const authority = await Authority.create('topology')
+  const issued = { ...(await authority.issue({ names: ['IP:127.0.0.1'] })), ca: authority.ca }
+  const files = { cert: join(dir, 'cert.pem'), key: join(dir, 'key.pem'), ca: join(dir, 'ca.pem') }
+  await Promise.all((['cert', 'key', 'ca'] as const).map((name) => writeFile(files[name], issued[name])))
+  await authority.close()
+  return { files, [Symbol.asyncDispose]: () => rm(dir, { recursive: true, force: true }) }
+}
+
 /** What sagas call; it takes no shipment to Antarctica. */
 async function startParticipants() {
   const stubs = await startStubParticipants()
@@ -29,10 +44,12 @@ async function startParticipants() {
 }
 
 /** Runs the scenario on a fleet of this layout. Its clients were told the same as those of the layout before. @returns its topic */
-async function run({ name, processes }: Layout, events: EventsPlace): Promise<string> {
+async function run({ name, processes, tls, env: more }: Layout, events: EventsPlace): Promise<string> {
   await using participants = await startParticipants()
-  const env = { SAGA_ALLOW_PRIVATE: '127.0.0.1' }
-  await using fleet = await startFleet({ processes, events, sharedClickHouse: true, env })
+  await using certificates = tls ? await makeCertificates() : undefined
+  const env = { SAGA_ALLOW_PRIVATE: '127.0.0.1', ...more }
+  const shown = certificates && { tls: certificates.files }
+  await using fleet = await startFleet({ processes, events, sharedClickHouse: true, env, ...shown })
   const place: Installation = {
     urls: {
       ingest: fleet.urlsFor('ingest'),

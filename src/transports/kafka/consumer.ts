@@ -11,11 +11,11 @@ import type { Batch, EachBatchPayload, Kafka } from 'kafkajs'
 import { runLane } from '../run-lane.ts'
 import type { Asker } from './asker.ts'
 import { kafkaError, refusalOf } from './client.ts'
+import { type EventCodec, readMessage } from './cloud-event-record.ts'
 import { Feed } from './feed.ts'
 import { openLane } from './lane.ts'
 import { type Forming, Member } from './member.ts'
 import { recordAfter } from './places.ts'
-import { fromMessage } from './record.ts'
 import { Watchdog } from './watchdog.ts'
 
 export interface ConsumerOptions {
@@ -24,6 +24,8 @@ export interface ConsumerOptions {
   readonly topic: string
   readonly partitions: number
   readonly group: string
+  /** Without it records of single events are not read. */
+  readonly codec?: EventCodec | undefined
   readonly clock: Clock
   readonly logger: Logger
   /** A member that is not heard of for so long is taken for dead, ms. */
@@ -261,7 +263,7 @@ export class KafkaGroup implements Consumption {
     const delivery = {
       from: Number(fetchedOffset),
       last: Number(batch.lastOffset()),
-      records: batch.messages.map((message) => fromMessage(partition, message)),
+      records: batch.messages.map((message) => readMessage(partition, message, this.#o.codec)),
       end: Number(batch.highWatermark),
     }
     if (running.feed.leavesOut(delivery)) {

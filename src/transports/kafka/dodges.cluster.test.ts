@@ -10,6 +10,7 @@ import { call, entry, freshTopic } from './kafka.fixture.ts'
 import { openKafkaLog } from './log.ts'
 import { requestQueue } from './quiet-queue.ts'
 import { Reachability } from './reachability.ts'
+import { asBatch } from './record.ts'
 import { KafkaWriter } from './writer.ts'
 
 describeWithKafka('what kafkajs and clusters get wrong', () => {
@@ -26,7 +27,7 @@ describeWithKafka('what kafkajs and clusters get wrong', () => {
     cleanups.add(() => spool.stop())
     const limits = { maxSpoolBytes: 1 << 20, maxPendingBytes: 1 << 20 }
     const reachability = new Reachability(suite.cluster.brokers, systemClock, silentLogger)
-    const to = { kafka, topic, partitions, compression: 'none' as const, reachability }
+    const to = { kafka, topic, partitions, compression: 'none' as const, encode: asBatch, reachability }
     const writer = new KafkaWriter({ ...to, spool, ...limits, ...shared, metrics: noMetrics })
     await writer.start()
     cleanups.add(() => writer.stop())

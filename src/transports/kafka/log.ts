@@ -14,10 +14,12 @@ import type { Kafka } from 'kafkajs'
 import { openLocalLog } from '../log/local-log.ts'
 import { Asker, adminClient } from './asker.ts'
 import { type Compression, kafkaClient } from './client.ts'
+import { asCloudEvents, type EventCodec } from './cloud-event-record.ts'
 import { KafkaGroup } from './consumer.ts'
 import { EventsPerRecord, lagOf } from './lag.ts'
 import { maxEventsPerRecord } from './places.ts'
 import { Reachability } from './reachability.ts'
+import { asBatch } from './record.ts'
 import { maxRecordBytes, prepareTopic, type TopicOptions } from './topic.ts'
 import { KafkaWriter } from './writer.ts'
 
@@ -25,6 +27,10 @@ export interface KafkaLogOptions extends TopicOptions {
   /** host:port of some brokers; the others are found through them. */
   readonly brokers: readonly string[]
   readonly compression: Compression
+  /** What is in the bytes of records. Without it the log neither writes nor reads single events. */
+  readonly codec?: EventCodec
+  /** Write a record for each event, in place of one for each batch. Both are read. */
+  readonly singleEvents?: boolean
   /** Prefix of consumer groups, so that several installations can share a cluster. */
   readonly groupPrefix: string
   /** Groups whose lag is told, also when other processes consume them. */
@@ -120,6 +126,7 @@ export async function openKafkaLog(o: KafkaLogOptions): Promise<KafkaLog> {
       topic,
       partitions,
       compression: o.compression,
+      encode: o.singleEvents && o.codec ? asCloudEvents(o.codec) : asBatch,
       reachability,
       spool,
       maxSpoolBytes: o.maxSpoolBytes,
@@ -156,14 +163,15 @@ export async function openKafkaLog(o: KafkaLogOptions): Promise<KafkaLog> {
     },
     append: async (entries, call) => {
       if (!writer) throw new AppError('INTERNAL', 'This process only reads the log')
-      for (const { count } of entries) perRecord.add(count)
+      for (const { count } of entries) perRecord.add(o.singleEvents ? 1 : count)
       return writer.append(entries, call)
     },
     consume: async (name, handler) => {
       if (stopping.signal.aborted) throw new AppError('STOPPING', 'The event log is stopping')
       consumed.add(name)
-      const group = new KafkaGroup({ kafka, asker, topic, partitions, group: groupOf(name), clock, logger }, (lane) =>
-        handler(counting(lane, perRecord)),
+      const group = new KafkaGroup(
+        { kafka, asker, topic, partitions, group: groupOf(name), codec: o.codec, clock, logger },
+        (lane) => handler(counting(lane, perRecord)),
       )
       groups.add(group)
       group.start()

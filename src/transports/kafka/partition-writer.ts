@@ -1,9 +1,9 @@
 import { type Clock, type Lane, type LogAppend, type Logger, type LogRange, messageOf } from '@splitstream/kernel'
 import type { LocalLog } from '../log/local-log.ts'
-import { firstPartition, maxEventsPerRecord, placeOf } from './places.ts'
 import type { KafkaProducer } from './producer.ts'
 import type { Reachability } from './reachability.ts'
-import { toMessage } from './record.ts'
+import type { Outgoing } from './record.ts'
+import { type Encode, write } from './sends.ts'
 
 interface Waiting {
   readonly entry: LogAppend
@@ -14,7 +14,8 @@ interface Waiting {
 
 export interface PartitionWriterOptions {
   readonly partition: number
-  readonly producer: KafkaProducer
+  readonly producer: Pick<KafkaProducer, 'send'>
+  readonly encode: Encode
   readonly reachability: Reachability
   readonly spool: Pick<LocalLog, 'append' | 'stats'>
   /** @throws AppError when the spool may not take `bytes` more */
@@ -75,10 +76,7 @@ export class PartitionWriter {
       if (records.length > 0) {
         await this.#o.reachability.untilBack(lane.signal)
         if (lane.signal.aborted) return
-        await this.#o.producer.send(
-          this.#o.partition,
-          records.map((record) => toMessage(this.#o.partition, record)),
-        )
+        await this.#write(records)
         const last = records.at(-1)!
         next = last.baseOffset + last.count
         await lane.commit(next)
@@ -99,19 +97,20 @@ export class PartitionWriter {
   }
 
   async #send(waiting: readonly Waiting[]): Promise<void> {
-    const { partition, producer, logger } = this.#o
+    const { partition, logger } = this.#o
     try {
-      const messages = waiting.map(({ entry }) => toMessage(partition, entry))
-      const base = placeOf(await producer.send(partition, messages))
-      waiting.forEach(({ entry, resolve }, i) => {
-        const first = base + i * maxEventsPerRecord
-        resolve({ partition: firstPartition + partition, first, last: first + entry.count - 1 })
-      })
+      const ranges = await this.#write(waiting.map(({ entry }) => entry))
+      for (const [i, { resolve }] of waiting.entries()) resolve(ranges[i])
     } catch (error) {
       logger.warn('Kafka does not take events; they are kept here', { partition, error: messageOf(error) })
       this.#spooling = true
       this.#divert([...waiting, ...this.#queue.splice(0)])
     }
+  }
+
+  #write(records: readonly Outgoing[]): Promise<LogRange[]> {
+    const { partition, producer, encode } = this.#o
+    return write(partition, records, encode, (messages) => producer.send(partition, messages))
   }
 
   #take(): Waiting[] {

@@ -2,9 +2,10 @@ import { crc32 } from 'node:zlib'
 import { isTraceparent, type LogRecord } from '@splitstream/kernel'
 import type { KafkaMessage, Message } from 'kafkajs'
 import { firstPartition, maxEventsPerRecord, placeOf } from './places.ts'
+import type { Encoded } from './sends.ts'
 
 /*
- * A record on the topic (docs/kafka.md): the value is the batch as ingest made it (version 1 of its record format), the
+ * A record of a batch on the topic (docs/kafka.md): the value is the batch as ingest made it (version 1 of its record format), the
  * headers say how many events it holds and its CRC-32, both in decimal, and the W3C Trace Context of an append that was traced. Kafka's own checksum ends at the broker's disk;
  * this one covers the whole way.
  */
@@ -34,6 +35,11 @@ export function toMessage(partition: number, { count, bytes, appendedAt, corrupt
   }
 }
 
+/** One record of the topic for each record of the log. */
+export const asBatch = (partition: number, record: Outgoing): Encoded[] => [
+  { message: toMessage(partition, record), events: Math.min(record.count, maxEventsPerRecord) },
+]
+
 /** What counts of a record of the topic. */
 export type Incoming = Pick<KafkaMessage, 'value' | 'headers' | 'offset' | 'timestamp'>
 
@@ -42,23 +48,25 @@ export function fromMessage(partition: number, message: Incoming): LogRecord {
   const bytes = message.value ?? Buffer.alloc(0)
   const count = numberIn(message.headers?.[headers.count])
   const counted = count !== undefined && count > 0 && count <= maxEventsPerRecord
-  const traceparent = traceparentIn(message.headers?.[headers.trace])
-  const sound = counted && numberIn(message.headers?.[headers.checksum]) === crc32(bytes)
+  const sound = counted && readChecksum(message) === crc32(bytes)
   return {
     partition: firstPartition + partition,
     baseOffset: placeOf(message.offset),
     count: counted ? count : 1,
     bytes,
     appendedAt: Number(message.timestamp),
-    ...(traceparent !== undefined && { traceparent }),
+    ...readTrace(message),
     corrupt: !sound,
   }
 }
 
+export const readChecksum = (message: Incoming): number | undefined => numberIn(message.headers?.[headers.checksum])
+
 /** Others may write to the topic: what is no trace context is none. */
-function traceparentIn(header: unknown): string | undefined {
-  if (!Buffer.isBuffer(header) && typeof header !== 'string') return undefined
-  return isTraceparent(String(header)) ? String(header) : undefined
+export function readTrace(message: Incoming): { readonly traceparent?: string } {
+  const header = message.headers?.[headers.trace]
+  if (!Buffer.isBuffer(header) && typeof header !== 'string') return {}
+  return isTraceparent(String(header)) ? { traceparent: String(header) } : {}
 }
 
 function numberIn(header: unknown): number | undefined {

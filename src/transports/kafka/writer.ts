@@ -17,6 +17,7 @@ import { PartitionWriter } from './partition-writer.ts'
 import { maxEventsPerRecord } from './places.ts'
 import { KafkaProducer } from './producer.ts'
 import type { Reachability } from './reachability.ts'
+import type { Encode } from './sends.ts'
 import { maxRecordBytes } from './topic.ts'
 
 export interface WriterOptions {
@@ -24,6 +25,7 @@ export interface WriterOptions {
   readonly topic: string
   readonly partitions: number
   readonly compression: Compression
+  readonly encode: Encode
   readonly reachability: Reachability
   /** Where events wait while Kafka does not take them. */
   readonly spool: LocalLog
@@ -62,7 +64,8 @@ export class KafkaWriter {
     const backlog = spool.stats().partitions
     const reserve = (bytes: number): void => this.#reserve(bytes)
     this.#writers = partitions.map((partition) => {
-      const options = { partition, producer: this.#producers[partition]!, reachability, spool, reserve, clock, logger }
+      const producer = this.#producers[partition]!
+      const options = { partition, producer, encode: o.encode, reachability, spool, reserve, clock, logger }
       return new PartitionWriter(options, backlog[partition]!.end > backlog[partition]!.start)
     })
   }

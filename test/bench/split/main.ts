@@ -19,6 +19,12 @@ four minutes; Linux only. Leave the machine alone meanwhile.`
 
 const target = fileURLToPath(new URL('../../../docs/bench-split.md', import.meta.url))
 const partitions = 6
+/** What is written to Kafka, and how. */
+const onKafka = [
+  { name: 'batches, none', tag: 'n', env: { KAFKA_COMPRESSION: 'none' } },
+  { name: 'batches, zstd', tag: 'z', env: { KAFKA_COMPRESSION: 'zstd' } },
+  { name: 'CloudEvents, zstd', tag: 'c', env: { KAFKA_COMPRESSION: 'zstd', KAFKA_RECORDS: 'cloudevents' } },
+] as const
 /** What 1,000 events of the bench are as a record, bytes. */
 const batchBytes = 200_000
 
@@ -44,15 +50,15 @@ async function measure(quick: boolean) {
   const cluster = await startKafka()
   const stopped = onEnd(() => cluster.stop())
   const kafka: Record<string, Rates> = {}
-  for (const compression of ['none', 'zstd']) {
-    progress(`split over Kafka, compression ${compression}`)
-    kafka[compression] = await withFleet(
+  for (const { name, tag, env } of onKafka) {
+    progress(`split over Kafka, ${name}`)
+    kafka[name] = await withFleet(
       {
-        processes: [{ ...ingest, env: { KAFKA_COMPRESSION: compression } }, storage, query],
+        processes: [{ ...ingest, env }, storage, query],
         events: { brokers: cluster.brokers },
         env: { LOG_PARTITIONS: String(partitions) },
       },
-      (fleet) => measureRates(fleet, plan, { tag: compression[0]!, fromMs }),
+      (fleet) => measureRates(fleet, plan, { tag, fromMs }),
     )
   }
   progress("Kafka's own producer benchmark")

@@ -8,10 +8,13 @@ const rate = (value: number): string => `${whole(value)} events/s`
 function rowsOf({ one, http, kafka, perf }: SplitFigures): string[][] {
   const met = (ok: boolean): string => (ok ? 'yes' : 'no')
   const ratio = http.rates.stored / one.rates.stored
+  const [batches, events] = [kafka['batches, zstd']!, kafka['CloudEvents, zstd']!]
   const best = Math.max(...Object.values(kafka).map((rates) => rates.acknowledged))
   const ratios: [string, number, string][] = [
     ['Kafka split / perf test, 200 B records', best / perf.events, '≥ 0.7'],
     ['Kafka split / perf test, records of 1,000 events', best / perf.batches, ''],
+    ['Kafka split, CloudEvents / batches, acknowledged', events.acknowledged / batches.acknowledged, ''],
+    ['Kafka split, CloudEvents / batches, stored', events.stored / batches.stored, ''],
   ]
   return [
     ['one process, acknowledged', rate(one.rates.acknowledged), '', ''],

@@ -14,12 +14,12 @@ export function byteCases(tested: () => LogUnderTest): void {
 
   describe('bytes', () => {
     it('none at all are a record too', async () => {
-      const { log } = tested()
-      const { partition } = await put(log, 0, new Uint8Array(0), 3)
+      const { log, few } = tested()
+      const { partition } = await put(log, 0, new Uint8Array(0), few(3))
       await put(log, 0, 'next')
       const records = await readAll(log, partition, 2)
       expect(records.map(({ count, bytes, corrupt }) => [count, bytes.length, corrupt])).toEqual([
-        [3, 0, false],
+        [few(3), 0, false],
         [1, 4, false],
       ])
     })

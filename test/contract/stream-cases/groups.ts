@@ -7,7 +7,7 @@ export function groupCases(tested: () => LogUnderTest): void {
 
   async function fiveRecords(): Promise<number> {
     let number = 0
-    for (const value of values) number = (await put(tested().log, 0, value, 3)).partition
+    for (const value of values) number = (await put(tested().log, 0, value, tested().few(3))).partition
     return number
   }
 
@@ -73,8 +73,8 @@ export function groupCases(tested: () => LogUnderTest): void {
     })
 
     it('commits of its partitions are independent', async () => {
-      const { log } = tested()
-      const [a, b] = [await put(log, 0, 'a', 2), await put(log, 1, 'b', 2)]
+      const { log, few } = tested()
+      const [a, b] = [await put(log, 0, 'a', few(2)), await put(log, 1, 'b', few(2))]
       const held = await hold(log, 'partitions')
       const lanes = await Promise.all([held.of(a.partition), held.of(b.partition)])
       await lanes[0]!.commit(a.last + 1)

@@ -6,19 +6,20 @@ import { type HeldLanes, hold, put, readRecords, text, until } from './support.t
 const plenty = { maxEvents: 1_000_000, maxBytes: 64 << 20, waitMs: 10_000 }
 
 export function readCases(tested: () => LogUnderTest): void {
-  /** Ten records of ten events and 1,000 bytes each, and the lane that has them. */
-  async function tenRecords(): Promise<{ ranges: LogRange[]; lane: Lane; held: HeldLanes }> {
-    const { log } = tested()
+  /** Ten records of ten events, or as many as there may be, and 1,000 bytes each, and the lane that has them. */
+  async function tenRecords(): Promise<{ ranges: LogRange[]; lane: Lane; held: HeldLanes; count: number }> {
+    const { log, few } = tested()
+    const count = few(10)
     const ranges: LogRange[] = []
-    for (let i = 0; i < 10; i++) ranges.push(await put(log, 0, String(i).repeat(1_000), 10))
+    for (let i = 0; i < 10; i++) ranges.push(await put(log, 0, String(i).repeat(1_000), count))
     const held = await hold(log, 'reads')
-    return { ranges, lane: await held.of(ranges[0]!.partition), held }
+    return { ranges, lane: await held.of(ranges[0]!.partition), held, count }
   }
 
   describe('read', () => {
     it('from within a record gives the whole record, and those behind it', async () => {
-      const { ranges, lane, held } = await tenRecords()
-      for (const from of [ranges[4]!.first, ranges[4]!.first + 3, ranges[4]!.last]) {
+      const { ranges, lane, held, count } = await tenRecords()
+      for (const from of [ranges[4]!.first, ranges[4]!.first + (count >> 1), ranges[4]!.last]) {
         const records = await readRecords(lane, from, 6)
         expect(records.map(({ baseOffset }) => baseOffset)).toEqual(ranges.slice(4).map(({ first }) => first))
       }
@@ -26,9 +27,9 @@ export function readCases(tested: () => LogUnderTest): void {
     })
 
     it('takes no more events than asked for', async () => {
-      const { ranges, lane, held } = await tenRecords()
+      const { ranges, lane, held, count } = await tenRecords()
       await readRecords(lane, 0, 10)
-      const records = await lane.read(ranges[2]!.first, { ...plenty, maxEvents: 35 })
+      const records = await lane.read(ranges[2]!.first, { ...plenty, maxEvents: 3.5 * count })
       expect(records.length).toBeGreaterThan(0)
       expect(records.length).toBeLessThanOrEqual(3)
       expect(records[0]!.baseOffset).toBe(ranges[2]!.first)
@@ -45,9 +46,9 @@ export function readCases(tested: () => LogUnderTest): void {
     })
 
     it('gives one record at least, however small the limits are', async () => {
-      const { ranges, lane, held } = await tenRecords()
+      const { ranges, lane, held, count } = await tenRecords()
       const [byEvents, ...more] = await lane.read(ranges[5]!.first, { ...plenty, maxEvents: 1 })
-      expect(byEvents).toMatchObject({ baseOffset: ranges[5]!.first, count: 10 })
+      expect(byEvents).toMatchObject({ baseOffset: ranges[5]!.first, count })
       const [byBytes, ...evenMore] = await lane.read(ranges[6]!.first, { ...plenty, maxBytes: 1 })
       expect(byBytes!.bytes.length).toBe(1_000)
       expect([...more, ...evenMore]).toEqual([])
@@ -55,8 +56,8 @@ export function readCases(tested: () => LogUnderTest): void {
     })
 
     it('with small limits, one after another, gives everything once and in order', async () => {
-      const { ranges, lane, held } = await tenRecords()
-      const records = await readRecords(lane, 0, 10, { maxEvents: 15, maxBytes: 1_500 })
+      const { ranges, lane, held, count } = await tenRecords()
+      const records = await readRecords(lane, 0, 10, { maxEvents: 1.5 * count, maxBytes: 1_500 })
       expect(records.map(({ baseOffset }) => baseOffset)).toEqual(ranges.map(({ first }) => first))
       await held.stop()
     })
@@ -106,7 +107,7 @@ export function readCases(tested: () => LogUnderTest): void {
       const { start, end } = await lane.bounds()
       const found: number[] = []
       for (let next = start; next < end; ) {
-        const records = await lane.read(next, { maxEvents: 25, maxBytes: 1 << 20, waitMs: 0 })
+        const records = await lane.read(next, { maxEvents: 2.5 * tested().few(10), maxBytes: 1 << 20, waitMs: 0 })
         if (records.length === 0) break
         for (const { baseOffset, count } of records) {
           found.push(baseOffset)
@@ -138,8 +139,8 @@ export function readCases(tested: () => LogUnderTest): void {
 
   describe('the end', () => {
     it('is behind all that was acknowledged, if it is known, and that of no other log', async () => {
-      const { log } = tested()
-      const { partition, last } = await put(log, 0, 'last', 3)
+      const { log, few } = tested()
+      const { partition, last } = await put(log, 0, 'last', few(3))
       expect([undefined, last + 1]).toContain(log.end(partition))
       const { partition: before } = await put(log, 0, 'again')
       expect(log.end(before) ?? Number.POSITIVE_INFINITY).toBeGreaterThan(last + 1)
@@ -153,7 +154,7 @@ export function readCases(tested: () => LogUnderTest): void {
       const before = await lane.bounds()
       expect(before.start).toBe(ranges[0]!.first)
       expect(before.end).toBeGreaterThan(ranges[9]!.last)
-      const next = await put(tested().log, 0, 'next', 4)
+      const next = await put(tested().log, 0, 'next', tested().few(4))
       expect(next.first).toBe(before.end)
       const after = await lane.bounds()
       expect(after.start).toBe(before.start)

@@ -5,21 +5,21 @@ import { call, hold, put, readAll, readRecords, text } from './support.ts'
 export function restartCases(tested: () => LogUnderTest): void {
   describe('closed and opened again', () => {
     it('records are there, and offsets go on', async () => {
-      const before = await put(tested().log, 0, 'before', 3)
+      const before = await put(tested().log, 0, 'before', tested().few(3))
       await tested().reopen()
-      const after = await put(tested().log, 0, 'after', 2)
+      const after = await put(tested().log, 0, 'after', tested().few(2))
       expect(after.partition).toBe(before.partition)
       expect(after.first).toBeGreaterThan(before.last)
       const records = await readAll(tested().log, before.partition, 2)
       expect(records.map(({ baseOffset, count, bytes }) => [baseOffset, count, text(bytes)])).toEqual([
-        [before.first, 3, 'before'],
-        [after.first, 2, 'after'],
+        [before.first, tested().few(3), 'before'],
+        [after.first, tested().few(2), 'after'],
       ])
     })
 
     it('commits are there', async () => {
-      const first = await put(tested().log, 0, 'done', 5)
-      const second = await put(tested().log, 0, 'not done', 5)
+      const first = await put(tested().log, 0, 'done', tested().few(5))
+      const second = await put(tested().log, 0, 'not done', tested().few(5))
       const held = await hold(tested().log, 'restarted')
       await (await held.of(first.partition)).commit(first.last + 1)
       await tested().reopen()
