@@ -59,6 +59,15 @@ export const settings = z.object({
     // The engine joins a relative path to itself.
     .transform((path) => resolve(path))
     .describe('Where the embedded engines and the local log keep their files.'),
+  BACKUP_DIR: z
+    .string()
+    .min(1)
+    .transform((path) => resolve(path))
+    .optional()
+    .describe('Where backups are written to, a folder for each; best on another disk. Not inside of DATA_DIR.'),
+  BACKUP_BYTES_PER_SECOND: bytes(1 * mib, 2 ** 40)
+    .default(64 * mib)
+    .describe('How fast a backup copies at most, so that it leaves the disk to others, bytes.'),
   ADMIN_KEY: z
     .string()
     .min(32, 'needs at least 32 characters')

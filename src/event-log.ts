@@ -16,7 +16,7 @@ import { fitRecord } from './fit-record.ts'
 import type { EventsLink } from './links.ts'
 import type { EventCodec } from './transports/kafka/cloud-event-record.ts'
 import { openKafkaLog } from './transports/kafka/log.ts'
-import { type LocalLogOptions, openLocalLog } from './transports/log/local-log.ts'
+import { type LocalLogOptions, type LogHold, openLocalLog } from './transports/log/local-log.ts'
 import { moveRest } from './transports/log/move-rest.ts'
 
 export interface OpenLog extends EventLog {
@@ -33,6 +33,8 @@ export interface OpenLog extends EventLog {
   lag(group: string): Promise<number>
   /** An earlier local log was moved into this one: it holds nothing any more. */
   readonly movedFrom?: 'local'
+  /** As files, for a backup; of a log that is all in this process. */
+  readonly files?: { readonly dir: string; readonly partitions: number; hold(): LogHold }
   /** Appends are refused, as the disk has no room for them. */
   readonly full?: boolean
   health(): Health
@@ -75,6 +77,8 @@ export async function openLog(
       append: log.append,
       consume: log.consume,
       health: log.health,
+      ...(log.isSkipped && { isSkipped: log.isSkipped }),
+      files: { dir: local.dir, partitions: log.partitions, hold: log.hold },
       get full() {
         return log.health().state === 'degraded'
       },

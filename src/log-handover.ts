@@ -30,6 +30,7 @@ export class LogHandover implements OpenLog {
   readonly partitions: number
   readonly append: EventLog['append']
   readonly end: EventLog['end']
+  readonly isSkipped: NonNullable<EventLog['isSkipped']>
   readonly #o: HandoverOptions
   /** By group; undefined once it has begun. */
   readonly #waiting = new Map<string, string | undefined>()
@@ -44,6 +45,7 @@ export class LogHandover implements OpenLog {
     this.partitions = o.log.partitions
     this.append = o.log.append
     this.end = o.log.end
+    this.isSkipped = o.log.isSkipped ?? (() => false)
   }
 
   get pendingBytes(): number {

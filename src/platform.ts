@@ -16,6 +16,9 @@ import {
   systemCall,
   type Tracer,
 } from '@splitstream/kernel'
+import { refuseHalfRestored } from './backup/half-restored.ts'
+import { sourcesOf } from './backup/sources.ts'
+import type { BackupSources } from './backup/take-backup.ts'
 import type { Config } from './config.ts'
 import { KeyStore, sharedSecret } from './edge/keys/key-store.ts'
 import { connectClickHouse } from './engines/clickhouse/client.ts'
@@ -23,7 +26,7 @@ import { type EmbeddedClickHouse, startEmbeddedClickHouse } from './engines/clic
 import { migrateClickHouse } from './engines/clickhouse/migrate.ts'
 import { pingClickHouse } from './engines/clickhouse/ping.ts'
 import { connectPostgres, type Plans, type Pool } from './engines/postgres/driver.ts'
-import { startEmbeddedPostgres } from './engines/postgres/embedded.ts'
+import { type EmbeddedPostgres, startEmbeddedPostgres } from './engines/postgres/embedded.ts'
 import { migratePostgres, moduleUrl } from './engines/postgres/migrate.ts'
 import { connectRedis, type RedisNodes } from './engines/redis/driver.ts'
 import { type LogNeed, type OpenLog, openLog } from './event-log.ts'
@@ -53,6 +56,8 @@ export interface Platform {
   readonly redis: RedisNodes | undefined
   /** The operator's key, when it was made just now. */
   readonly freshAdminKey: string | undefined
+  /** What a backup copies, or why it cannot. */
+  readonly backup: BackupSources | string
   health(): Record<string, Health>
 }
 
@@ -84,6 +89,7 @@ export async function startPlatform(
 ): Promise<Platform> {
   await mkdir(config.DATA_DIR, { recursive: true, mode: 0o700 })
   await chmod(config.DATA_DIR, 0o700)
+  await refuseHalfRestored(config.DATA_DIR)
   const consumers = topology.events.kind === 'local' ? topology.modules : moduleNames
   const groups = consumers.filter((name) => (registry[name] as Registration).log === 'consume')
   const need = { link: topology.events, appends: topology.log.has('append'), groups }
@@ -106,13 +112,14 @@ export async function startPlatform(
   return {
     log: turns,
     events: turns && watchLog(turns, topology, observed.health),
-    clickhouse,
+    clickhouse: clickhouse?.driver,
     postgres: postgres.connect,
     keys,
     cursorSecret: await sharedSecret(secrets, 'cursor', randomBytes(32)),
     signingSecret: signingSecrets(signing),
     redis: redis && watchRedis(redis, observed.health),
     freshAdminKey,
+    backup: sourcesOf({ log: log?.files, postgres: postgres.server, clickhouse: clickhouse?.embedded }),
     health: (): Record<string, Health> => ({
       ...(turns && { log: turns.health() }),
       ...(redis && { redis: redis.health() }),
@@ -186,14 +193,16 @@ async function openPostgres(config: Config, clock: Clock, logger: Logger, lifecy
   const { metrics } = observed
   const watch = new PostgresWatch(observed.health)
   let url = config.POSTGRES_URL
+  let server: EmbeddedPostgres | undefined
   if (url === undefined) {
-    const server = await startEmbeddedPostgres({
+    const embedded = await startEmbeddedPostgres({
       dataDir: join(config.DATA_DIR, 'postgres'),
       logger,
       onExit: watch.ended,
     })
-    await lifecycle.start({ name: 'Postgres', start: async () => undefined, stop: () => server.stop() })
-    url = server.url
+    await lifecycle.start({ name: 'Postgres', start: async () => undefined, stop: () => embedded.stop() })
+    url = embedded.url
+    server = embedded
   }
   await migratePostgres({ url }, join(migrations, 'postgres'))
   const admin = url
@@ -229,7 +238,7 @@ async function openPostgres(config: Config, clock: Clock, logger: Logger, lifecy
     }
     return watch.over(pool, name)
   }
-  return { connect }
+  return { connect, server }
 }
 
 function watchPools(pools: ReadonlyMap<string, Pool>, metrics: Metrics): void {
@@ -274,7 +283,7 @@ async function openClickHouse(config: Config, clock: Clock, logger: Logger, life
   await lifecycle.start({ name: 'ClickHouse connections', start: async () => undefined, stop: () => driver.close() })
   await migrateClickHouse(driver, join(migrations, 'clickhouse'))
   const ping = (signal: AbortSignal) => pingClickHouse([access.url], signal)
-  return watch.over(driver, { clock, own: embedded !== undefined, ping })
+  return { driver: watch.over(driver, { clock, own: embedded !== undefined, ping }), embedded }
 }
 
 const accessOf = ({ url, username, password }: EmbeddedClickHouse) => ({ url, username, password })

@@ -1,4 +1,15 @@
-import { type Health, Lifecycle, type Metrics, type Reading, systemClock } from '@splitstream/kernel'
+import {
+  type Clock,
+  type Health,
+  Lifecycle,
+  type Logger,
+  type Metrics,
+  type Reading,
+  systemClock,
+} from '@splitstream/kernel'
+import { Backups } from './backup/backups.ts'
+import { backupRoutes } from './backup/routes.ts'
+import type { BackupSources } from './backup/take-backup.ts'
 import { bindModules, createPorts } from './bind.ts'
 import type { Config } from './config.ts'
 import { InFlight } from './edge/body.ts'
@@ -72,6 +83,8 @@ export async function startProcess(config: Config): Promise<Running> {
     inFlight.tell(metrics)
     if (platform.log) watchLog(platform.log, metrics)
     const ports = createPorts(bound, { config, credentials, clock, logger, metrics, inFlight })
+    const backups = backupsOf(config, platform.backup, { clock, logger })
+    await lifecycle.start({ name: 'backups', start: () => backups.start(), stop: () => backups.stop() })
     const edge = createEdge({
       host: config.HOST,
       port: config.PORT,
@@ -86,6 +99,7 @@ export async function startProcess(config: Config): Promise<Running> {
           metricsText: () => metrics.text(),
         }),
         ...(platform.log ? logRoutes(platform.log.turns) : []),
+        ...backupRoutes(backups),
         topologyRoute(topology, () => remote.view()),
       ],
       ...(ports?.handler && { internal: ports.handler }),
@@ -131,6 +145,17 @@ export async function startProcess(config: Config): Promise<Running> {
     await lifecycle.stop()
     throw error
   }
+}
+
+function backupsOf(config: Config, sources: BackupSources | string, common: { clock: Clock; logger: Logger }): Backups {
+  return new Backups({
+    dir: config.BACKUP_DIR,
+    dataDir: config.DATA_DIR,
+    sources,
+    bytesPerSecond: config.BACKUP_BYTES_PER_SECOND,
+    minFreeBytes: config.MIN_FREE_BYTES,
+    ...common,
+  })
 }
 
 function watchLog(log: OpenLog, metrics: Metrics): void {

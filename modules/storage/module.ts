@@ -17,6 +17,7 @@ import { deadLetterRoutes, lossRoute } from './adapters/http-routes.ts'
 import { acknowledgeLosses } from './adapters/progress.ts'
 import { createReader, type ReadLimits } from './adapters/read/reader.ts'
 import { watchTables } from './adapters/table-metrics.ts'
+import { checkGiven } from './app/check-given.ts'
 import { Confirmed } from './app/confirmed.ts'
 import { followEvents } from './app/follow-events.ts'
 import { Gate } from './app/gate.ts'
@@ -53,7 +54,9 @@ export function createStorageModule(deps: StorageDeps): Module<{ read: StorageRe
       read: {
         ...reader,
         awaitStored: async ({ position }, call) => {
-          await confirmed.until(decodePosition(position), call)
+          const wanted = decodePosition(position)
+          checkGiven(deps.log, wanted)
+          await confirmed.until(wanted, call)
           return { position: encodePosition(confirmed.position()) }
         },
         follow: async (input, call) => followEvents(following, input, call),

@@ -1,10 +1,12 @@
 #!/usr/bin/env node
 import { Command } from 'commander'
+import { backupCommand } from './commands/backup.ts'
 import { deadLettersCommand } from './commands/deadletters.ts'
 import { demoCommand } from './commands/demo.ts'
 import { keysCommand } from './commands/keys.ts'
 import { loadCommand } from './commands/load.ts'
 import { queryCommand } from './commands/query.ts'
+import { restoreCommand } from './commands/restore.ts'
 import { sagasCommand } from './commands/sagas.ts'
 import { startCommand } from './commands/start.ts'
 import { tailCommand } from './commands/tail.ts'
@@ -24,6 +26,8 @@ const program = new Command('splitstream')
   .addCommand(deadLettersCommand())
   .addCommand(sagasCommand())
   .addCommand(topologyCommand())
+  .addCommand(backupCommand())
+  .addCommand(restoreCommand())
 examples(
   program,
   'splitstream start',

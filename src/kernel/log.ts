@@ -102,6 +102,11 @@ export interface LogReader {
    */
   end(partition: number): number | undefined
   /**
+   * Whether `next` lies among places that a restored log left out: as a position, nothing that is in this log now was answered
+   * with it. Not there when a log cannot have been restored.
+   */
+  isSkipped?(partition: number, next: number): boolean
+  /**
    * Joins `group` and runs `lane` for each partition that it is given, until the lane's signal aborts. A lane handler
    * that throws or returns is run again after a pause; nothing is skipped.
    * @throws AppError CONFLICT when the log cannot share the group between consumers and has one, STOPPING

@@ -1,4 +1,5 @@
 import { parseArgs } from 'node:util'
+import { runBackup } from './backup/main.ts'
 import { runDiskFull } from './disk-full.ts'
 import { runExtract } from './extract.ts'
 import { kafkaFaults, runKafka } from './kafka.ts'
@@ -19,6 +20,7 @@ const help = `Faults against the real server, held against what the client was t
   npm run chaos -- postgres-down         Postgres cannot run for a while     [--hold 60] seconds
   npm run chaos -- engine-down           ClickHouse cannot run for a while   [--hold 60]
   npm run chaos -- engine-slow           ClickHouse stands still for most of the time [--hold 60]
+  npm run chaos -- backup                a backup under load, everything deleted, a restore   [--rate 3000]
   npm run chaos -- kafka [${Object.keys(kafkaFaults).join('|')}]
       the log on three real brokers, two storage processes, one fault after another      [--hold 20] [--rate 5000]
   npm run chaos -- extract               storage moves out over Kafka, and back, under load   [--rate 5000]
@@ -34,7 +36,7 @@ Exit code: 0 passed, 1 a promise was broken, 2 the harness could not run.
 --keep keeps the data directory also when the run passed.`
 
 /** Events a second, where they are not 8,000. */
-const rates: Readonly<Record<string, string>> = { extract: '5000', rolling: '500' }
+const rates: Readonly<Record<string, string>> = { extract: '5000', backup: '3000', rolling: '500' }
 
 /** The number given for an option, within its bounds. @throws Error */
 function numberOf(name: string, text: string, min: number, max: number): number {
@@ -62,7 +64,7 @@ async function main(): Promise<number> {
   })
   const what = values.planted === undefined ? positionals[0] : 'planted'
   const from = numberOf('from', values.from, 0, 1e9)
-  const eventsPerSecond = numberOf('rate', values.rate ?? (rates[what ?? ''] ?? '8000'), 1, 1e6)
+  const eventsPerSecond = numberOf('rate', values.rate ?? rates[what ?? ''] ?? '8000', 1, 1e6)
   const common = { from, eventsPerSecond, keep: values.keep }
   const holdMs = numberOf('hold', values.hold, 1, 3600) * 1000
   if (values.help || what === undefined) {
@@ -73,6 +75,7 @@ async function main(): Promise<number> {
   if (what === 'kill') failed = await runKill({ ...common, seeds: numberOf('seeds', values.seeds, 1, 1e6) })
   else if (what === 'power-cut') failed = await runPowerCut({ ...common, runs: numberOf('runs', values.runs, 1, 1e6) })
   else if (what === 'disk-full') failed = await runDiskFull(common)
+  else if (what === 'backup') failed = await runBackup(common)
   else if (what in outages) failed = await runOutage(what as keyof typeof outages, { ...common, holdMs })
   else if (what === 'kafka') {
     const names = positionals.length > 1 ? positionals.slice(1) : Object.keys(kafkaFaults)

@@ -50,8 +50,9 @@ export class Session {
    * After the fault: ends the load, waits until all that was accepted is stored, and holds what can be read through the API,
    * and then what lies in the table, against the ledger. The server is stopped afterwards.
    * @param earlier sessions on the same data directory, whose events have to be there still
+   * @param others sources of events that are not in the ledger
    */
-  async verify(findings: Findings, o: { drainMs?: number; earlier?: readonly Expectation[] } = {}) {
+  async verify(findings: Findings, o: { drainMs?: number; earlier?: readonly Expectation[]; others?: string[] } = {}) {
     const { victim } = this.#place
     await this.load.stop()
     const stopped = performance.now()
@@ -61,7 +62,12 @@ export class Session {
     const stored = await verifyThroughApi(victim.url, this.expectation, findings)
     const code = await victim.stop()
     if (code !== 0) findings.add('did not stop cleanly', `exit code ${code}`)
-    await verifyRawRows(await createEmbedded(victim.dataDir), [...(o.earlier ?? []), this.expectation], findings)
+    await verifyRawRows(
+      await createEmbedded(victim.dataDir),
+      [...(o.earlier ?? []), this.expectation],
+      findings,
+      o.others,
+    )
     return {
       ...this.ledger.counts(),
       stored: [...stored.values()].reduce((a, b) => a + b, 0),

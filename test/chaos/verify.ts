@@ -89,12 +89,13 @@ export async function verifyRawRows(
   engine: RawEvents,
   sources: readonly Expectation[],
   findings: Findings,
+  others: readonly string[] = [],
 ): Promise<void> {
   try {
     const parts = await engine.detachedParts()
     if (parts > 0) findings.add('detached parts', String(parts))
     for (const e of sources) checkRows(await engine.rows(e.source), e, findings)
-    const strangers = await engine.countOthers(sources.map((e) => e.source))
+    const strangers = await engine.countOthers([...sources.map((e) => e.source), ...others])
     if (strangers > 0) findings.add('never sent', `${strangers} rows of sources that nobody used`)
   } finally {
     await engine.stop()

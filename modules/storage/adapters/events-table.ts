@@ -63,6 +63,19 @@ export class EventsTable {
     return Number(row!.n)
   }
 
+  /** Where the rows of the partition from offset `from` on end; `from` when there are none. */
+  async endFrom(partition: number, from: number, call: Call): Promise<number> {
+    const [row] = await this.#clickhouse.rows<{ n: string; last: string }>(
+      {
+        sql: `SELECT count() AS n, max(_log_offset) AS last FROM events
+              WHERE _log_partition = {partition:UInt32} AND _log_offset >= {from:UInt64}`,
+        params: { partition, from },
+      },
+      call,
+    )
+    return Number(row!.n) === 0 ? from : Number(row!.last) + 1
+  }
+
   /** Identities stored under these primary keys. Instants and numbers are all that is written into the text. */
   async findByKeys(tenant: string, keys: readonly StoredKey[], call: Call): Promise<StoredIdentity[]> {
     const found: StoredIdentity[] = []

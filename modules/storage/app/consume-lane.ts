@@ -19,6 +19,7 @@ import type { BlockWatch, Outcome } from './block-watch.ts'
 import type { Confirmed } from './confirmed.ts'
 import { dropDuplicates } from './drop-duplicates.ts'
 import { type GatherLimits, gatherRecords } from './gather-records.ts'
+import { recordStored } from './record-stored.ts'
 import { repairLane } from './repair-lane.ts'
 import { replayRange } from './replay-range.ts'
 import { damagedLetter, storeRange } from './store-range.ts'
@@ -62,6 +63,7 @@ export async function consumeLane(lane: Lane, deps: LaneDeps): Promise<void> {
     for (const range of progress.pending) await replayRange(lane, progress, range, deps)
     let next = Math.max(progress.next, ...progress.pending.map((range) => range.last + 1))
     next = await skipTrimmed(lane, next, deps.logger)
+    next = await recordStored(lane, progress, next, deps)
     await repairLane(lane, progress, next, deps)
     coverage.advance(lane.partition, next)
     deps.confirmed.advance(lane.partition, next)

@@ -1,12 +1,15 @@
 import { type ChildProcess, fork } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
+import { rm } from 'node:fs/promises'
 import { setPriority } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { type Logger, silentLogger } from '@splitstream/kernel'
+import type { FileTree } from '../file-tree.ts'
 import type { DetachedPart, FromChild, FromParent } from './child/messages.ts'
+import { frozenFiles, frozenName, shadowOf } from './snapshot.ts'
 
 export type { DetachedPart } from './child/messages.ts'
 
@@ -33,6 +36,12 @@ export interface EmbeddedClickHouse {
   /** Broken parts that the engine put aside at start: their rows are missing until they are repaired from the log. */
   detachedParts(): Promise<readonly DetachedPart[]>
   dropDetachedPart(part: DetachedPart): Promise<void>
+  /**
+   * All tables as they are at one instant each, as files to be copied, for as long as `copy` runs. One at a time.
+   * @param prefix the data directory's place in the copy
+   * @throws Error when the engine exits meanwhile
+   */
+  snapshot(prefix: string, copy: (tree: FileTree) => Promise<void>): Promise<void>
   /** Asks the engine to stop, and kills it after the deadline (it survives that). */
   stop(deadlineMs?: number): Promise<void>
 }
@@ -107,7 +116,11 @@ export async function startEmbeddedClickHouse(o: EmbeddedClickHouseOptions): Pro
     }
   }
 
-  const ask = (question: { kind: 'detached-parts' } | { kind: 'drop-detached'; part: DetachedPart }) => {
+  type Question =
+    | { kind: 'detached-parts' }
+    | { kind: 'drop-detached'; part: DetachedPart }
+    | { kind: 'freeze'; name: string }
+  const ask = (question: Question) => {
     const id = ++questions
     const { promise, resolve, reject } = Promise.withResolvers<readonly DetachedPart[]>()
     const onMessage = (message: FromChild): void => {
@@ -135,6 +148,17 @@ export async function startEmbeddedClickHouse(o: EmbeddedClickHouseOptions): Pro
     detachedParts: () => ask({ kind: 'detached-parts' }),
     dropDetachedPart: async (part) => {
       await ask({ kind: 'drop-detached', part })
+    },
+    snapshot: async (prefix, copy) => {
+      const dataDir = join(o.dataDir, 'data')
+      const discard = () => rm(shadowOf(dataDir), { recursive: true, force: true })
+      await discard()
+      try {
+        await ask({ kind: 'freeze', name: frozenName })
+        await copy(await frozenFiles(dataDir, prefix))
+      } finally {
+        await discard()
+      }
     },
     stop: async (deadlineMs = 5_000) => {
       stopping = true

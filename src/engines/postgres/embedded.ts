@@ -1,8 +1,11 @@
 import { chmod, mkdir } from 'node:fs/promises'
+import { dirname } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { AppError, messageOf } from '@splitstream/kernel'
 import pg from 'pg'
+import { type FileTree, walkTree } from '../file-tree.ts'
 import { chooseAccount } from './account.ts'
+import { baseBackup } from './base-backup.ts'
 import { findDistribution, readableByAll } from './binaries.ts'
 import { claimDirectory } from './claim.ts'
 import { openCluster, pgdataOf, SUPERUSER } from './cluster.ts'
@@ -36,6 +39,12 @@ export interface EmbeddedPostgres {
   readonly url: string
   /** The current postmaster. */
   readonly pid: number
+  /**
+   * A physical copy while the server runs: what was committed before `at` is in it. All that a server on it needs is in the
+   * trees, but for `label`: it belongs into the file `<prefix>/pgdata/backup_label`.
+   * @param prefix of the cluster's folder in the copy
+   */
+  backup(prefix: string, copy: (tree: FileTree) => Promise<void>): Promise<{ label: string; at: Date }>
   /** Fast shutdown: sessions are ended, everything is written. Harsher after `deadlineMs` (10,000). Safe to call twice. */
   stop(deadlineMs?: number): Promise<void>
 }
@@ -105,6 +114,13 @@ class Supervisor implements EmbeddedPostgres {
 
   get pid(): number {
     return this.#server?.pid ?? -1
+  }
+
+  async backup(prefix: string, copy: (tree: FileTree) => Promise<void>): Promise<{ label: string; at: Date }> {
+    const { pgdata } = this.#parts.cluster
+    const isPassword = (path: string): boolean => path === 'password'
+    await copy(await walkTree(dirname(pgdata), prefix, isPassword))
+    return await baseBackup(this.url, pgdata, `${prefix}/pgdata`, copy)
   }
 
   stop(deadlineMs = 10_000): Promise<void> {

@@ -39,11 +39,12 @@ const SETTINGS: Readonly<Record<string, string>> = {
   maintenance_work_mem: '32MB',
   max_wal_size: '256MB',
   min_wal_size: '32MB',
-  wal_level: 'minimal',
+  // What backups while the server runs need, with a slot for each.
+  wal_level: 'replica',
   // The first change of a page after a checkpoint logs all of it: compressed, that is a third.
   wal_compression: 'on',
   max_wal_senders: '0',
-  max_replication_slots: '0',
+  max_replication_slots: '2',
   max_logical_replication_workers: '0',
   max_worker_processes: '2',
   max_parallel_workers_per_gather: '0',

@@ -1,7 +1,8 @@
 import type { Worker } from 'node:worker_threads'
 import { AppError, type Clock, type LogAppend, type LogRange } from '@splitstream/kernel'
-import type { Bounds, FromWorker, GroupOffset, ToWorker } from './messages.ts'
+import type { Bounds, FromWorker, GroupOffset, Skip, ToWorker } from './messages.ts'
 import { entryBytes, packRow, type RecordTrace } from './row.ts'
+import { nextPlace } from './skips.ts'
 
 interface Waiting {
   readonly entries: readonly LogAppend[]
@@ -26,6 +27,7 @@ export class Committer {
   readonly #maxPendingBytes: number
   readonly #ends: number[]
   readonly #sizes: number[]
+  readonly #skips: readonly Skip[]
   #dirty = new Map<string, GroupOffset>()
   readonly #committed: (partitions: Iterable<number>) => void
   #queue: Waiting[] = []
@@ -47,7 +49,12 @@ export class Committer {
   constructor(
     worker: Worker,
     bounds: readonly Bounds[],
-    o: { clock: Clock; maxPendingBytes: number; onCommit(partitions: Iterable<number>): void },
+    o: {
+      clock: Clock
+      maxPendingBytes: number
+      skips: readonly Skip[]
+      onCommit(partitions: Iterable<number>): void
+    },
   ) {
     this.#worker = worker
     this.#clock = o.clock
@@ -55,6 +62,7 @@ export class Committer {
     this.#bounds = bounds
     this.#ends = bounds.map((b) => b.end)
     this.#sizes = bounds.map((b) => b.bytes)
+    this.#skips = o.skips
     this.#committed = o.onCommit
     worker.on('message', (message: FromWorker) => this.#onMessage(message))
     worker.on('error', (error) => this.#fail(String(error)))
@@ -147,8 +155,8 @@ export class Committer {
         else byPartition.set(entry.partition, [entry])
       }
     }
-    const rows = Array.from(byPartition, ([partition, entries]) => packRow(partition, this.#ends[partition]!, entries))
-    const traces = Array.from(byPartition, ([partition, entries]) => tracesOf(this.#ends[partition]!, entries)).flat()
+    const rows = Array.from(byPartition, ([partition, entries]) => packRow(partition, this.#next(partition), entries))
+    const traces = Array.from(byPartition, ([partition, entries]) => tracesOf(this.#next(partition), entries)).flat()
     const offsets = [...this.#dirty.values()]
     this.#dirty = new Map()
     this.#flushing = false
@@ -193,7 +201,7 @@ export class Committer {
     const touched = new Set<number>()
     this.#settle((waiting) => {
       const ranges = waiting.entries.map(({ partition, count, bytes }) => {
-        const first = this.#ends[partition]!
+        const first = this.#next(partition)
         this.#ends[partition] = first + count
         this.#sizes[partition]! += entryBytes(bytes)
         touched.add(partition)
@@ -202,6 +210,11 @@ export class Committer {
       waiting.resolve(ranges)
     })
     if (touched.size > 0) this.#committed(touched)
+  }
+
+  /** Where the next append begins: after a restore that is not where the records end. */
+  #next(partition: number): number {
+    return nextPlace(this.#skips, partition, this.#ends[partition]!)
   }
 
   #settle(each: (waiting: Waiting) => void): void {

@@ -33,6 +33,9 @@ export function openForWriting(dir: string, partitions: number): DatabaseSync {
   db.exec(`CREATE TABLE IF NOT EXISTS traces (
     log_partition INTEGER, base_offset INTEGER, traceparent TEXT NOT NULL, PRIMARY KEY (log_partition, base_offset)
   ) WITHOUT ROWID`)
+  db.exec(`CREATE TABLE IF NOT EXISTS skips (
+    log_partition INTEGER, from_offset INTEGER, to_offset INTEGER NOT NULL, PRIMARY KEY (log_partition, from_offset)
+  ) WITHOUT ROWID`)
   const stored = Number(db.prepare("SELECT value FROM meta WHERE name = 'partitions'").get()?.value)
   if (stored !== partitions) {
     throw new Error(`the log in ${dir} has ${stored} partitions; LOG_PARTITIONS cannot be changed to ${partitions}`)

@@ -9,6 +9,7 @@ export function forceEncoding(log: EventLog): EventLog {
   return {
     partitions: log.partitions,
     end: (partition) => log.end(partition),
+    isSkipped: (partition, next) => log.isSkipped?.(partition, next) ?? false,
     append: async (entries: readonly LogAppend[], call: Call): Promise<LogRange[]> =>
       overTheWire(await log.append(overTheWire(entries), call)),
     consume: (group, handler) => log.consume(group, (lane) => handler(encodedLane(lane))),

@@ -17,6 +17,7 @@ import { runLane } from '../run-lane.ts'
 import { Committer } from './committer.ts'
 import type { FromWorker, GroupOffset } from './messages.ts'
 import { LogFileReader } from './reader.ts'
+import { isSkipped, skippedBetween } from './skips.ts'
 
 export interface LocalLogOptions {
   readonly dir: string
@@ -43,6 +44,15 @@ export interface LogStats {
   readonly lag: Readonly<Record<string, number>>
 }
 
+export interface LogHold {
+  /** Of each partition, the oldest place that is kept for somebody. */
+  readonly from: readonly number[]
+  /** How far each group was when the hold began. */
+  readonly offsets: readonly GroupOffset[]
+  readonly signal: AbortSignal
+  release(): void
+}
+
 export interface LocalLog extends EventLog {
   stats(): LogStats
   /** The next offset that a group reads; 0 when it is new. */
@@ -50,6 +60,11 @@ export interface LocalLog extends EventLog {
   /** As a lane of the group would: it is done with everything before `next`. */
   commit(group: string, partition: number, next: number): void
   health(): Health
+  /**
+   * From now on nothing is given up that some group needs now, however far it gets: for a copy that is to begin there. One at a
+   * time. Ends with `release`; the signal is aborted when the disk gets too full for it.
+   */
+  hold(): LogHold
   /** Makes what was appended durable, ends the lanes and closes the file. */
   stop(): Promise<void>
 }
@@ -67,6 +82,7 @@ export async function openLocalLog(o: LocalLogOptions): Promise<LocalLog> {
   const committer = new Committer(worker, opened.bounds, {
     clock,
     maxPendingBytes: o.maxPendingBytes ?? 64 << 20,
+    skips: opened.skips,
     onCommit: (touched) => {
       for (const partition of touched) for (const wake of wakers[partition]!) wake()
     },
@@ -74,6 +90,8 @@ export async function openLocalLog(o: LocalLogOptions): Promise<LocalLog> {
   const consumptions = new Map<string, Consumption>()
   let stopping = false
   let free = Number.POSITIVE_INFINITY
+  let held: { from: readonly number[]; abort: AbortController } | undefined
+  const tooFull = (): boolean => free < (o.minFreeBytes ?? 256 << 20)
 
   const setOffset = (offset: GroupOffset): void => {
     offsets.set(`${offset.group}/${offset.partition}`, offset)
@@ -81,7 +99,7 @@ export async function openLocalLog(o: LocalLogOptions): Promise<LocalLog> {
   }
 
   /** The oldest offset of a partition that some group still needs. Without any group nothing is given up. */
-  const floor = (partition: number): number => {
+  const needed = (partition: number): number => {
     // One that has not joined yet needs all of it.
     if (o.groups) return Math.min(...o.groups.map((group) => offsets.get(`${group}/${partition}`)?.next ?? 0))
     return Math.min(
@@ -98,7 +116,8 @@ export async function openLocalLog(o: LocalLogOptions): Promise<LocalLog> {
       },
       (error: unknown) => logger.warn('the free disk space is not known', { error: messageOf(error) }),
     )
-    const floors = Array.from({ length: partitions }, (_, p) => floor(p))
+    if (tooFull()) held?.abort.abort(new AppError('DISK_FULL', 'Too little disk space is left to hold the log'))
+    const floors = Array.from({ length: partitions }, (_, p) => Math.min(needed(p), held?.from[p] ?? needed(p)))
     const keep = (o.retainBytes ?? 2 ** 31) / partitions
     void committer.trim(floors, keep, clock.now() - (o.retainMs ?? 86_400_000))
   }, upkeepMs)
@@ -140,9 +159,10 @@ export async function openLocalLog(o: LocalLogOptions): Promise<LocalLog> {
   return {
     partitions,
     end: (partition) => (partition < partitions ? committer.bounds(partition).end : undefined),
+    isSkipped: (partition, next) => isSkipped(opened.skips, partition, next),
     append: async (entries, call: Call): Promise<LogRange[]> => {
       checkAppend(entries, partitions, call)
-      if (free < (o.minFreeBytes ?? 256 << 20)) {
+      if (tooFull()) {
         throw new AppError('DISK_FULL', 'Too little disk space is left', { retryAfterMs: 10_000 })
       }
       return committer.append(entries)
@@ -177,14 +197,28 @@ export async function openLocalLog(o: LocalLogOptions): Promise<LocalLog> {
       const all = Array.from({ length: partitions }, (_, p) => committer.bounds(p))
       const lag: Record<string, number> = {}
       for (const { group, partition, next } of offsets.values()) {
-        lag[group] = (lag[group] ?? 0) + Math.max(0, all[partition]!.end - next)
+        const { end } = all[partition]!
+        const places = Math.max(0, end - next)
+        lag[group] = (lag[group] ?? 0) + places - skippedBetween(opened.skips, partition, next, end)
       }
       return { pendingBytes: committer.pendingBytes, partitions: all, lag }
     },
     health: () => {
       if (committer.failure) return { state: 'down', reason: `the event log failed: ${committer.failure}` }
-      if (free < (o.minFreeBytes ?? 256 << 20)) return { state: 'degraded', reason: 'too little disk space is left' }
+      if (tooFull()) return { state: 'degraded', reason: 'too little disk space is left' }
       return { state: 'ok' }
+    },
+    hold: () => {
+      if (held) throw new AppError('CONFLICT', 'The log is held already')
+      const mine = {
+        from: Array.from({ length: partitions }, (_, p) => Math.min(needed(p), committer.bounds(p).end)),
+        abort: new AbortController(),
+      }
+      held = mine
+      const release = (): void => {
+        if (held === mine) held = undefined
+      }
+      return { from: mine.from, offsets: [...offsets.values()], signal: mine.abort.signal, release }
     },
     stop: async () => {
       stopping = true

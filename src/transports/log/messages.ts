@@ -6,6 +6,13 @@ export interface GroupOffset {
   readonly next: number
 }
 
+/** Places of a partition that its log left out when it was restored: those after `from`, up to `to`. */
+export interface Skip {
+  readonly partition: number
+  readonly from: number
+  readonly to: number
+}
+
 export interface Bounds {
   readonly start: number
   readonly end: number
@@ -30,7 +37,12 @@ export type ToWorker =
   | { readonly kind: 'close' }
 
 export type FromWorker =
-  | { readonly kind: 'opened'; readonly bounds: readonly Bounds[]; readonly offsets: readonly GroupOffset[] }
+  | {
+      readonly kind: 'opened'
+      readonly bounds: readonly Bounds[]
+      readonly offsets: readonly GroupOffset[]
+      readonly skips: readonly Skip[]
+    }
   | { readonly kind: 'refused'; readonly message: string }
   | { readonly kind: 'committed' }
   /** Nothing of the commit is in the log. `full`: no space; otherwise the file cannot be trusted to take more. */

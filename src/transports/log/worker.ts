@@ -5,6 +5,7 @@ import { isFull, lockDirectory, openForWriting } from './file.ts'
 import type { Bounds, FromWorker, GroupOffset, ToWorker } from './messages.ts'
 import { Retention } from './retention.ts'
 import { checksum } from './row.ts'
+import { readSkips } from './skips.ts'
 
 /**
  * Commits begin at least this far apart, ms. Without it, a stream of small appends makes 2,000 fsyncs a second for two or
@@ -36,7 +37,7 @@ function serve(lock: DatabaseSync, db: DatabaseSync): void {
   const offsets = db
     .prepare('SELECT name AS "group", log_partition AS partition, next_offset AS next FROM groups')
     .all()
-  tell({ kind: 'opened', bounds, offsets: offsets as unknown as GroupOffset[] })
+  tell({ kind: 'opened', bounds, offsets: offsets as unknown as GroupOffset[], skips: readSkips(db) })
 
   port.on('message', (message: ToWorker) => {
     if (message.kind === 'commit') {

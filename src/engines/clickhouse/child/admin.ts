@@ -9,6 +9,7 @@ export interface Admin {
   readonly kill: Kill
   readonly detachedParts: () => Promise<readonly DetachedPart[]>
   dropDetached(part: DetachedPart): Promise<readonly DetachedPart[]>
+  freeze(name: string): Promise<readonly DetachedPart[]>
 }
 
 export function createAdmin(connection: Connection): Admin {
@@ -40,6 +41,17 @@ export function createAdmin(connection: Connection): Admin {
     dropDetached: async (part) => {
       const table = `${identifier(part.database)}.${identifier(part.table)}`
       await rows(`ALTER TABLE ${table} DROP DETACHED PART ${literal(part.name)} SETTINGS allow_drop_detached = 1`)
+      return []
+    },
+    freeze: async (name) => {
+      const tables = await rows<{ database: string; name: string }>(
+        `SELECT database, name FROM system.tables
+         WHERE engine LIKE '%MergeTree' AND lower(database) NOT IN ('system', 'information_schema')`,
+      )
+      for (const table of tables) {
+        const target = `${identifier(table.database)}.${identifier(table.name)}`
+        await rows(`ALTER TABLE ${target} FREEZE WITH NAME ${literal(name)}`)
+      }
       return []
     },
   }

@@ -5,6 +5,7 @@
 import { mkdirSync, rmSync } from 'node:fs'
 import type { AddressInfo } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { shadowOf } from '../snapshot.ts'
 import { createAdmin } from './admin.ts'
 import { baselineArgs, writeEngineConfig } from './config-file.ts'
 import { type Engine, openEngine, replaceOverlay } from './engine.ts'
@@ -41,6 +42,8 @@ process.on('message', (message: FromParent) => {
 
 async function start(o: StartMessage): Promise<void> {
   rmSync(o.runDir, { recursive: true, force: true })
+  // Of a backup that was cut off: its links would keep parts that are merged away.
+  rmSync(shadowOf(o.dataDir), { recursive: true, force: true })
   mkdirSync(o.runDir, { recursive: true, mode: 0o700 })
   mkdirSync(o.dataDir, { recursive: true, mode: 0o700 })
   const fifosMade = makeFifos(o.runDir, o.sessions)
@@ -67,6 +70,7 @@ async function start(o: StartMessage): Promise<void> {
     }
     if (message.kind === 'detached-parts') answer(message.id, admin.detachedParts)
     if (message.kind === 'drop-detached') answer(message.id, () => admin.dropDetached(message.part))
+    if (message.kind === 'freeze') answer(message.id, () => admin.freeze(message.name))
   })
   serving = true
   server.listen(o.port, '127.0.0.1', () => tell({ kind: 'ready', port: (server.address() as AddressInfo).port }))

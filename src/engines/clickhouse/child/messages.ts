@@ -23,6 +23,8 @@ export type FromParent =
   | { readonly kind: 'start'; readonly start: StartMessage }
   | { readonly kind: 'detached-parts'; readonly id: number }
   | { readonly kind: 'drop-detached'; readonly id: number; readonly part: DetachedPart }
+  /** Hard links of all parts as they are now, below shadow/<name>. */
+  | { readonly kind: 'freeze'; readonly id: number; readonly name: string }
   | { readonly kind: 'stop' }
 
 export type FromChild =

@@ -1,0 +1,62 @@
+import { Worker } from 'node:worker_threads'
+import { AppError, type ErrorCode } from '@splitstream/kernel'
+import type { FileTree } from '../../engines/file-tree.ts'
+
+/** What was copied, as it was read. */
+export interface CopiedFile {
+  readonly path: string
+  readonly size: number
+  /** Hexadecimal. */
+  readonly sha256: string
+}
+
+export interface CopyJob extends FileTree {
+  /** Folder of the copy; it is there. */
+  readonly to: string
+  /** 0: as fast as it goes. */
+  readonly bytesPerSecond: number
+  /** Free space that is left on the disk of the copy, bytes. */
+  readonly minFreeBytes: number
+  /** By path: a file that is otherwise is not taken. */
+  readonly expected?: ReadonlyMap<string, CopiedFile>
+}
+
+export type FromCopyWorker =
+  | { readonly kind: 'bytes'; readonly bytes: number }
+  | { readonly kind: 'copied'; readonly file: CopiedFile }
+  /** All is there, and fsynced. */
+  | { readonly kind: 'done' }
+  | { readonly kind: 'failed'; readonly code: ErrorCode; readonly message: string }
+
+/**
+ * Copies a tree in a thread of its own: read once, hashed on the way, fsynced, files and folders. Nothing is overwritten.
+ * @returns the files, without those that vanished
+ * @throws AppError DISK_FULL, CONFLICT (a file is not as expected), INTERNAL; the signal's reason when it is aborted
+ */
+export async function copyFiles(
+  job: CopyJob,
+  signal: AbortSignal,
+  onBytes: (bytes: number) => void,
+): Promise<CopiedFile[]> {
+  signal.throwIfAborted()
+  const worker = new Worker(new URL('./worker.ts', import.meta.url), { workerData: job })
+  const copied: CopiedFile[] = []
+  const { promise, resolve, reject } = Promise.withResolvers<void>()
+  const abort = (): void => reject(signal.reason)
+  signal.addEventListener('abort', abort, { once: true })
+  worker.on('message', (message: FromCopyWorker) => {
+    if (message.kind === 'bytes') onBytes(message.bytes)
+    if (message.kind === 'copied') copied.push(message.file)
+    if (message.kind === 'done') resolve()
+    if (message.kind === 'failed') reject(new AppError(message.code, message.message))
+  })
+  worker.on('error', (cause) => reject(new AppError('INTERNAL', 'The copy failed', { cause })))
+  worker.on('exit', () => reject(new AppError('INTERNAL', 'The copy ended too early')))
+  try {
+    await promise
+    return copied
+  } finally {
+    signal.removeEventListener('abort', abort)
+    await worker.terminate()
+  }
+}
