@@ -5,8 +5,10 @@ import { z } from 'zod'
 import { parseRedisUrls, redisUrlForm } from './engines/redis/urls.ts'
 import { eventsLinkForms, parseEventsLink, parsePortLink, portLinkForms } from './links.ts'
 import { moduleNames } from './registry.ts'
+import { internalSettings } from './settings/internal.ts'
+import { kafkaSettings } from './settings/kafka.ts'
 
-/** Every setting: its default and what it means. docs/config.md is generated from this schema. */
+/** Every setting, with those in settings/: its default and what it means. docs/config.md is generated from this schema. */
 const bytes = (min: number, max: number) => z.coerce.number().int().min(min).max(max)
 const mib = 1 << 20
 
@@ -87,40 +89,7 @@ export const settings = z.object({
     `How storage.read is reached: ${portLinkForms}. local is in this process; several hosts stand between commas.`,
   ),
   LINK_INGEST_APPEND: portLink().describe('How ingest.append is reached; forms as for LINK_STORAGE_READ.'),
-  INTERNAL_SECRET: z
-    .string()
-    .min(32, 'needs at least 32 characters')
-    .optional()
-    .describe(
-      'What processes of a split show each other; the same in all of them. Without it and INTERNAL_TLS_CERT none may call this one.',
-    ),
-  INTERNAL_TLS_CERT: z
-    .string()
-    .min(1)
-    .optional()
-    .describe(
-      'PEM file: the certificate of this process and those between it and its CA. With it, the key and the CA, processes of a split call each other over mutual TLS. The files are read again when they change.',
-    ),
-  INTERNAL_TLS_KEY: z.string().min(1).optional().describe('PEM file: the private key of INTERNAL_TLS_CERT.'),
-  INTERNAL_TLS_CA: z
-    .string()
-    .min(1)
-    .optional()
-    .describe('PEM file: the CA of the certificates of all processes; while one CA takes the place of another, both.'),
-  INTERNAL_TLS_NAMES: z
-    .string()
-    .default('')
-    .transform((text) => text.split(',').flatMap((name) => (name.trim() === '' ? [] : [name.trim()])))
-    .describe(
-      'Who may call this process over mutual TLS: names (DNS or URI) of their certificates, between commas. If empty, whoever has a certificate of the CA.',
-    ),
-  INTERNAL_PORT: z.coerce
-    .number()
-    .int()
-    .min(0)
-    .max(65_535)
-    .default(8443)
-    .describe('Port for calls over mutual TLS; 0 picks a free one. Not listened on without INTERNAL_TLS_CERT.'),
+  ...internalSettings,
   CONSUL_URL: z
     .url()
     .optional()
@@ -133,40 +102,7 @@ export const settings = z.object({
     .describe(
       'Where others reach this process, as registered with Consul. HOST if unset, or the name of this machine.',
     ),
-  KAFKA_TOPIC: z
-    .string()
-    .regex(/^[A-Za-z0-9._-]{1,200}$/, 'legal are letters, digits, dot, underscore and hyphen')
-    .default('splitstream.events')
-    .describe(
-      'Topic of the event log; consumer groups begin with it. Made at the first start, with LOG_PARTITIONS partitions.',
-    ),
-  KAFKA_REPLICATION: z.coerce.number().int().min(1).max(15).default(3).describe('Copies of each record on Kafka.'),
-  KAFKA_MIN_INSYNC: z.coerce
-    .number()
-    .int()
-    .min(1)
-    .max(15)
-    .default(2)
-    .describe('Copies that must exist before an event counts as durable. With 1, one lost broker can lose events.'),
-  KAFKA_COMPRESSION: z
-    .enum(['none', 'gzip', 'zstd'])
-    .default('zstd')
-    .describe('Of records on Kafka: every byte is replicated.'),
-  KAFKA_RECORDS: z
-    .enum(['batch', 'cloudevents'])
-    .default('batch')
-    .describe(
-      'What this process writes to Kafka: a record for each batch, which is faster, or one for each event, as CloudEvents in JSON, for consumers of yours. Both are read, so it can be changed at any time.',
-    ),
-  KAFKA_RETAIN_HOURS: z.coerce
-    .number()
-    .min(1)
-    .max(87_600)
-    .default(168)
-    .describe('For how long Kafka keeps events, hours; taken when the topic is made.'),
-  SPOOL_MAX_BYTES: bytes(1 * mib, 2 ** 50)
-    .default(1024 * mib)
-    .describe('Events that may wait in DATA_DIR while Kafka does not take them, bytes; above it the answer is 503.'),
+  ...kafkaSettings,
   CLICKHOUSE_URL: z
     .url()
     .optional()
