@@ -94,13 +94,29 @@ describe('health', () => {
 
   it('names the parts', async () => {
     const { parts } = (await (await fetch(`${server.url}/health`)).json()) as { parts: Record<string, unknown> }
+    const ok = { state: 'ok' }
     expect(parts).toEqual({
-      log: { state: 'ok' },
-      ingest: { state: 'ok' },
-      storage: { state: 'ok' },
-      query: { state: 'ok' },
-      sagas: { state: 'ok' },
+      ...{ process: ok, log: ok, clickhouse: ok, postgres: ok, 'postgres pools': ok, keys: ok },
+      ...{ ingest: ok, storage: ok, query: ok, sagas: ok },
     })
+  })
+})
+
+describe('health of dependencies', () => {
+  it('has state, calls, part of errors, p50, p99 and lag of each, over the last while', async () => {
+    await send(server.url, line('d1', '/d'))
+    await ids(server.url, '/d')
+    type View = { dependencies: Record<string, Record<string, unknown>> }
+    const { dependencies } = (await (await fetch(`${server.url}/health`)).json()) as View
+    const figures = { state: 'ok', errorRate: 0, calls: expect.any(Number), p50Ms: expect.any(Number) }
+    for (const name of ['clickhouse read', 'clickhouse insert', 'postgres storage', 'postgres edge', 'log append']) {
+      expect(dependencies[name], name).toMatchObject({ ...figures, p99Ms: expect.any(Number) })
+      expect(Number(dependencies[name]!.calls), name).toBeGreaterThan(0)
+    }
+    await vi.waitFor(async () => {
+      const again = (await (await fetch(`${server.url}/health`)).json()) as View
+      expect(again.dependencies['log append']!.lag).toEqual({ storage: 0, sagas: 0 })
+    }, 15_000)
   })
 })
 
