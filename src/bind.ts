@@ -148,9 +148,13 @@ const make: Record<ModuleName, (c: DependencyContainer) => Promise<Module>> = {
         insertBudgetMs: 120_000,
         seenKeys: config.SEEN_KEYS,
         read: {
-          maxExecutionMs: config.QUERY_MAX_SECONDS * 1000,
+          get maxExecutionMs() {
+            return config.QUERY_MAX_SECONDS * 1000
+          },
           maxMemoryBytes: Math.floor(config.CLICKHOUSE_MAX_MEMORY_BYTES / 2),
-          maxRowsToRead: config.QUERY_MAX_ROWS,
+          get maxRowsToRead() {
+            return config.QUERY_MAX_ROWS
+          },
           maxResultBytes: 64 << 20,
         },
       },

@@ -24,6 +24,14 @@ describe('settings that are read again', () => {
     expect(live.reload()).toEqual({ changed: [], needRestart: [] })
   })
 
+  it('are unset when they are not given any more', () => {
+    const env: Record<string, string> = { QUOTA_KEY_REQUESTS: '5', BACKUP_DIR: '/backups' }
+    const live = reading(env)
+    for (const name of Object.keys(env)) delete env[name]
+    expect(live.reload()).toEqual({ changed: ['QUOTA_KEY_REQUESTS'], needRestart: ['BACKUP_DIR'] })
+    expect(live.config.QUOTA_KEY_REQUESTS).toBeUndefined()
+  })
+
   it('stay as they are when one is not valid', () => {
     const env: Record<string, string> = { LOG_LEVEL: 'info' }
     const live = reading(env)

@@ -1,4 +1,4 @@
-import type { Config } from './config.ts'
+import { type Config, settings } from './config.ts'
 
 /** Settings whose new value a running process takes over when it reads them again (SIGHUP). Others need a restart. */
 export const liveSettings = [
@@ -54,7 +54,8 @@ export class LiveSettings {
   /** Reads the settings again. @throws ConfigError when they are not valid: then all stay as they are */
   reload(): Reloaded {
     const next = this.#read()
-    const names = Object.keys(next) as (keyof Config)[]
+    // Of the schema: one that is unset now is not among the keys of what was read.
+    const names = Object.keys(settings.shape) as (keyof Config)[]
     const changed = names.filter((name) => live.has(name) && next[name] !== this.#current[name])
     const needRestart = names.filter((name) => !live.has(name) && !same(next[name], this.#started[name]))
     this.#current = next

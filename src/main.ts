@@ -1,17 +1,25 @@
 import { setFlagsFromString } from 'node:v8'
 import { codeOf, messageOf } from '@splitstream/kernel'
 import { ConfigError, loadConfig } from './config.ts'
+import { LiveSettings } from './live-settings.ts'
 import { startProcess } from './process.ts'
 
 // Young collections of 1 ms in place of 15 (docs/adr/0006).
 setFlagsFromString('--no-allocation-site-pretenuring')
 
-/** config → start → wait for a signal → stop. Exit codes: 0 asked to stop, 1 failed, 2 the configuration is not valid. */
+/**
+ * config → start → wait for a signal → stop; SIGHUP reads the settings again.
+ * Exit codes: 0 asked to stop, 1 failed, 2 the configuration is not valid.
+ */
 export async function main(): Promise<void> {
   // From the first moment on: engines that are being started are not left behind.
   const asked = stopSignal()
+  let onHangUp = (): void => undefined
+  // From a terminal it means that the terminal is gone, and the server ends with it.
+  if (!process.stderr.isTTY) process.on('SIGHUP', () => onHangUp())
   try {
-    const running = await startProcess(loadConfig())
+    const running = await startProcess(new LiveSettings(loadConfig))
+    onHangUp = () => running.reload()
     if (running.freshAdminKey !== undefined) announceKey(running.freshAdminKey)
     process.stderr.write(`Splitstream listens at ${running.url}\n`)
     await asked

@@ -4,6 +4,7 @@ import {
   Lifecycle,
   type Logger,
   type Metrics,
+  messageOf,
   type Reading,
   systemClock,
 } from '@splitstream/kernel'
@@ -20,9 +21,10 @@ import { isOperator } from './edge/serve.ts'
 import type { OpenLog } from './event-log.ts'
 import { ProcessHealth } from './health/process-health.ts'
 import { tlsFilesOf } from './internal-access.ts'
+import type { LiveSettings } from './live-settings.ts'
 import { logRoutes } from './log-routes.ts'
 import { startPlatform } from './platform.ts'
-import { createQuotas } from './quotas.ts'
+import { createQuotas, defaultQuotas } from './quotas.ts'
 import { RemotePorts, registrations } from './remote.ts'
 import { dependencyBreakers } from './resilience/dependencies.ts'
 import { createLogger } from './telemetry/logger.ts'
@@ -38,11 +40,14 @@ export interface Running {
   readonly url: string
   /** Set when it was made at this start: show it now or never. */
   readonly freshAdminKey: string | undefined
+  /** Reads the settings again; what changed, and what has to wait for a restart, goes to the log. */
+  reload(): void
   stop(): Promise<void>
 }
 
 /** The process, part by part: engines and log → modules → HTTP. Stops in reverse. */
-export async function startProcess(config: Config): Promise<Running> {
+export async function startProcess(settings: LiveSettings): Promise<Running> {
+  const { config } = settings
   const topology = planTopology(config)
   const tlsFiles = tlsFilesOf(config)
   const shown = tlsFiles && (await readCredentials(tlsFiles))
@@ -74,8 +79,8 @@ export async function startProcess(config: Config): Promise<Running> {
     const parts = (): Record<string, Health> => ({
       ...platform.health(),
       ...remote.health(),
-      ...(credentials && { certificates: credentials.health() }),
       ...quotas.health(),
+      ...(credentials && { certificates: credentials.health() }),
       ...Object.fromEntries(bound.modules.map(({ name, module }) => [name, module.health()])),
     })
     health.addAll(parts, (part) => needsOf(topology, part))
@@ -114,6 +119,12 @@ export async function startProcess(config: Config): Promise<Running> {
       quotas: quotas.quotas,
       budgetMs: 30_000,
     })
+    settings.onChange((now) => {
+      logger.setLevel(now.LOG_LEVEL)
+      inFlight.setLimit(now.MAX_IN_FLIGHT_BYTES)
+      edge.setDelay(now.OVERLOAD_DELAY_MS)
+      quotas.quotas.change(defaultQuotas(now))
+    })
     await lifecycle.start({ name: 'rest of the log', start: async () => {}, stop: async () => platform.log?.finish() })
     let url = ''
     let internalUrl: string | undefined
@@ -136,6 +147,7 @@ export async function startProcess(config: Config): Promise<Running> {
     return {
       url,
       freshAdminKey: platform.freshAdminKey,
+      reload: () => reload(settings, logger),
       stop: () => {
         started = false
         return lifecycle.stop()
@@ -144,6 +156,16 @@ export async function startProcess(config: Config): Promise<Running> {
   } catch (error) {
     await lifecycle.stop()
     throw error
+  }
+}
+
+function reload(settings: LiveSettings, logger: Logger): void {
+  try {
+    const { changed, needRestart } = settings.reload()
+    logger.info('settings were read again', { changed })
+    if (needRestart.length > 0) logger.warn('changed settings wait for a restart', { settings: needRestart })
+  } catch (error) {
+    logger.error('settings were read again and are not valid: all stay as they were', { error: messageOf(error) })
   }
 }
 

@@ -1,6 +1,6 @@
 import type { Clock, Health, Logger, Metrics, Part } from '@splitstream/kernel'
 import type { Config } from './config.ts'
-import { Quotas } from './edge/quota/quotas.ts'
+import { type DefaultQuotas, Quotas } from './edge/quota/quotas.ts'
 import { connectRedis } from './engines/redis/driver.ts'
 import { RedisQuotaCounts } from './engines/redis/quota-counts.ts'
 
@@ -20,13 +20,18 @@ export interface QuotasPart extends Part {
   health(): Record<string, Health>
 }
 
+/** The quotas of those that have none of their own. */
+export const defaultQuotas = (config: Config): DefaultQuotas => ({
+  key: { requestsPerSecond: config.QUOTA_KEY_REQUESTS, bytesPerSecond: config.QUOTA_KEY_BYTES },
+  tenant: { requestsPerSecond: config.QUOTA_TENANT_REQUESTS, bytesPerSecond: config.QUOTA_TENANT_BYTES },
+})
+
 export function createQuotas(config: Config, o: { clock: Clock; logger: Logger; metrics: Metrics }): QuotasPart {
   const onFailure = config.QUOTA_ON_REDIS_FAILURE
   const { clock, logger, metrics } = o
   const redis = config.REDIS_URLS && connectRedis(config.REDIS_URLS, logger, commandTimeoutMs, meanwhile[onFailure])
   const quotas = new Quotas({
-    key: { requestsPerSecond: config.QUOTA_KEY_REQUESTS, bytesPerSecond: config.QUOTA_KEY_BYTES },
-    tenant: { requestsPerSecond: config.QUOTA_TENANT_REQUESTS, bytesPerSecond: config.QUOTA_TENANT_BYTES },
+    ...defaultQuotas(config),
     clock,
     metrics,
     shared: redis && new RedisQuotaCounts(redis),

@@ -18,6 +18,8 @@ export interface ServerOptions {
   dataDir?: string
   /** Absent: a free one. */
   port?: number
+  /** Where it runs, which is where its `.env` is; default: here. */
+  cwd?: string
   /** More settings for the child, on top of this process's environment. */
   env?: Record<string, string>
   /** Default 60,000 ms. */
@@ -73,6 +75,7 @@ export async function startServer(options: ServerOptions = {}): Promise<RunningS
   const child = spawn(options.node ?? process.execPath, [options.entry ?? main], {
     detached: true,
     stdio: ['ignore', 'pipe', 'pipe'],
+    ...(options.cwd !== undefined && { cwd: options.cwd }),
     env: {
       ...inherited(),
       HOST: '127.0.0.1',

@@ -74,6 +74,8 @@ export interface Edge {
    * once, and then this ends as soon as there is no connection any more.
    */
   drain(ms: number): Promise<void>
+  /** How long requests may wait for the event loop from now on (EdgeOptions.delayMs). */
+  setDelay(ms: number): void
   /** Takes no new connections, lets running requests end within `drainMs` (10,000), then cuts them. */
   stop(drainMs?: number): Promise<void>
 }
@@ -109,6 +111,7 @@ export function createEdge(o: EdgeOptions): Edge {
       watch.start()
       return listen(server, { host: o.host, port: o.port, shared: o.sharePort })
     },
+    setDelay: (ms) => shedder.setDelay(ms),
     drain: async (ms) => {
       stopping.abort()
       if (ms <= 0) return

@@ -18,7 +18,7 @@ export interface Share {
  * 1998, for shared buffers), so one noisy tenant leaves a fifth, two of them a ninth, to whoever comes next.
  */
 export class InFlight implements Share {
-  readonly #limit: number
+  #limit: number
   readonly #shares = new Map<string, TenantShare>()
   #refused: ReturnType<Metrics['counter']> | undefined
   #bytes = 0
@@ -29,6 +29,11 @@ export class InFlight implements Share {
 
   get bytes(): number {
     return this.#bytes
+  }
+
+  /** Requests that are there already stay. */
+  setLimit(bytes: number): void {
+    this.#limit = bytes
   }
 
   /** Shows it in the metrics. */

@@ -1,6 +1,13 @@
 import type { Logger } from '@splitstream/kernel'
 import { type DestinationStream, pino } from 'pino'
 
+export type LogLevel = 'debug' | 'info' | 'warn' | 'error'
+
+export interface ProcessLogger extends Logger {
+  /** The least severe line that is written from now on. */
+  setLevel(level: LogLevel): void
+}
+
 /** A key of ours inside a text: never written, wherever it comes from. */
 const apiKey = /ss_[a-z]+_[0-9A-Za-z]{4,}_[0-9A-Za-z_]+/g
 
@@ -10,7 +17,7 @@ const secretFields = ['authorization', 'password', 'secret', 'key', 'apiKey', 'c
  * JSON lines, on standard output when no other destination is given, written at once: nothing is lost in a crash. Fields
  * that hold secrets by their name, and keys of ours inside texts, come out as `[hidden]`.
  */
-export function createLogger(level: 'debug' | 'info' | 'warn' | 'error', to?: DestinationStream): Logger {
+export function createLogger(level: LogLevel, to?: DestinationStream): ProcessLogger {
   const log = pino(
     {
       level,
@@ -22,6 +29,9 @@ export function createLogger(level: 'debug' | 'info' | 'warn' | 'error', to?: De
     to ?? pino.destination({ dest: 1, sync: true }),
   )
   return {
+    setLevel: (next) => {
+      log.level = next
+    },
     debug: (message, fields) => log.debug(fields && clean(fields), text(message)),
     info: (message, fields) => log.info(fields && clean(fields), text(message)),
     warn: (message, fields) => log.warn(fields && clean(fields), text(message)),

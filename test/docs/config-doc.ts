@@ -2,6 +2,7 @@
 import { writeFileSync } from 'node:fs'
 import { z } from 'zod'
 import { settings } from '../../src/config.ts'
+import { liveSettings } from '../../src/live-settings.ts'
 
 /** The parts of JSON Schema that a setting uses. */
 interface Setting {
@@ -16,6 +17,8 @@ interface Setting {
   readonly items?: { readonly enum?: readonly string[] }
 }
 
+const isLive: ReadonlySet<string> = new Set(liveSettings)
+
 export const configDocPath = new URL('../../docs/config.md', import.meta.url)
 
 const intro = `# Settings
@@ -23,7 +26,8 @@ const intro = `# Settings
 Generated from the schema in \`src/config.ts\` by \`node test/docs/config-doc.ts\`; do not edit.
 
 Settings are environment variables. A file \`.env\` in the working directory is read too; the environment wins. An empty value
-counts as unset. All are read once, at the start. A value that is not legal, an unknown name in \`.env\` and an unknown
+counts as unset. All are read at the start; those with an asterisk again at each \`SIGHUP\`
+([operations](operations.md#settings-that-change-while-it-runs)). A value that is not legal, an unknown name in \`.env\` and an unknown
 \`LINK_\` variable stop the start with exit code 2 and a message that says what was found and what is legal.
 `
 
@@ -31,7 +35,7 @@ export function renderConfigDoc(): string {
   const given = propertiesOf('input')
   const taken = propertiesOf('output')
   const rows = Object.entries(given).map(([name, setting]) => [
-    code(name),
+    isLive.has(name) ? `${code(name)} \\*` : code(name),
     setting.default === undefined ? 'unset' : amount(name, setting.default),
     legal(name, setting, taken[name] ?? setting),
     (setting.description ?? '').replaceAll('|', '\\|'),

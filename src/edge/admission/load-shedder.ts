@@ -42,7 +42,7 @@ export interface LoadShedderOptions {
  */
 export class LoadShedder {
   readonly #clock: Clock
-  readonly #delayMs: number
+  #delayMs: number
   readonly #loop: NonNullable<LoadShedderOptions['loop']>
   readonly #random: () => number
   readonly #shed: ReturnType<Metrics['counter']>
@@ -75,6 +75,11 @@ export class LoadShedder {
 
   get shedding(): boolean {
     return this.#clock.monotonic() < this.#sheddingUntil
+  }
+
+  /** How long requests may wait from now on, ms. 0: any time. */
+  setDelay(ms: number): void {
+    this.#delayMs = ms
   }
 
   /** To be called before any work for a request. @param now monotonic, ms */

@@ -8,10 +8,13 @@ import { Sharing } from './sharing.ts'
 /** Keys that are remembered; above it all are forgotten, and everybody has a whole quota once more. More than live at once. */
 const maxRemembered = 20_000
 
-export interface QuotasOptions {
-  /** Of each key that has none of its own, and of each tenant. */
+/** Of each key that has none of its own, and of each tenant. */
+export interface DefaultQuotas {
   readonly key: Quota
   readonly tenant: Quota
+}
+
+export interface QuotasOptions extends DefaultQuotas {
   readonly clock: Clock
   readonly metrics: Metrics
   /** Without it each process counts for itself. */
@@ -49,11 +52,13 @@ export class Quotas {
   readonly #keys = new Map<string, Meters>()
   readonly #tenants = new Map<string, readonly Meter[]>()
   /** Only keys with a quota of their own have one. */
-  readonly #off: boolean
+  #off: boolean
+  #defaults: DefaultQuotas
 
   constructor(o: QuotasOptions) {
     this.#options = o
     this.#sharing = o.shared && new Sharing(o.shared, o.clock)
+    this.#defaults = o
     this.#off = isEmpty(o.key) && isEmpty(o.tenant)
     const help = 'Requests that were refused because a quota was used up'
     this.#limited = o.metrics.counter('splitstream.http.limited', help, ['splitstream.quota'], '{request}')
@@ -61,6 +66,14 @@ export class Quotas {
 
   start(): void {
     this.#sharing?.start()
+  }
+
+  /** From now on; everybody has a whole quota once more. */
+  change(defaults: DefaultQuotas): void {
+    this.#defaults = defaults
+    this.#off = isEmpty(defaults.key) && isEmpty(defaults.tenant)
+    this.#keys.clear()
+    this.#tenants.clear()
   }
 
   /** Tells the other processes the last of what was used here. */
@@ -118,7 +131,7 @@ export class Quotas {
   }
 
   #metersOf(principal: Principal): Meters {
-    const { key, tenant } = this.#options
+    const { key, tenant } = this.#defaults
     const quota = principal.quota ?? key
     const known = this.#keys.get(principal.id)
     if (known && (known.quota === quota || same(known.quota, quota))) return known
