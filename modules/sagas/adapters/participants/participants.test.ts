@@ -32,7 +32,7 @@ describe('the breaker of a participant', () => {
     let status = '500 Oh'
     const call = await start((socket) => void socket.write(answer(status)))
     for (let i = 0; i < 20; i++) expect(await call()).toEqual(answered(500))
-    expect(blocked()).toMatch(/^20 of 20 calls .* failed .*; next try in \d+ ms$/)
+    expect(blocked()).toMatch(/^20 of the last 20 calls failed .*; next try in \d+ ms$/)
     for (let i = 0; i < 50; i++) {
       const outcome = await call()
       expect(outcome).toEqual(postponed)
@@ -65,7 +65,7 @@ describe('the breaker of a participant', () => {
   ] as [string, Behaviour, Partial<Outgoing>][])('opens on %s', async (_, behave, request) => {
     const call = await start(behave, { slowMs: 40 })
     await Promise.all(Array.from({ length: 20 }, () => call(request)))
-    expect(blocked()).toMatch(/^1\d of 20 calls/)
+    expect(blocked()).toMatch(/^20 of the last 20 calls/)
   })
 
   it('opens when nobody listens', async () => {
