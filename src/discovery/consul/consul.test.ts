@@ -137,6 +137,16 @@ describe.each(agents)('with %s', (_, startAgent) => {
     await seen(discovery)
   })
 
+  it('asks for readiness at another port than that of calls, when that is told', async () => {
+    const name = newService()
+    const server: Server = createServer((_, response) => response.end()).listen(0, '127.0.0.1')
+    await once(server, 'listening')
+    ends.push(async () => server.close())
+    const discovery = await watch(name)
+    await register(name, 8443, { healthPort: (server.address() as AddressInfo).port })
+    await seen(discovery, 8443)
+  })
+
   it('keeps what is known while Consul is gone, and registers again with one that has forgotten all', async () => {
     const name = newService()
     const discovery = await watch(name)

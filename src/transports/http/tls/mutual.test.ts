@@ -134,6 +134,19 @@ describeUnless(authorityUnavailable, 'calls over mutual TLS', () => {
     expect(runs).toBe(0)
   })
 
+  it('what counts is the name of the link, and not the address behind it', async () => {
+    const named = await serve(new Held(await ours.issue({ names: ['DNS:storage'] }), ours.ca))
+    const addressed = await serve(new Held(await ours.issue({ names: ['IP:127.0.0.1'] }), ours.ca))
+    const echo = async (origin: string, name?: string) =>
+      caller({ origin, ...(name !== undefined && { name }) })
+        .port.echo(1, callWith())
+        .catch(codeOf)
+    expect(await Promise.all([echo(named.origin, 'storage'), echo(named.origin, 'other'), echo(named.origin)])).toEqual(
+      [1, 'UNAVAILABLE', 'UNAVAILABLE'],
+    )
+    expect([await echo(addressed.origin), await echo(addressed.origin, 'storage')]).toEqual([1, 'UNAVAILABLE'])
+  })
+
   it('an address that speaks plain HTTP is told from one that is away', async () => {
     const plain = createServer((_, response) => response.end('x')).listen(0, '127.0.0.1')
     await once(plain, 'listening')

@@ -1,0 +1,37 @@
+import { silentLogger, systemClock } from '@splitstream/kernel'
+import { afterEach, expect, it, vi } from 'vitest'
+import { loadConfig } from './config.ts'
+import { consulDiscovery } from './discovery/consul/consul.ts'
+import { ProtocolAgent } from './discovery/consul/protocol-agent.fixture.ts'
+import { registrations } from './remote.ts'
+
+const ends: (() => Promise<unknown>)[] = []
+afterEach(async () => {
+  for (const end of ends.splice(0).reverse()) await end()
+})
+
+const options = { clock: systemClock, logger: silentLogger }
+
+it('a module that others call over mutual TLS is registered at the port of that, and found by its name', async () => {
+  const agent = new ProtocolAgent()
+  await agent.start()
+  ends.push(() => agent.stop())
+  const config = loadConfig({ CONSUL_URL: agent.url, ADVERTISE_HOST: 'host.test', MODULES: 'storage,query' })
+  const internal = { url: 'https://0.0.0.0:8443', modules: ['storage'] }
+  for (const part of registrations({ url: 'http://0.0.0.0:8080', internal }, { config, ...options })) {
+    ends.push(() => part.stop())
+    await part.start()
+  }
+  const found = async (name: string, scheme: 'http' | 'https') => {
+    const random = { bytes: () => new Uint8Array(0), fraction: () => 0 }
+    const discovery = consulDiscovery(name, { access: { url: agent.url }, ...options, random, scheme })
+    ends.push(() => discovery.stop())
+    await discovery.start()
+    // Nobody answers for its health, so it is told here.
+    agent.catalog.tell(`service:${name}-host.test-8080`, 'passing')
+    await vi.waitFor(() => expect(discovery.current()).toHaveLength(1))
+    return discovery.current()[0]
+  }
+  expect(await found('storage', 'https')).toEqual({ origin: 'https://host.test:8443', name: 'storage' })
+  expect(await found('query', 'http')).toEqual({ origin: 'http://host.test:8080', name: 'query' })
+})
