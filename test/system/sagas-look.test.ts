@@ -163,7 +163,7 @@ describe('one call says why it waits:', () => {
     const retry = await wait(ids[0]!, 'retry')
     expect(retry).toMatchObject({ step: 'a', detail: expect.stringMatching(/^(UNREACHABLE|POSTPONED)/) })
     const blocked = await world.until(ids[1]!, ({ waitingFor }) => waitingFor[0]?.blocked !== undefined)
-    expect(blocked.waitingFor[0]!.blocked).toMatch(/calls within 10 s failed/)
+    expect(blocked.waitingFor[0]!.blocked).toMatch(/of the last \d+ calls failed/)
     for (const id of ids) await world.api('POST', `/v1/sagas/${id}/cancel`)
   })
 
