@@ -72,7 +72,7 @@ function failing(when: { before?: number; after?: number }): Postgres {
   const { postgres } = database
   return {
     query: <T>(text: string, values?: readonly unknown[], name?: string) =>
-      text.includes('WITH once')
+      text.includes('WITH given')
         ? guarded(() => postgres.query<T>(text, values, name))
         : postgres.query<T>(text, values, name),
     tx: <T>(fn: (tx: PostgresTx) => Promise<T>) => guarded(() => postgres.tx(fn)),

@@ -36,8 +36,8 @@ export const sagaPlants = {
     edits: [
       {
         file: 'modules/sagas/adapters/commit-statement.ts',
-        find: 's.id = n.id AND s.fence = n.fence AND s.seq = n.seq AND s.owner = $1::integer',
-        replace: 's.id = n.id AND $1::integer > 0',
+        find: 's.fence = n.fence AND s.seq = n.seq\n    AND s.owner IS NOT DISTINCT FROM $1::integer',
+        replace: '$1::integer > 0',
       },
     ],
     run: ['sagas', 'zombies', '--only', 'cut off at a later commit'],
