@@ -8,16 +8,19 @@ import { measurePass, type Pass } from './measure.ts'
 import { installPeers } from './peers/install.ts'
 import { planOf } from './plan.ts'
 import { checkTheChecker } from './planted.ts'
+import { measureRecovery } from './recovery.ts'
 import { sagaDocument, sagaTables } from './report.ts'
 
-const help = `npm run bench:sagas -- [--quick] [--engines ${engineNames.join(',')}] [--help]
+const help = `npm run bench:sagas -- [--quick] [--engines ${engineNames.join(',')}] [--recovery] [--help]
 
 Measures the same saga, with the same participant and load, on Splitstream, on DBOS and Restate, and without an engine, on
-this machine. Prints tables and writes docs/bench-sagas.md. Takes about four minutes and at the first time installs the
-peers from npm (240 MB); Linux only. Leave the machine alone meanwhile.
+this machine; and how soon Splitstream goes on when a worker is killed and when an undo is stuck. Prints tables and writes
+docs/bench-sagas.md. Takes about eight minutes and at the first time installs the peers from npm (240 MB); Linux only. Leave
+the machine alone meanwhile.
 
-  --quick    one short pass instead of three, about one minute
-  --engines  only these; nothing is written
+  --quick     one short pass instead of three, about two minutes
+  --engines   only these; nothing is written
+  --recovery  only how soon it goes on; nothing is written
 
 Exit code: 0 measured, 2 the bench could not run, or an engine's sagas did not end as they must.`
 
@@ -28,23 +31,26 @@ async function main(): Promise<void> {
     options: {
       quick: { type: 'boolean', default: false },
       engines: { type: 'string' },
+      recovery: { type: 'boolean', default: false },
       help: { type: 'boolean', default: false },
     },
   })
   if (values.help) return console.log(help)
   if (process.platform !== 'linux') throw new Error('the bench reads /proc: it runs on Linux only')
+  const plan = planOf(values.quick)
+  if (values.recovery) return console.log(sagaTables(new Map(), await measureRecovery(plan.passes)))
   const names = chosen(values.engines)
   await installPeers()
   progress('planted bugs')
   await checkTheChecker()
-  const plan = planOf(values.quick)
   const passes = new Map<EngineName, Pass[]>(names.map((name) => [name, []]))
   for (let pass = 0; pass < plan.passes; pass++) {
     progress(`pass ${pass + 1} of ${plan.passes}`)
     for (const [name, measured] of passes) measured.push(await measurePass(engines[name], plan, pass === 0))
   }
-  console.log(sagaTables(passes))
-  if (values.engines === undefined) await writeFile(target, sagaDocument(passes, plan))
+  const recovery = values.engines === undefined ? await measureRecovery(plan.passes) : undefined
+  console.log(sagaTables(passes, recovery))
+  if (recovery) await writeFile(target, sagaDocument(passes, recovery, plan))
 }
 
 function chosen(list: string | undefined): EngineName[] {

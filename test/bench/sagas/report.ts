@@ -5,11 +5,13 @@ import { table } from '../table.ts'
 import { type EngineName, engines } from './engines/all.ts'
 import type { Pass } from './measure.ts'
 import type { Plan } from './plan.ts'
+import type { Recovery } from './recovery.ts'
 
 export type Passes = ReadonlyMap<EngineName, readonly Pass[]>
 
 const whole = (value: number): string => Math.round(value).toLocaleString('en-US')
 const ms = (value: number): string => `${value.toFixed(value < 10 ? 2 : 0)} ms`
+const seconds = (value: number): string => `${(value / 1_000).toFixed(2)} s`
 
 /** A figure of a pass; undefined where an engine has none. */
 interface Figure {
@@ -51,6 +53,19 @@ const comparison = (passes: Passes): string =>
       }),
     ]),
   ])
+
+/** How soon sagas go on when something fails, and what is to be reached. */
+function recoveryRows({ inFlight, resumedMs, visibleMs, independentUndosMs }: Recovery): string[][] {
+  const row = (name: string, value: number, mostMs: number): string[] => {
+    const met = value <= mostMs ? 'yes' : 'no'
+    return [name, seconds(value), `≤ ${mostMs / 1_000} s`, met]
+  }
+  return [
+    row(`kill -9 of one of three workers, ${whole(inFlight)} sagas in flight: all resumed`, resumedMs, 5_000),
+    row('a stuck undo: listed', visibleMs, 5_000),
+    row('a stuck undo: the independent undos are done', independentUndosMs, 1_000),
+  ]
+}
 
 /** What is to be reached. */
 function targets(passes: Passes): string[][] {
@@ -119,16 +134,18 @@ const asItRan: string[][] = [
   ['Splitstream', 'one process with all modules, on a Postgres of its own as DBOS has it'],
 ]
 
-/** For the terminal. */
-export function sagaTables(passes: Passes): string {
-  const goals = passes.has('splitstream')
-    ? `\n\n${table([['figure', 'measured', 'target', 'met'], ...targets(passes)])}`
-    : ''
-  return comparison(passes) + goals
+/** For the terminal. @param recovery undefined when it was not measured */
+export function sagaTables(passes: Passes, recovery: Recovery | undefined): string {
+  const rows = [...(passes.has('splitstream') ? targets(passes) : []), ...(recovery ? recoveryRows(recovery) : [])]
+  const parts = [
+    ...(passes.size > 0 ? [comparison(passes)] : []),
+    ...(rows.length > 0 ? [table([['figure', 'measured', 'target', 'met'], ...rows])] : []),
+  ]
+  return parts.join('\n\n')
 }
 
 /** docs/bench-sagas.md. */
-export function sagaDocument(passes: Passes, plan: Plan): string {
+export function sagaDocument(passes: Passes, recovery: Recovery, plan: Plan): string {
   return `# Bench of sagas
 
 Written by \`npm run bench:sagas${plan.quick ? ' -- --quick' : ''}\` (test/bench/sagas); do not edit. All figures are of one run on one machine:
@@ -136,7 +153,7 @@ load generator, participant, engine and database share its cores. Rates depend o
 ${plan.quick ? '\n**A quick run**: one short pass, so rates include more of the start and the end, and a p99 rests on few samples.\n' : ''}
 ${table([['machine', ''], ...describeMachine()])}
 
-${sagaTables(passes)}
+${sagaTables(passes, recovery)}
 
 ## How
 
@@ -153,6 +170,11 @@ fails. Before the first one the same check has to find two planted bugs (a doubl
 Statements are those that clients sent, transaction control among them (pg_stat_statements, on for a separate ${plan.countSeconds} s in the first
 pass); WAL is the distance that the log moved meanwhile, full page images among it. CPU is that of the processes over the
 round of 64, and memory their proportional set size after it, Postgres among it.
+
+The last three figures are those of \`npm run chaos -- sagas recovery\`, ${plan.passes === 1 ? 'once' : `the worst of ${plan.passes} times`}, on another installation: three processes that run
+sagas, one for events, Kafka between them, and the external ledger of the chaos runs, which judges every saga. kill -9: until
+Postgres has another owner for each saga of the dead worker. A stuck undo: 20 sagas whose second undo of three fails for 8 s; until
+\`GET /v1/sagas?problem=true\` has all of them, and from the first undo of a saga to the first attempt of its last one.
 
 ${table([['engine', 'as it ran'], ...asItRan])}
 

@@ -13,6 +13,9 @@ export interface SagaPlace {
 /** A part of a run: checks one thing by itself. */
 export type Part = (place: SagaPlace, seed: number, findings: Findings) => Promise<object>
 
+/** Measures something that happens to an installation, and checks all but the figures. */
+export type Measurement<T> = (place: Pick<SagaPlace, 'installation'>, seed: number, findings: Findings) => Promise<T>
+
 /** Starts the place, and takes it down however `work` ends. */
 export async function inSagaPlace<T>(home: string, work: (place: SagaPlace) => Promise<T>): Promise<T> {
   const redis = await startRedis()
