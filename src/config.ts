@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { parseEnv } from 'node:util'
 import { z } from 'zod'
+import { clickhouseUrlForm, parseClickHouseUrls } from './engines/clickhouse/urls.ts'
 import { parseRedisUrls, redisUrlForm } from './engines/redis/urls.ts'
 import { eventsLinkForms, parseEventsLink, parsePortLink, portLinkForms } from './links.ts'
 import { moduleNames } from './registry.ts'
@@ -104,9 +105,19 @@ export const settings = z.object({
     ),
   ...kafkaSettings,
   CLICKHOUSE_URL: z
-    .url()
+    .string()
+    .transform(parsing(parseClickHouseUrls, clickhouseUrlForm))
     .optional()
-    .describe('An external ClickHouse, http(s)://user:password@host:8123/database. Embedded if unset.'),
+    .describe(
+      'An external ClickHouse, http(s)://user:password@host:8123/database; for a cluster all its replicas, between commas after one user:password. Embedded if unset.',
+    ),
+  CLICKHOUSE_CLUSTER: z
+    .string()
+    .regex(/^[\w.-]{1,100}$/, 'legal are letters, digits, dot, underscore and hyphen')
+    .optional()
+    .describe(
+      'Name of the cluster, as in system.clusters, whose replicas CLICKHOUSE_URL names. If unset, it is one server.',
+    ),
   POSTGRES_URL: z
     .url()
     .optional()

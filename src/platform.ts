@@ -3,28 +3,27 @@ import { chmod, mkdir } from 'node:fs/promises'
 import { hostname } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import {
-  type Breakers,
-  type ClickHouse,
-  type Clock,
-  type EventLog,
-  type Health,
-  type Lifecycle,
-  type Logger,
-  type Metrics,
-  type Postgres,
-  systemCall,
-  type Tracer,
+import type {
+  Breakers,
+  ClickHouse,
+  Clock,
+  EventLog,
+  Health,
+  Lifecycle,
+  Logger,
+  Metrics,
+  Postgres,
+  Tracer,
 } from '@splitstream/kernel'
 import { refuseHalfRestored } from './backup/half-restored.ts'
 import { sourcesOf } from './backup/sources.ts'
 import type { BackupSources } from './backup/take-backup.ts'
 import type { Config } from './config.ts'
 import { KeyStore, sharedSecret } from './edge/keys/key-store.ts'
-import { connectClickHouse } from './engines/clickhouse/client.ts'
 import { type EmbeddedClickHouse, startEmbeddedClickHouse } from './engines/clickhouse/embedded.ts'
-import { migrateClickHouse } from './engines/clickhouse/migrate.ts'
+import { openClickHouseServers } from './engines/clickhouse/open.ts'
 import { pingClickHouse } from './engines/clickhouse/ping.ts'
+import { tidyDetached } from './engines/clickhouse/tidy-detached.ts'
 import { connectPostgres, type Plans, type Pool } from './engines/postgres/driver.ts'
 import { type EmbeddedPostgres, startEmbeddedPostgres } from './engines/postgres/embedded.ts'
 import { migratePostgres, moduleUrl } from './engines/postgres/migrate.ts'
@@ -217,7 +216,7 @@ async function openPostgres(config: Config, clock: Clock, logger: Logger, lifecy
   })
   const asked = connectPostgres({ ...onlyAsked, url: moduleUrl(admin, 'edge') })
   pools.set('health', asked)
-  watch.start(asked, { clock, own: config.POSTGRES_URL === undefined })
+  watch.start(asked, { clock, own: server !== undefined })
   const connect = (schema: string, plans: Plans = 'each time'): Postgres => {
     const name = plans === 'each time' ? schema : `${schema} ${plans}`
     let pool = pools.get(name)
@@ -270,31 +269,22 @@ async function openClickHouse(config: Config, clock: Clock, logger: Logger, life
           onExit: watch.ended,
         })
       : undefined
-  if (embedded) await lifecycle.start({ name: 'ClickHouse', start: async () => undefined, stop: () => embedded.stop() })
-  const access = embedded ? { ...accessOf(embedded), database } : fromUrl(config.CLICKHOUSE_URL!)
-  const call = systemCall(clock, 60_000, new AbortController().signal)
-  const bare = connectClickHouse({ ...access, database: 'default' }, clock)
-  await bare.command(
-    { sql: 'CREATE DATABASE IF NOT EXISTS {database:Identifier}', params: { database: access.database } },
-    call,
-  )
-  await bare.close()
-  const driver = connectClickHouse(access, clock, observed)
+  if (embedded) {
+    await lifecycle.start({ name: 'ClickHouse', start: async () => undefined, stop: () => embedded.stop() })
+    void tidyDetached(embedded, logger)
+  }
+  const servers = config.CLICKHOUSE_URL ?? { ...accessOf(embedded!), database }
+  const driver = await openClickHouseServers({
+    servers,
+    cluster: config.CLICKHOUSE_CLUSTER,
+    migrations: join(migrations, 'clickhouse'),
+    clock,
+    logger,
+    ...observed,
+  })
   await lifecycle.start({ name: 'ClickHouse connections', start: async () => undefined, stop: () => driver.close() })
-  await migrateClickHouse(driver, join(migrations, 'clickhouse'))
-  const ping = (signal: AbortSignal) => pingClickHouse([access.url], signal)
+  const ping = (signal: AbortSignal) => pingClickHouse(servers.origins, signal)
   return { driver: watch.over(driver, { clock, own: embedded !== undefined, ping }), embedded }
 }
 
-const accessOf = ({ url, username, password }: EmbeddedClickHouse) => ({ url, username, password })
-
-function fromUrl(text: string) {
-  const url = new URL(text)
-  const path = url.pathname.slice(1)
-  return {
-    url: `${url.protocol}//${url.host}`,
-    username: decodeURIComponent(url.username) || 'default',
-    password: decodeURIComponent(url.password),
-    database: path === '' ? database : decodeURIComponent(path),
-  }
-}
+const accessOf = ({ url, username, password }: EmbeddedClickHouse) => ({ origins: [url], username, password })

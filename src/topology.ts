@@ -54,6 +54,7 @@ export function planTopology(config: Config): Topology {
     engines: new Set(rows.flatMap((row) => row.engines)),
   }
   checkShared(config, topology)
+  if (topology.engines.has('clickhouse')) checkClickHouse(config)
   return topology
 }
 
@@ -98,6 +99,21 @@ function checkShared(config: Config, { links, log, events }: Topology): void {
   if (config.MODULES.length < moduleNames.length && config.POSTGRES_URL === undefined) {
     throw new ConfigError(
       `${modules}: the processes of a split share API keys and progress: set POSTGRES_URL to the same database in all of them`,
+    )
+  }
+}
+
+/** Several servers that are no replicas are several databases: events of one would be missing in the other. */
+function checkClickHouse({ CLICKHOUSE_URL: servers, CLICKHOUSE_CLUSTER: cluster }: Config): void {
+  const count = servers?.origins.length ?? 0
+  if (count > 1 && cluster === undefined) {
+    throw new ConfigError(
+      `CLICKHOUSE_URL names ${count} servers: set CLICKHOUSE_CLUSTER to the cluster whose replicas they are, or name one`,
+    )
+  }
+  if (count < 2 && cluster !== undefined) {
+    throw new ConfigError(
+      `CLICKHOUSE_CLUSTER=${cluster} needs its replicas in CLICKHOUSE_URL, each by its own address (a balancer before them would hide which one answers): http://user:password@a:8123,b:8123,c:8123/database`,
     )
   }
 }

@@ -27,6 +27,12 @@ export interface ClickHouseQuery {
   readonly sql: string
   readonly params?: Readonly<Record<string, ClickHouseParam>>
   readonly settings?: ClickHouseSettings
+  /**
+   * For replicas of a cluster; one server takes no notice. `majority`: what the answer holds is on as many replicas as an insert
+   * waits for. `each`: asked of every replica, and the rows put together; one that has been away for longer than any insert may take is
+   * left out. If unset, one replica answers, and has all that is stored.
+   */
+  readonly replicas?: 'majority' | 'each'
 }
 
 export interface ClickHouseInsert {

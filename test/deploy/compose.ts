@@ -25,6 +25,7 @@ export async function checkCompose(): Promise<void> {
 
   await checkProject('docker-compose.yml', await load('docker-compose.yml', [], { ADMIN_KEY: '' }))
   await checkProject(split, await load(split, ['cluster'], filled))
+  await checkProject(`${split} with replicas`, await load(split, ['cluster'], { ...filled, ...replicas() }))
   for (const name of Object.keys(filled)) {
     const refused = await load(split, [], { ...filled, [name]: '' }).then(
       () => '',
@@ -36,6 +37,14 @@ export async function checkCompose(): Promise<void> {
     () => Promise.reject(new Error(`${split}: it loads with nothing set`)),
     () => undefined,
   )
+}
+
+/** What example.env says of three replicas, without its comment signs. */
+function replicas(): Record<string, string> {
+  const example = readFileSync(join(root, 'deploy/split/example.env'), 'utf8')
+  const found = [...example.matchAll(/^# (CLICKHOUSE_HOSTS|CLICKHOUSE_CLUSTER)=(.+)$/gm)]
+  if (found.length !== 2) throw new Error('deploy/split/example.env does not say how replicas are set up')
+  return Object.fromEntries(found.map(([, name, value]) => [name!, value!]))
 }
 
 async function load(file: string, profiles: readonly string[], env: Record<string, string>): Promise<Project> {

@@ -1,5 +1,5 @@
 import { flagTimeAssigned, rowColumns } from '@splitstream/ingest/contract'
-import type { Call, ClickHouse } from '@splitstream/kernel'
+import { type Call, type ClickHouse, ClickHouseError, type Clock, systemClock } from '@splitstream/kernel'
 import { insertSettings } from '../domain/table.ts'
 
 /** What identifies a stored event in the primary key: (tenant, time µs, key). */
@@ -19,12 +19,20 @@ const between = '_log_partition = {partition:UInt32} AND _log_offset >= {from:UI
 /** Keys of one look-up statement: at most 45 bytes each, so that it stays below the engine's 256 KiB for a statement. */
 const lookupKeys = 5_000
 
+/** How often inserts that are being ended are looked for, ms. */
+const lookEveryMs = 50
+
+/** The engine's code for what a user, or the embedded engine, does not allow. */
+const accessDenied = 497
+
 /** The write side of the events table, and the look-ups that exactly-once needs. */
 export class EventsTable {
   readonly #clickhouse: ClickHouse
+  readonly #clock: Clock
 
-  constructor(clickhouse: ClickHouse) {
+  constructor(clickhouse: ClickHouse, clock: Clock = systemClock) {
     this.#clickhouse = clickhouse
+    this.#clock = clock
   }
 
   /** Inserts RowBinary rows as one part. The engine ignores a second insert under the same token. */
@@ -41,13 +49,36 @@ export class EventsTable {
     )
   }
 
-  /** Offsets of the range that are in the table already. */
+  /**
+   * Ends the inserts of the partition that run anywhere, and returns once there are none. A server goes on with an insert whose
+   * caller died or lost its patience; under the same token that does no harm, but before rows of it are inserted under another
+   * one it has to be over, or they would be there twice. Where KILL is not allowed, as in the embedded engine, they are waited for.
+   * @throws AppError DEADLINE_EXCEEDED when one does not end; UNAVAILABLE when a server cannot be asked
+   */
+  async endInserts(partition: number, call: Call): Promise<void> {
+    const running = `current_database = currentDatabase() AND query_kind = 'Insert'
+      AND startsWith(Settings['insert_deduplication_token'], '${partition}:')`
+    const count = { sql: `SELECT count() AS n FROM system.processes WHERE ${running}`, replicas: 'each' } as const
+    for (;;) {
+      const counts = await this.#clickhouse.rows<{ n: string }>(count, call)
+      if (counts.every(({ n }) => Number(n) === 0)) return
+      try {
+        await this.#clickhouse.command({ sql: `KILL QUERY WHERE ${running} ASYNC`, replicas: 'each' }, call)
+      } catch (error) {
+        if (!(error instanceof ClickHouseError) || error.number !== accessDenied) throw error
+      }
+      await this.#clock.sleep(lookEveryMs, call.signal)
+    }
+  }
+
+  /** Offsets of the range that are in the table already, and with replicas on as many of them as an insert waits for. */
   async storedOffsets(partition: number, first: number, last: number, call: Call): Promise<Set<number>> {
     const rows = await this.#clickhouse.rows<{ o: string }>(
       {
         sql: `SELECT _log_offset AS o FROM events
               WHERE _log_partition = {partition:UInt32} AND _log_offset BETWEEN {first:UInt64} AND {last:UInt64}`,
         params: { partition, first, last },
+        replicas: 'majority',
       },
       call,
     )

@@ -17,7 +17,12 @@ export async function repairLane(lane: Lane, progress: Progress, next: number, d
   const expected = progress.stored
   const count = () =>
     deps.table.countBetween(lane.partition, 0, next, systemCall(deps.clock, deps.limits.insertBudgetMs, lane.signal))
-  const actual = await count()
+  let actual = await count()
+  if (actual === expected) return
+  // An earlier owner's repair may still be running: its rows have tokens that ours do not repeat.
+  const call = systemCall(deps.clock, deps.limits.insertBudgetMs, lane.signal)
+  await deps.table.endInserts(lane.partition, call)
+  actual = await count()
   const fields = { partition: lane.partition, expected, actual }
   if (actual === expected) return
   if (actual > expected) {

@@ -66,7 +66,11 @@ export async function replayRecords(
   const missing = { ...block, rows: block.rows.filter((row) => !stored.has(row.offset)) }
   const rows = await dropDuplicates(missing, deps.index, deps.table, call)
   const target = { partition: lane.partition, table: deps.table, progress, deadLetter: deps.onDeadLetter }
-  await storeRange(target, range, rows, block.damaged.map(damagedLetter), call, { alreadyStored: stored.size, token })
+  await storeRange(target, range, rows, block.damaged.map(damagedLetter), call, {
+    alreadyStored: stored.size,
+    token,
+    nonce: deps.clock.now(),
+  })
   deps.logger.info('replayed a range of the log', {
     partition: lane.partition,
     ...range,

@@ -1,5 +1,5 @@
 import { cloudEventText, decodeRow } from '@splitstream/ingest/contract'
-import { type Call, ClickHouseError, type LogRecord } from '@splitstream/kernel'
+import { AppError, type Call, ClickHouseError, type LogRecord } from '@splitstream/kernel'
 import type { EventsTable } from '../adapters/events-table.ts'
 import type { DeadLetter, Progress, Range } from '../adapters/progress.ts'
 import { type BlockRow, bodyOf } from '../domain/block.ts'
@@ -18,6 +18,8 @@ export interface Again {
   readonly alreadyStored: number
   /** Part of the token; '' for the same token as the first time. */
   readonly token: string
+  /** Part of the token of rows that are not there though theirs is known; another one for each try. */
+  readonly nonce: number
 }
 
 export interface RangeStore {
@@ -47,11 +49,13 @@ export async function storeRange(
   rows: readonly BlockRow[],
   dead: readonly DeadLetter[],
   call: Call,
-  again: Again = { alreadyStored: 0, token: '' },
+  again?: Again,
 ): Promise<void> {
   if (rows.length > 0) {
+    const token = `${store.partition}:${range.first}-${range.last}${again?.token ?? ''}`
     try {
-      await store.table.insert(bodyOf(rows), `${store.partition}:${range.first}-${range.last}${again.token}`, call)
+      await store.table.insert(bodyOf(rows), token, call)
+      if (again) await insertLost(store, range, rows, `${token}:lost-${again.nonce}`, call)
     } catch (error) {
       const poisoned = error instanceof ClickHouseError && dataErrors.has(error.number)
       const tooLarge = error instanceof ClickHouseError && sizeErrors.has(error.number) && rows.length > 1
@@ -59,36 +63,75 @@ export async function storeRange(
       if (rows.length > 1) return storeHalves(store, range, rows, dead, call, again)
       const letter = letterOf(rows[0]!, error)
       store.deadLetter(letter)
-      await store.progress.confirm(range, again.alreadyStored, [...dead, letter])
+      await store.progress.confirm(range, again?.alreadyStored ?? 0, [...dead, letter])
       return
     }
   }
   for (const letter of dead) store.deadLetter(letter)
-  await store.progress.confirm(range, again.alreadyStored + rows.length, dead)
+  await store.progress.confirm(range, (again?.alreadyStored ?? 0) + rows.length, dead)
 }
 
+/**
+ * After an insert under a token that may have been known: the engine says nothing of that, and a token outlives its rows when their
+ * part is damaged, or when replicas gave up its quorum. What is not there is inserted under a token of its own.
+ * @throws AppError UNAVAILABLE when it is not there then either
+ */
+async function insertLost(
+  { table, partition }: RangeStore,
+  range: Range,
+  rows: readonly BlockRow[],
+  token: string,
+  call: Call,
+): Promise<void> {
+  const lost = async (): Promise<readonly BlockRow[]> => {
+    const there = await table.storedOffsets(partition, range.first, range.last, call)
+    return rows.filter((row) => !there.has(row.offset))
+  }
+  if ((await lost()).length === 0) return
+  await table.endInserts(partition, call)
+  const rest = await lost()
+  if (rest.length === 0) return
+  await table.insert(bodyOf(rest), token, call)
+  if ((await lost()).length > 0) throw new AppError('UNAVAILABLE', 'ClickHouse does not keep what it was given')
+}
+
+/**
+ * The halves have tokens of their own, so nothing of the whole may be there or still come: an earlier try of it may run on, and
+ * of a block over the end of a month the part of one month may be in before that of the other one failed.
+ */
 async function storeHalves(
   store: RangeStore,
   range: Range,
-  rows: readonly BlockRow[],
+  whole: readonly BlockRow[],
   dead: readonly DeadLetter[],
   call: Call,
-  again: Again,
+  again: Again | undefined,
 ): Promise<void> {
+  await store.table.endInserts(store.partition, call)
+  const there = await store.table.storedOffsets(store.partition, range.first, range.last, call)
+  const rows = whole.filter((row) => !there.has(row.offset))
+  const alreadyStored = there.size
+  const nonce = again?.nonce ?? 0
+  const token = again?.token ?? ''
+  if (rows.length < 2)
+    return storeRange(store, range, rows, dead, call, { alreadyStored, token: `${token}:rest`, nonce })
   const half = rows.length >> 1
   const middle = rows[half]!.offset - 1
   await store.progress.split(range, middle)
   const isLow = (letter: DeadLetter): boolean => letter.offset <= middle
   const low = { first: range.first, last: middle }
   const high = { first: middle + 1, last: range.last }
-  await storeRange(store, low, rows.slice(0, half), dead.filter(isLow), call, again)
+  const before = [...there].filter((offset) => offset <= middle).length
+  const halves = again !== undefined || alreadyStored > 0
+  const part = (stored: number): Again | undefined => (halves ? { alreadyStored: stored, token, nonce } : undefined)
+  await storeRange(store, low, rows.slice(0, half), dead.filter(isLow), call, part(before))
   await storeRange(
     store,
     high,
     rows.slice(half),
     dead.filter((letter) => !isLow(letter)),
     call,
-    { ...again, alreadyStored: 0 },
+    part(alreadyStored - before),
   )
 }
 

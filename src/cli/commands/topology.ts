@@ -46,18 +46,22 @@ export function topologyCommand(): Command {
 function planned(config: Config): Live {
   const topology = planTopology(config)
   const view = viewOf(topology)
-  const engine = (port: string, setting: 'CLICKHOUSE_URL' | 'POSTGRES_URL', url: string | undefined) => ({
+  const engine = (port: string, setting: 'CLICKHOUSE_URL' | 'POSTGRES_URL', over: string | undefined) => ({
     port,
-    // Without name and password.
-    over: url === undefined ? 'embedded, in DATA_DIR' : `${new URL(url).protocol}//${new URL(url).host}`,
+    over: over ?? 'embedded, in DATA_DIR',
     setting,
   })
+  // Without name and password.
+  const hostOf = (url: string): string => `${new URL(url).protocol}//${new URL(url).host}`
+  const { CLICKHOUSE_URL: clickhouse, POSTGRES_URL: postgres } = config
   return {
     ...view,
     links: [
       ...view.links,
-      ...(topology.engines.has('clickhouse') ? [engine('ClickHouse', 'CLICKHOUSE_URL', config.CLICKHOUSE_URL)] : []),
-      engine('Postgres', 'POSTGRES_URL', config.POSTGRES_URL),
+      ...(topology.engines.has('clickhouse')
+        ? [engine('ClickHouse', 'CLICKHOUSE_URL', clickhouse?.origins.join(', '))]
+        : []),
+      engine('Postgres', 'POSTGRES_URL', postgres && hostOf(postgres)),
     ],
   }
 }

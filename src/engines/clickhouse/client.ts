@@ -16,6 +16,7 @@ import {
   whyAborted,
 } from '@splitstream/kernel'
 import { type ObserveDeps, Statements } from './observe.ts'
+import { insertSettings, readSettings } from './pinned.ts'
 
 export interface ClickHouseConnection {
   readonly url: string
@@ -27,7 +28,7 @@ export interface ClickHouseConnection {
 
 /** Engine codes that pass: overload, memory, network, replicas, shutdown, read-only and too many parts for now. */
 const transient = new Set([
-  3, 74, 76, 159, 160, 164, 201, 202, 203, 209, 210, 225, 236, 241, 242, 243, 252, 279, 285, 286, 306, 319, 394, 425,
+  3, 74, 76, 159, 160, 164, 201, 202, 203, 209, 210, 225, 236, 241, 242, 243, 244, 252, 279, 285, 286, 306, 319, 394, 425,
   439, 473, 499, 516, 574, 630, 722, 723, 735, 745, 999, 1000,
 ]) // prettier-ignore
 
@@ -71,7 +72,7 @@ export function connectClickHouse(
       await client.command({ ...requestOf(query, signal, call), query: query.sql })
     })
   const insert: ClickHouse['insert'] = (rows, call) =>
-    withinBudget(call, clock, (signal) => insertRows(client, rows, signal, call))
+    withinBudget(call, clock, (signal) => insertRows(client, rows, signal, call, clock))
   return {
     rows: <T>(query: ClickHouseQuery, call: Call) =>
       statements.run(query.sql, undefined, call, (within) => rows<T>(query, within)),
@@ -92,7 +93,7 @@ function requestOf(
     // A server adds spans of its own to the trace (system.opentelemetry_span_log).
     ...(isSampled(traceparent) && { http_headers: { traceparent } }),
     ...(params && { query_params: params as Record<string, unknown> }),
-    ...(settings && { clickhouse_settings: settings }),
+    clickhouse_settings: { ...readSettings, ...settings },
   }
 }
 
@@ -101,12 +102,15 @@ async function insertRows(
   insert: Parameters<ClickHouse['insert']>[0],
   signal: AbortSignal,
   call: Call,
+  clock: Clock,
 ): Promise<{ writtenRows: number }> {
   const body = insert.body instanceof Uint8Array ? [insert.body] : insert.body
+  // A server ends by itself what its caller gave up, also when it cannot hear of that.
+  const seconds = Math.ceil(remaining(call, clock) / 1_000)
   const result = await client.exec({
     query: `INSERT INTO ${insert.table} (${insert.columns.join(', ')}) FORMAT ${insert.format}`,
     values: Readable.from(body, { objectMode: false }),
-    ...requestOf({ settings: { ...insert.settings, async_insert: 0 } }, signal, call),
+    ...requestOf({ settings: { ...insert.settings, ...insertSettings, max_execution_time: seconds } }, signal, call),
   })
   for await (const _ of result.stream); // an insert answers nothing; reading to the end frees the connection
   return { writtenRows: Number(result.summary?.written_rows ?? 0) }

@@ -1,7 +1,8 @@
 import { createHash } from 'node:crypto'
 import { readdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { AppError, type Call, type ClickHouse, systemCall, systemClock } from '@splitstream/kernel'
+import { AppError, type Call, type ClickHouse, ClickHouseError, systemCall, systemClock } from '@splitstream/kernel'
+import { migrationsTable } from './server-checks.ts'
 
 interface Migration {
   /** `module/NNNN_name.sql` */
@@ -10,8 +11,14 @@ interface Migration {
   readonly checksum: string
 }
 
-const record = 'splitstream_migrations'
 const budgetMs = 120_000
+
+export interface MigrateOptions {
+  /** What is run in place of a statement: replicas have other engines. */
+  readonly rewrite?: (statement: string) => string
+  /** Migrations that were applied in another way, and are recorded now. */
+  readonly applied?: readonly { readonly file: string; readonly checksum: string }[]
+}
 
 /**
  * Brings the connection's database to the state of `dir`: every `dir/<module>/NNNN_name.sql` that was not applied yet, in
@@ -23,21 +30,26 @@ const budgetMs = 120_000
  * @throws AppError CONFIG_INVALID when an applied file was changed, a name or number is wrong or comes too late, or a
  * migration failed; UNAVAILABLE when ClickHouse is away.
  */
-export async function migrateClickHouse(clickhouse: ClickHouse, dir: string): Promise<{ applied: string[] }> {
+export async function migrateClickHouse(
+  clickhouse: ClickHouse,
+  dir: string,
+  o: MigrateOptions = {},
+): Promise<{ applied: string[] }> {
   const call = systemCall(systemClock, budgetMs, AbortSignal.timeout(budgetMs))
   const wanted = await readMigrations(dir)
   await clickhouse.command(
     {
-      sql: `CREATE TABLE IF NOT EXISTS ${record} (file String, checksum String, applied_at DateTime64(3, 'UTC'))
+      sql: `CREATE TABLE IF NOT EXISTS ${migrationsTable} (file String, checksum String, applied_at DateTime64(3, 'UTC'))
             ENGINE = MergeTree ORDER BY file SETTINGS fsync_after_insert = 1, fsync_part_directory = 1`,
     },
     call,
   )
-  const sql = `SELECT file, any(checksum) AS checksum FROM ${record} GROUP BY file`
+  for (const one of o.applied ?? []) await record(clickhouse, one, call)
+  const sql = `SELECT file, any(checksum) AS checksum FROM ${migrationsTable} GROUP BY file`
   const rows = await clickhouse.rows<{ file: string; checksum: string }>({ sql }, call)
   const done = new Map(rows.map((row) => [row.file, row.checksum]))
   const missing = wanted.filter((migration) => !isDone(migration, done))
-  for (const migration of missing) await apply(clickhouse, migration, call)
+  for (const migration of missing) await apply(clickhouse, migration, o.rewrite ?? ((same) => same), call)
   return { applied: missing.map(({ file }) => file) }
 }
 
@@ -56,17 +68,32 @@ function isDone({ file, checksum }: Migration, done: ReadonlyMap<string, string>
   )
 }
 
-async function apply(clickhouse: ClickHouse, { file, sql, checksum }: Migration, call: Call): Promise<void> {
+async function apply(
+  clickhouse: ClickHouse,
+  migration: Migration,
+  rewrite: (statement: string) => string,
+  call: Call,
+): Promise<void> {
+  const { file, sql } = migration
   try {
-    for (const statement of statements(sql)) await clickhouse.command({ sql: statement }, call)
+    for (const statement of statements(sql)) await clickhouse.command({ sql: rewrite(statement) }, call)
   } catch (error) {
-    if (error instanceof AppError) throw error
+    // What passes is no fault of the migration: a server that is read-only or has lost its Keeper.
+    if (error instanceof AppError || (error instanceof ClickHouseError && error.retryable)) throw error
     throw new AppError('CONFIG_INVALID', `Migration ${file} failed: ${(error as Error).message}`, { cause: error })
   }
+  await record(clickhouse, migration, call)
+}
+
+async function record(
+  clickhouse: ClickHouse,
+  { file, checksum }: Pick<Migration, 'file' | 'checksum'>,
+  call: Call,
+): Promise<void> {
   const row = { file, checksum, applied_at: systemClock.now() / 1000 }
   await clickhouse.insert(
     {
-      table: record,
+      table: migrationsTable,
       columns: ['file', 'checksum', 'applied_at'],
       format: 'JSONEachRow',
       body: Buffer.from(JSON.stringify({ ...row, applied_at: row.applied_at.toFixed(3) })),
