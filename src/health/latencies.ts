@@ -20,8 +20,8 @@ function endOf(index: number): number {
 export function quantile(counts: Uint32Array, total: number, part: number): number {
   if (total === 0) return 0
   let left = Math.ceil(total * part)
-  for (const [index, count] of counts.entries()) {
-    left -= count
+  for (let index = 0; index < classCount; index++) {
+    left -= counts[index]!
     if (left <= 0) return endOf(index)
   }
   return endOf(classCount - 1)

@@ -102,22 +102,22 @@ export class ProcessHealth implements Part {
     if (this.#ticks % lagTicks === 0) for (const dependency of this.#dependencies.values()) dependency.refreshLag()
     this.#ticks++
     this.parts()
-    for (const dependency of this.#dependencies.values()) dependency.look(now)
+    if (this.#ticks % probeTicks === 0) for (const dependency of this.#dependencies.values()) dependency.look(now)
   }
 
   #tell(metrics: Metrics): void {
-    const gauge = (name: string, help: string, read: (view: DependencyView) => number, unit?: string): void =>
-      metrics.gauge(
-        `splitstream.dependency.${name}`,
-        help,
-        () => Object.entries(this.dependencies()).map(([one, view]) => [{ 'splitstream.dependency': one }, read(view)]),
-        unit,
-      )
-    gauge('state', 'How a dependency is: 0 ok, 1 degraded, 2 down', ({ state }) => rank[state])
-    gauge('calls', 'Calls of the last 30 s', ({ calls }) => calls, '{call}')
-    gauge('failed', 'Part of the calls of the last 30 s that failed', ({ errorRate }) => errorRate, '1')
-    gauge('p50', 'Of the calls of the last 30 s', ({ p50Ms }) => p50Ms / 1_000, 's')
-    gauge('p99', 'Of the calls of the last 30 s', ({ p99Ms }) => p99Ms / 1_000, 's')
+    const gauge = (name: string, help: string, read: (view: DependencyView) => number, unit?: string): void => {
+      const all = () =>
+        Object.entries(this.dependencies()).map(
+          ([one, view]) => [{ 'splitstream.dependency': one }, read(view)] as const,
+        )
+      metrics.gauge(name, help, all, unit)
+    }
+    gauge('splitstream.dependency.state', 'How a dependency is: 0 ok, 1 degraded, 2 down', ({ state }) => rank[state])
+    gauge('splitstream.dependency.calls', 'Calls of the last 30 s', ({ calls }) => calls, '{call}')
+    gauge('splitstream.dependency.failed', 'Part of them that failed', ({ errorRate }) => errorRate, '1')
+    gauge('splitstream.dependency.p50', 'How long half of them took at most', ({ p50Ms }) => p50Ms / 1_000, 's')
+    gauge('splitstream.dependency.p99', 'How long 99 in 100 took at most', ({ p99Ms }) => p99Ms / 1_000, 's')
     metrics.gauge('splitstream.part.state', 'How a part of the process is: 0 ok, 1 degraded, 2 down: not ready', () =>
       Object.entries(this.parts()).map(([part, { state }]) => [{ 'splitstream.part': part }, rank[state]]),
     )

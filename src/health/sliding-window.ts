@@ -58,7 +58,7 @@ export class SlidingWindow {
     const times = new Uint32Array(classCount)
     let [count, errors, timed] = [0, 0, 0]
     for (const slice of this.#slices) {
-      if (slice.number <= oldest) continue
+      if (slice.number <= oldest || slice.count === 0) continue
       count += slice.count
       errors += slice.errors
       for (let i = 0; i < classCount; i++) times[i]! += slice.times[i]!
