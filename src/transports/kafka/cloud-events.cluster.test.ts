@@ -1,10 +1,12 @@
 import { decodeRow, joinEvent, openRecord, splitEvents } from '@splitstream/ingest/contract'
 import { type LogRange, type LogRecord, untilAborted } from '@splitstream/kernel'
 import { expect, it, vi } from 'vitest'
+import { freePorts } from '../../../test/support/kafka/ports.ts'
 import { describeWithKafka } from '../../../test/support/kafka/suite.ts'
 import { clusterOfSuite } from './cluster.fixture.ts'
 import { eventRecord } from './event-record.fixture.ts'
-import { call, freshTopic } from './kafka.fixture.ts'
+import { call, freshTopic, readFirst } from './kafka.fixture.ts'
+import { firstPartition } from './places.ts'
 
 const codec = { split: splitEvents, join: joinEvent }
 const patience = { timeout: 40_000, interval: 50 }
@@ -69,5 +71,26 @@ describeWithKafka('records of batches and of single events on one topic', () => 
     }
     expect(places.at(-1)).toBe(ranges.at(-1)!.last)
     await vi.waitFor(async () => expect(await log.lag('reader')).toBe(0), patience)
+  })
+
+  it('what waited in the spool comes as single events, in order and before what is new', async () => {
+    const topic = freshTopic('spooled-events')
+    suite.forget(topic)
+    const options = { ...(await cleanups.options(suite.cluster.brokers, topic, { codec })), singleEvents: true }
+    const [deadPort] = await freePorts(1)
+    const entry = (...data: string[]) => ({ partition: 0, count: data.length, bytes: eventRecord(data) })
+    const away = await cleanups.log({ ...options, brokers: [`127.0.0.1:${deadPort}`], startMs: 100 })
+    expect(await away.append([entry('1', '2', '3')], call())).toEqual([])
+    await away.stop()
+
+    const log = await cleanups.log(options)
+    await log.append([entry('4', '5')], call())
+    const found: LogRecord[] = []
+    await log.consume('reader', async (lane) => {
+      if (lane.partition === firstPartition) found.push(...(await readFirst(lane, 5)))
+      await untilAborted(lane.signal)
+    })
+    await vi.waitFor(() => expect(found).toHaveLength(5), patience)
+    expect(found.flatMap(dataOf)).toEqual(['1', '2', '3', '4', '5'])
   })
 })

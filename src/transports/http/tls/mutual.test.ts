@@ -3,15 +3,18 @@ import { createServer } from 'node:http'
 import { connect as connectTcp } from 'node:net'
 import { setTimeout as delay } from 'node:timers/promises'
 import { type ConnectionOptions, connect, type TLSSocket } from 'node:tls'
-import { codeOf } from '@splitstream/kernel'
+import { codeOf, silentLogger, systemClock } from '@splitstream/kernel'
 import { afterAll, afterEach, beforeAll, expect, it, vi } from 'vitest'
 import { describeUnless } from '../../../../test/support/suite.ts'
 import { askPorts } from '../handshake.ts'
 import { callWith, failureOf, type Small, secret } from '../http.fixture.ts'
 import { createPortServer } from '../server.ts'
 import { Authority, authorityUnavailable, type Issued, inDays } from './authority.fixture.ts'
+import { readCredentials } from './credentials.ts'
+import { Mounted } from './mounted.fixture.ts'
 import { callerOf, Held, type ServeOptions, serveMutual } from './mutual.fixture.ts'
 import { Peers } from './peers.ts'
+import { type CurrentCredentials, Rotation } from './rotation.ts'
 
 const names = ['DNS:storage', 'IP:127.0.0.1']
 
@@ -42,13 +45,33 @@ describeUnless(authorityUnavailable, 'calls over mutual TLS', () => {
       })(),
   }
 
-  async function serve(held = new Held(good, ours.ca), o: ServeOptions = {}, implementation = small) {
-    const served = await serveMutual(held, implementation, o)
-    closing.push(served.stop)
-    return { held, ...served }
+  /** Files and who looks at them, as a process has them. */
+  async function mounted() {
+    const files = await Mounted.create()
+    closing.push(() => files.close())
+    await files.become(good, ours.ca)
+    const options = { clock: systemClock, logger: silentLogger, everyMs: 10 }
+    const rotation = new Rotation(await readCredentials(files.files), options)
+    closing.push(() => rotation.stop())
+    await rotation.start()
+    return { rotation, become: files.become.bind(files) }
   }
 
-  function caller(instance: { origin: string; name?: string }, held = new Held(good, ours.ca), shown?: string) {
+  async function serve(
+    held: CurrentCredentials = new Held(good, ours.ca),
+    o: ServeOptions = {},
+    implementation = small,
+  ) {
+    const served = await serveMutual(held, implementation, o)
+    closing.push(served.stop)
+    return served
+  }
+
+  function caller(
+    instance: { origin: string; name?: string },
+    held: CurrentCredentials = new Held(good, ours.ca),
+    shown?: string,
+  ) {
     const made = callerOf(instance, held, shown)
     closing.push(made.close)
     return made
@@ -190,10 +213,10 @@ describeUnless(authorityUnavailable, 'calls over mutual TLS', () => {
     expect(answer.status).toBe(401)
   })
 
-  it('both sides change their certificates while calls run, and none of them fails', async () => {
-    const { origin, held } = await serve()
-    const mine = new Held(good, ours.ca)
-    const { port } = caller({ origin, name: 'storage' }, mine)
+  it('both sides change their files while calls run, and none of them fails', async () => {
+    const [theirFiles, myFiles] = await Promise.all([mounted(), mounted()])
+    const { origin } = await serve(theirFiles.rotation)
+    const { port } = caller({ origin, name: 'storage' }, myFiles.rotation)
     const answers: unknown[] = []
     const stop = new AbortController()
     const calling = Array.from({ length: 8 }, async () => {
@@ -208,9 +231,10 @@ describeUnless(authorityUnavailable, 'calls over mutual TLS', () => {
       [next, both],
       [next, theirs.ca],
     ] as const) {
-      for (const one of [held, mine]) {
+      for (const { rotation, become } of [theirFiles, myFiles]) {
+        await become(issued, ca)
+        await vi.waitFor(() => expect(rotation.current).toMatchObject({ cert: issued.cert, ca }))
         const before = answers.length
-        one.become(issued, ca)
         await vi.waitFor(() => expect(answers.length).toBeGreaterThan(before + 20), { timeout: 10_000 })
       }
     }
@@ -220,7 +244,8 @@ describeUnless(authorityUnavailable, 'calls over mutual TLS', () => {
   })
 
   it('whoever the new CA does not cover is out: at once when idle, and soon when at work', async () => {
-    const { origin, held } = await serve(undefined, { partingMs: 200 })
+    const held = new Held(good, ours.ca)
+    const { origin } = await serve(held, { partingMs: 200 })
     const revoked = caller({ origin })
     expect(await revoked.port.echo(1, callWith())).toBe(1)
     const items = await revoked.port.items(1, callWith())

@@ -1,11 +1,10 @@
-import { mkdir, mkdtemp, rename, rm, symlink, writeFile } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { rm, writeFile } from 'node:fs/promises'
 import { type Clock, type Logger, silentLogger, systemClock } from '@splitstream/kernel'
 import { afterAll, afterEach, beforeAll, beforeEach, expect, it, vi } from 'vitest'
 import { describeUnless } from '../../../../test/support/suite.ts'
 import { Authority, authorityUnavailable, type Issued, inDays } from './authority.fixture.ts'
 import { readCredentials } from './credentials.ts'
+import { Mounted } from './mounted.fixture.ts'
 import { Rotation } from './rotation.ts'
 
 describeUnless(authorityUnavailable, 'the files of mutual TLS', () => {
@@ -13,8 +12,7 @@ describeUnless(authorityUnavailable, 'the files of mutual TLS', () => {
   let other: Authority
   let first: Issued
   let second: Issued
-  let dir: string
-  let folders = 0
+  let mounted: Mounted
   let rotation: Rotation | undefined
   const warnings: string[] = []
   const logger: Logger = { ...silentLogger, warn: (message) => warnings.push(message) }
@@ -27,25 +25,17 @@ describeUnless(authorityUnavailable, 'the files of mutual TLS', () => {
   afterAll(() => Promise.all([authority?.close(), other?.close()]))
 
   beforeEach(async () => {
-    dir = await mkdtemp(join(tmpdir(), 'splitstream-tls-'))
+    mounted = await Mounted.create()
     warnings.length = 0
   })
   afterEach(async () => {
     await rotation?.stop()
     rotation = undefined
-    await rm(dir, { recursive: true, force: true })
+    await mounted.close()
   })
 
-  const files = () => ({ cert: join(dir, '..data/cert'), key: join(dir, '..data/key'), ca: join(dir, '..data/ca') })
-
-  /** As Kubernetes changes a mounted secret: a new folder, and a symbolic link that moves to it in one step. */
-  async function mount({ cert, key }: Issued, ca = authority.ca): Promise<void> {
-    const folder = join(dir, `..${folders++}`)
-    await mkdir(folder)
-    await Promise.all(Object.entries({ cert, key, ca }).map(([name, text]) => writeFile(join(folder, name), text)))
-    await symlink(folder, join(dir, '..next'))
-    await rename(join(dir, '..next'), join(dir, '..data'))
-  }
+  const files = () => mounted.files
+  const mount = (issued: Issued, ca = authority.ca): Promise<void> => mounted.become(issued, ca)
 
   async function open(clock: Clock = systemClock): Promise<Rotation> {
     rotation = new Rotation(await readCredentials(files()), { clock, logger, everyMs: 10 })
