@@ -7,7 +7,11 @@ import type { RefusedEvent } from './refused-events.ts'
 
 /** As large as ingest takes an event, and more than a saga can have emitted. */
 const maxBodyBytes = 2 << 20
-const note = z.string().max(1_000).optional()
+const note = z
+  .string()
+  .max(1_000)
+  .refine((text) => !text.includes('\0'), 'no NUL can be kept')
+  .optional()
 const bodies = {
   replay: z.strictObject({ event: z.json().optional(), note }),
   discard: z.strictObject({ note }),

@@ -47,6 +47,12 @@ export const shapes: Bad[] = [
     '$.steps[0].waitFor.timeout',
     /missing/,
   ],
+  [
+    'a trigger by a type that no event has',
+    { ...saga(wait('a')), trigger: { type: 'a\u0000b' } },
+    '$.trigger.type',
+    /control character/,
+  ],
   ['no attempts', saga(call('a', { retry: { attempts: 0 } })), '$.steps[0].retry.attempts', /at least 1/],
   ['half an attempt', saga(call('a', { retry: { attempts: 1.5 } })), '$.steps[0].retry.attempts', /whole number/],
   ['too many attempts', saga(call('a', { retry: { attempts: 1e6 } })), '$.steps[0].retry.attempts', /at most 1000/],

@@ -18,6 +18,13 @@ const id = z
   .regex(/^[A-Za-z][A-Za-z0-9_]{0,63}$/, 'a letter is expected, then letters, digits and underscores; 64 at most')
   .describe('A letter, then letters, digits and underscores; 64 at most')
 const text = z.string().max(8_192)
+/** Events with control characters in their type are refused, so nothing would ever come. */
+const eventType = z
+  .string()
+  .min(1)
+  .max(1_024)
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for
+  .regex(/^[^\u0000-\u001f\u007f]*$/, 'no event has a control character in its type')
 /** Any JSON value whose strings may hold expressions. */
 const template = z.json()
 
@@ -110,7 +117,7 @@ const waitStep = z.strictObject({
 const waitForStep = z.strictObject({
   ...common,
   waitFor: z.strictObject({
-    type: z.string().min(1).max(1_024).describe('Type of the event, as it is'),
+    type: eventType.describe('Type of the event, as it is'),
     match: z
       .record(z.string().max(1_000), template)
       .refine((match) => Object.keys(match).length > 0, 'at least one correlation is needed')
@@ -182,7 +189,7 @@ const steps = z.array(step).max(200)
 
 const trigger = z
   .strictObject({
-    type: z.string().min(1).max(1_024).describe('Type of the events that start the saga'),
+    type: eventType.describe('Type of the events that start the saga'),
     when: text.optional().describe('An expression over `event` that gives a boolean'),
     input: template.optional().describe('The saga’s input, from `event`; the event’s data when not given'),
   })
