@@ -148,13 +148,15 @@ module.exports = {
     },
     {
       name: 'placement-in-two-files',
-      comment: 'Only the composition root knows who runs where; `splitstream topology` shows it, and decides nothing.',
+      comment:
+        'Only the composition root knows who runs where; `splitstream topology` and `doctor` show it, and decide nothing.',
       severity: 'error',
       from: {
         path: '^(src|modules)/',
         pathNot: [
           '^src/(topology|bind|process|registry|config|platform|main)\\.ts$',
           '^src/cli/commands/topology\\.ts$',
+          '^src/cli/(commands/doctor\\.ts$|doctor/)',
           '\\.test\\.ts$',
         ],
       },

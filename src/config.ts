@@ -304,6 +304,16 @@ export class ConfigError extends Error {}
  * @throws ConfigError naming each bad variable, what was found and what is legal.
  */
 export function loadConfig(env: NodeJS.ProcessEnv = process.env, envFile = '.env'): Config {
+  const { config, problems } = inspectConfig(env, envFile)
+  if (problems.length > 0) throw new ConfigError(`The configuration is not valid:\n  ${problems.join('\n  ')}`)
+  return config
+}
+
+/** The same for whoever goes on in any case: what is legal, the defaults of the rest, and what is wrong with that. */
+export function inspectConfig(
+  env: NodeJS.ProcessEnv = process.env,
+  envFile = '.env',
+): { readonly config: Config; readonly problems: readonly string[] } {
   const file = readEnvFile(envFile)
   const unknown = Object.keys(file).filter((name) => !(name in settings.shape))
   unknown.push(...Object.keys(env).filter((name) => name.startsWith('LINK_') && !(name in settings.shape)))
@@ -315,22 +325,20 @@ export function loadConfig(env: NodeJS.ProcessEnv = process.env, envFile = '.env
     if (value !== undefined && value !== '') given[name] = value
   }
   const parsed = settings.safeParse(given)
-  if (!parsed.success) {
-    for (const issue of parsed.error.issues) {
-      const name = String(issue.path[0])
-      const found =
-        name === 'ADMIN_KEY' || /_(SECRET|TOKEN|URLS?|HEADERS|ENDPOINT)$/.test(name)
-          ? 'a value that is not shown'
-          : JSON.stringify(given[name])
-      problems.push(
-        `${name}: found ${found}; ${issue.message}. ${settings.shape[name as keyof Config].description ?? ''}`,
-      )
-    }
+  if (parsed.success) return { config: parsed.data, problems }
+  const legal = { ...given }
+  for (const issue of parsed.error.issues) {
+    const name = String(issue.path[0])
+    delete legal[name]
+    const found =
+      name === 'ADMIN_KEY' || /_(SECRET|TOKEN|URLS?|HEADERS|ENDPOINT)$/.test(name)
+        ? 'a value that is not shown'
+        : JSON.stringify(given[name])
+    problems.push(
+      `${name}: found ${found}; ${issue.message}. ${settings.shape[name as keyof Config].description ?? ''}`,
+    )
   }
-  if (!parsed.success || problems.length > 0) {
-    throw new ConfigError(`The configuration is not valid:\n  ${problems.join('\n  ')}`)
-  }
-  return parsed.data
+  return { config: settings.parse(legal), problems }
 }
 
 function parsePairs(text: string): Record<string, string> | undefined {

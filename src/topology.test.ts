@@ -11,8 +11,8 @@ const apart = {
 
 it.each([
   ['ingest', ['awaitStored']],
-  ['query', undefined],
-  ['ingest,query', undefined],
+  ['query', ['list', 'aggregate', 'awaitStored']],
+  ['ingest,query', ['awaitStored', 'list', 'aggregate']],
 ])('what %s calls of storage.read', (MODULES, methods) => {
   expect(planTopology(loadConfig({ MODULES, ...apart })).calls.get('storage.read')).toEqual(methods)
 })

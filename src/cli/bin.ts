@@ -3,6 +3,7 @@ import { Command } from 'commander'
 import { backupCommand } from './commands/backup.ts'
 import { deadLettersCommand } from './commands/deadletters.ts'
 import { demoCommand } from './commands/demo.ts'
+import { doctorCommand } from './commands/doctor.ts'
 import { keysCommand } from './commands/keys.ts'
 import { loadCommand } from './commands/load.ts'
 import { queryCommand } from './commands/query.ts'
@@ -26,6 +27,7 @@ const program = new Command('splitstream')
   .addCommand(deadLettersCommand())
   .addCommand(sagasCommand())
   .addCommand(topologyCommand())
+  .addCommand(doctorCommand())
   .addCommand(backupCommand())
   .addCommand(restoreCommand())
 examples(

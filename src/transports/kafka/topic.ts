@@ -57,7 +57,8 @@ async function makeTopic(admin: Admin, o: TopicOptions, logger: Logger): Promise
   }
 }
 
-async function checkTopic(admin: Admin, o: TopicOptions): Promise<void> {
+/** @throws AppError CONFIG_INVALID naming what is wrong with a topic that is there, UNAVAILABLE when Kafka cannot be asked */
+export async function checkTopic(admin: Admin, o: TopicOptions): Promise<void> {
   const [found] = await withRetries(() => admin.fetchTopicMetadata({ topics: [o.topic] }).then((all) => all.topics))
   const count = found?.partitions.length ?? 0
   if (count !== o.partitions) {

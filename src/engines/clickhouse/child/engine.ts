@@ -1,6 +1,6 @@
 import { readdir } from 'node:fs/promises'
-import { createRequire } from 'node:module'
 import { join } from 'node:path'
+import { engineLibrary } from '../library.ts'
 
 /** What a statement reported when it was done. */
 export interface RunResult {
@@ -21,23 +21,14 @@ interface Native {
   QueryAsyncConnection(handle: Handle, sql: string, format: string): Promise<RunResult>
 }
 
-const platforms: Readonly<Record<string, string>> = {
-  'linux-x64': '@chdb/lib-linux-x64-gnu',
-  'linux-arm64': '@chdb/lib-linux-arm64-gnu',
-  'darwin-x64': '@chdb/lib-darwin-x64',
-  'darwin-arm64': '@chdb/lib-darwin-arm64',
-}
-
 /**
  * The addon itself, not `Session` of the package: closing a `Session` waits for the statements of all other sessions,
  * and here every request has a connection of its own (0.1 ms), so that no setting, parameter or temporary table of one
  * request is ever seen by another.
  */
 function loadNative(): Native {
-  const name = platforms[`${process.platform}-${process.arch}`]
-  if (!name) throw new Error(`there is no embedded ClickHouse for ${process.platform} ${process.arch}`)
-  const fromChdb = createRequire(createRequire(import.meta.url).resolve('chdb'))
-  return fromChdb(name) as Native
+  const library = engineLibrary()
+  return library.require(library.name) as Native
 }
 
 /** One connection to the open engine. It runs one statement at a time. */
