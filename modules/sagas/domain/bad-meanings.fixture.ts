@@ -124,6 +124,7 @@ export const requests: Bad[] = [
     /not yours/,
   ],
   ['a timeout of 0', saga(call('a', { timeout: '0ms' })), '$.steps[0].timeout', /longer than 0/],
+  ['a slow time of 0', participant({ slowAfter: '0s' }), '$.participants.p.slowAfter', /longer than 0/],
   ['a key window of 0', participant({ keyWindow: '0d' }), '$.participants.p.keyWindow', /longer than 0/],
   [
     'a first wait longer than the longest',

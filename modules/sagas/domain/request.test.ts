@@ -125,3 +125,15 @@ it('input in a header cannot make another header', async () => {
     expect(run.requests).toEqual([])
   }
 })
+
+it.each([
+  ['a second when nothing is said', {}, {}, 1_000],
+  ['half of the timeout of the participant', { timeout: '20s' }, {}, 10_000],
+  ['half of the timeout of the step', { timeout: '20s' }, { timeout: '1m' }, 30_000],
+  ['a second at least', { timeout: '500ms' }, {}, 1_000],
+  ['what the participant says', { timeout: '20s', slowAfter: '300ms' }, {}, 300],
+])('a call is slow after %s', (_, p, more, slowMs) => {
+  const definition = { participants: { p: { url: 'https://p.test', ...p } }, steps: [call('a', more)] }
+  const plan = planSaga('s', 1, definition as Parameters<typeof planSaga>[2])
+  expect(plan.steps.get('a')?.call?.slowMs).toBe(slowMs)
+})
