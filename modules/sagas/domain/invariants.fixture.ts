@@ -21,11 +21,24 @@ export function violationsOf(run: SagaRun, ledger: Ledger): string[] {
   const orders = run.entries.filter(({ e }) => e === 'by').length
   const bound = 10 + calls.length * 50 + run.plan.steps.size * 4 + orders * 4
   if (compactEntries(run.entries).length > bound) found.push(`its journal cannot be shorter than ${bound} entries`)
+  found.push(...requestProblems(run))
   if (run.state.status === 'compensated')
     found.push(...orderProblems(run), ...pivotProblems(run), ...childProblems(run))
   if (run.state.status === 'completed' && run.entries.some(({ e }) => e === 'turn'))
     found.push('it turned, and is completed')
   return found.map((what) => `${run.id}: ${what}`)
+}
+
+/** All attempts under one key are the same request. */
+function requestProblems({ sent }: SagaRun): string[] {
+  const requests = Map.groupBy(
+    sent.filter(({ lookup }) => !lookup),
+    ({ idempotencyKey }) => idempotencyKey,
+  )
+  return [...requests].flatMap(([key, attempts]) => {
+    const told = attempts.map(({ method, path, body }) => JSON.stringify([method, path, body]))
+    return new Set(told).size > 1 ? [`${key} was sent with ${[...new Set(told)].join(' and ')}`] : []
+  })
 }
 
 function comesAfter(run: SagaRun, ledger: Ledger, step: string): boolean {

@@ -147,9 +147,10 @@ class Writer {
   call({ refuse, undo }: CallShape, more: object = {}): Written {
     const id = this.#id()
     if (refuse) this.refuses.add(id)
-    const body = { saga: '${saga.id}', ...(this.#readable && { of: `\${steps.${this.#readable}.n}` }) }
+    const all = '${steps}'
+    const body = { saga: '${saga.id}', all, ...(this.#readable && { of: `\${steps.${this.#readable}.n}` }) }
     const retry = { attempts: this.#attempts, initial: '1s', max: '30s', within: '10m' }
-    const undone = { of: `\${has(steps.${id}) ? steps.${id}.n : 0}` }
+    const undone = { all, of: `\${has(steps.${id}) ? steps.${id}.n : 0}` }
     const compensate = { participant: 'p', path: `/${id}/undo`, body: undone, retry: { ...retry, attempts: 8 } }
     this.#readable = id
     return { id, call: { participant: 'p', path: `/${id}`, body }, retry, ...(undo && { compensate }), ...more }
