@@ -3,6 +3,7 @@ import { progress } from '../progress.ts'
 import { percentile } from '../stats.ts'
 import type { Subject } from '../subject.ts'
 import { type Load, type Slice, sliceMs } from './job.ts'
+import { makeKey } from './key.ts'
 import { runLoad } from './start.ts'
 import { untilAllStored } from './stored.ts'
 import { type Sums, sumsOf } from './sums.ts'
@@ -25,6 +26,8 @@ export const overloadFactor = 5
 /** As an SDK sends them. */
 export const eventsPerRequest = 100
 export const overloadConnections = 500
+/** Of a tenant that has nothing to do with it. */
+export const rarePerSecond = 50
 const capacityConnections = 16
 const calmConnections = 64
 /** Part of the capacity that the process has before and after. */
@@ -36,6 +39,8 @@ export interface OverloadFigures {
   readonly capacityMib: number
   readonly before: Sums
   readonly overload: Sums
+  /** Of the other tenant, meanwhile. */
+  readonly rare: Sums
   readonly overloadMib: number
   readonly after: Sums
   /** From the end of the overload until answers are as fast as before again, s; Infinity: not while it was looked. */
@@ -78,7 +83,12 @@ export async function measureOverload(plan: OverloadPlan, { server }: Subject): 
   )
   resetPeak(server.pid)
   cpu = cpuSeconds(server.pid)
-  const flood = await load('ov', overloadConnections, plan.overloadSeconds, rate)
+  const key = await makeKey(server.url, server.adminKey, { name: 'rare', tenant: 'rare' })
+  const seconds = plan.overloadSeconds
+  const [flood, other] = await Promise.all([
+    load('ov', overloadConnections, seconds, rate),
+    runLoad({ url: server.url, key, tag: 'ra', events: 1, rate: rarePerSecond, connections: 64, seconds }),
+  ])
   const overload = sumsOf(flood.slices)
   const overloadCpuMs = cpuMsOf(cpuSeconds(server.pid) - cpu, plan.overloadSeconds, overload)
   const overloadMib = peakRssMib(server.pid)
@@ -87,7 +97,7 @@ export async function measureOverload(plan: OverloadPlan, { server }: Subject): 
   const from = performance.now()
   await untilAllStored(server.url)
   return {
-    ...{ capacity, capacityMib, before, overload, overloadMib },
+    ...{ capacity, capacityMib, before, overload, overloadMib, rare: sumsOf(other.slices) },
     after: sumsOf(calm.slices.slice(-10)),
     recoverySeconds: recoveryOf(calm.slices, before),
     storedSeconds: (performance.now() - from) / 1_000,

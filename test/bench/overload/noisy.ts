@@ -2,6 +2,7 @@ import { progress } from '../progress.ts'
 import { median } from '../stats.ts'
 import type { Subject } from '../subject.ts'
 import type { Load } from './job.ts'
+import { makeKey } from './key.ts'
 import { eventsPerRequest, type OverloadPlan } from './measure.ts'
 import { runLoad } from './start.ts'
 import { type Sums, sumsOf } from './sums.ts'
@@ -56,14 +57,4 @@ export async function measureNoisy(plan: OverloadPlan, { server }: Subject): Pro
     passed: median(rounds.map(({ noisy: of }) => of.good + of.late)),
     refused: median(rounds.map(({ noisy: of }) => of.refused['429'] ?? 0)),
   }
-}
-
-async function makeKey(url: string, adminKey: string, key: object): Promise<string> {
-  const response = await fetch(`${url}/v1/keys`, {
-    method: 'POST',
-    headers: { authorization: `Bearer ${adminKey}`, 'content-type': 'application/json' },
-    body: JSON.stringify({ scopes: ['ingest'], ...key }),
-  })
-  if (response.status !== 201) throw new Error(`no key: ${await response.text()}`)
-  return ((await response.json()) as { key: string }).key
 }

@@ -11,6 +11,7 @@ import {
   type OverloadPlan,
   overloadConnections,
   overloadFactor,
+  rarePerSecond,
 } from './measure.ts'
 import { type NoisyFigures, noisyConnections, noisyFactor, othersPerSecond, quotaPerSecond } from './noisy.ts'
 
@@ -45,6 +46,10 @@ function rowsOf({ overload: o, noisy, admission }: AllOverloadFigures): Row[] {
     plain('2 refused, a second', refused.join(', ') || 'none'),
     plain('2 acknowledged later, a second', whole(o.overload.late)),
     plain('2 acknowledged: p50, p99', `${whole(o.overload.p50Ms)} ms, ${whole(o.overload.p99Ms)} ms`),
+    plain(
+      `2 of another tenant’s ${rarePerSecond} requests/s: acknowledged in time, p99`,
+      `${((100 * o.rare.good) / o.rare.arrived).toFixed(1)} %, ${whole(o.rare.p99Ms)} ms`,
+    ),
     {
       figure: '3 memory of the main process, peak: overload / capacity',
       measured: `${memory.toFixed(2)} (${whole(o.overloadMib)} / ${whole(o.capacityMib)} MiB)`,
