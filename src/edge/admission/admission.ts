@@ -1,5 +1,5 @@
 import type { IncomingMessage } from 'node:http'
-import { codeOf, type Route } from '@splitstream/kernel'
+import { AppError, codeOf, type Route } from '@splitstream/kernel'
 import type { Exchange } from '../exchange.ts'
 import type { Principal } from '../keys/principal.ts'
 import type { Quotas } from '../quota/quotas.ts'
@@ -52,12 +52,16 @@ export class Admission {
   refused(error: unknown, { request, response }: Exchange, body: 'none' | 'unread' | 'cut'): boolean {
     const code = codeOf(error)
     const goesOn = body === 'none' || (body === 'unread' && mayThrowAway(request) && isRefusal(code))
-    if (goesOn && isRefusal(code)) this.#rests.after(request, response)
+    if (goesOn && isRefusal(code)) this.#rests.after(request, response, retryAfterMsOf(error))
     return goesOn
   }
 }
 
 const isRefusal = (code: string): boolean => code === 'OVERLOADED' || code === 'RATE_LIMITED'
+
+/** As it is told: in whole seconds. */
+const retryAfterMsOf = (error: unknown): number =>
+  1_000 * Math.ceil(((error instanceof AppError ? error.retryAfterMs : undefined) ?? 1_000) / 1_000)
 
 /** It is short, and on its way: who expects `100 Continue` may not send it. */
 const mayThrowAway = (request: IncomingMessage): boolean =>

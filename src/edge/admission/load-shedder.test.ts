@@ -119,6 +119,16 @@ describe('admission by event-loop delay', () => {
     expect(await turn(90, 0, () => admitted('noisy'))).toBeLessThan(60)
   })
 
+  it('lets a rare tenant through after any number of refusals', async () => {
+    await overload()
+    let rare = false
+    await turn(500, 0, () => {
+      if (now % 500 === 499) rare = admitted('rare')
+      return admitted('noisy')
+    })
+    expect(rare).toBe(true)
+  })
+
   it('tells clients to come back at different times, later the longer it lasts', async () => {
     const retryAfter = (): number | undefined => {
       try {

@@ -21,6 +21,8 @@ export interface LoadShedderOptions {
   /** How long requests may wait for the event loop while it cannot keep up, ms. 0: any time. */
   readonly delayMs: number
   readonly metrics: Metrics
+  /** How long a client that is refused cannot come back anyway, ms. */
+  readonly restMs?: () => number
   /** For tests. */
   readonly loop?: () => LoopClocks
   /** In [0, 1); for tests. */
@@ -32,7 +34,8 @@ export interface LoadShedderOptions {
  * so a request that is looked at 80 ms after the turn began has waited for 80 ms, and there is no other queue. As CoDel
  * does, and for its reason, this tells a queue that stands from a burst by the shortest delay of a while: only when no turn
  * was shorter than `delayMs` for half a second, while the loop was never idle, requests are refused that have waited longer.
- * So each turn works for `delayMs` and refuses the rest, which costs little, and the throughput stays that of a busy process.
+ * So each turn works for `delayMs` and refuses the rest, which costs little (and does not count), and the throughput stays that
+ * of a busy process.
  *
  * Who is refused: queries after half of the time, as they can be asked again and events cannot; a tenant the sooner the
  * more of the turn's requests are its own (alone after `delayMs`, a rare one after up to twice that); what operators and
@@ -44,6 +47,7 @@ export class LoadShedder {
   readonly #clock: Clock
   #delayMs: number
   readonly #loop: NonNullable<LoadShedderOptions['loop']>
+  readonly #restMs: () => number
   readonly #random: () => number
   readonly #shed: ReturnType<Metrics['counter']>
   /** Of this turn. */
@@ -57,6 +61,10 @@ export class LoadShedder {
   #lastEnd = Number.NEGATIVE_INFINITY
   #sheddingSince = 0
   #sheddingUntil = Number.NEGATIVE_INFINITY
+  /** Time of this turn without that of refusals, ms: these must not keep a rare tenant out. */
+  #spent = 0
+  #looked = 0
+  #refusing = false
   /** Admitted in this turn. */
   readonly #byTenant = new Map<string, number>()
   #admitted = 0
@@ -65,6 +73,7 @@ export class LoadShedder {
     this.#clock = o.clock
     this.#delayMs = o.delayMs
     this.#loop = o.loop ?? (() => performance.eventLoopUtilization())
+    this.#restMs = o.restMs ?? (() => 0)
     this.#random = o.random ?? Math.random
     this.#before = this.#later = this.#loop()
     const help = 'Requests that were refused because they had waited too long for the event loop'
@@ -84,19 +93,26 @@ export class LoadShedder {
 
   /** To be called before any work for a request. @param now monotonic, ms */
   enter(now: number): void {
-    if (this.#began >= 0 || this.#delayMs === 0) return
-    this.#began = now
-    setImmediate(this.#endOfTurn)
+    if (this.#delayMs === 0) return
+    if (this.#began < 0) {
+      this.#began = now
+      this.#spent = 0
+      setImmediate(this.#endOfTurn)
+    } else if (!this.#refusing) {
+      this.#spent += now - this.#looked
+    }
+    this.#looked = now
+    this.#refusing = false
   }
 
   /** @throws AppError OVERLOADED when the request has waited for too long. @param now as given to `enter` */
   admit(scope: Scope | 'public', tenant: string, now: number): void {
     if (now >= this.#sheddingUntil || scope === 'public' || scope === 'admin') return
-    const waited = now - this.#began
     const own = this.#byTenant.get(tenant) ?? 0
     const share = this.#admitted === 0 ? 0 : own / this.#admitted
     const mayWait = (2 * this.#delayMs) / (1 + share)
-    if (waited > (scope === 'query' ? mayWait / 2 : mayWait)) {
+    if (this.#spent > (scope === 'query' ? mayWait / 2 : mayWait)) {
+      this.#refusing = true
       this.#shed.add(1, labels[scope])
       throw refusals[this.#spread(now)]
     }
@@ -141,7 +157,8 @@ export class LoadShedder {
   /** Clients that come back all at once would be an overload by themselves; the longer it lasts, the more of them there are. */
   #spread(now: number): number {
     const spread = Math.min(maxSpreadS, 1 + (now - this.#sheddingSince) / 2_000)
-    return Math.floor(this.#random() * spread)
+    const rest = Math.ceil(this.#restMs() / 1_000) - 1
+    return Math.max(rest, Math.floor(this.#random() * spread))
   }
 }
 
