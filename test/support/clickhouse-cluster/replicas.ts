@@ -23,6 +23,8 @@ export interface Replicas {
   isRunning(index: number): boolean
   /** `kill -9`; the data stay. */
   kill(index: number): Promise<void>
+  /** Stops it in its tracks, or lets it go on: its port takes connections, and nobody answers. */
+  freeze(index: number, frozen: boolean): void
   /** On the same port, with its data, or without if `empty`. */
   start(index: number, o?: { empty?: boolean }): Promise<void>
   /** Whether others get this one's parts. */
@@ -60,7 +62,7 @@ export async function startReplicas(o: ReplicasOptions): Promise<Replicas> {
 
   const xml = (index: number): string => {
     const hosts = ports.map((port) => `<replica><host>127.0.0.1</host><port>${port}</port></replica>`).join('')
-    return `<zookeeper><node><host>127.0.0.1</host><port>${keeperPort}</port></node><session_timeout_ms>2000</session_timeout_ms></zookeeper>
+    return `<zookeeper><node><host>127.0.0.1</host><port>${keeperPort}</port></node><session_timeout_ms>4000</session_timeout_ms></zookeeper>
 <merge_tree><max_postpone_time_for_failed_replicated_fetches_ms>500</max_postpone_time_for_failed_replicated_fetches_ms></merge_tree>
 <macros><shard>1</shard><replica>${names[index]}</replica></macros>
 <remote_servers><${cluster}><shard><internal_replication>true</internal_replication>${hosts}</shard></${cluster}></remote_servers>`
@@ -117,6 +119,7 @@ export async function startReplicas(o: ReplicasOptions): Promise<Replicas> {
     password,
     isRunning: (index) => children[index]?.connected === true,
     kill,
+    freeze: (index, frozen) => void children[index]?.kill(frozen ? 'SIGSTOP' : 'SIGCONT'),
     start: (index, more) => start(index, more?.empty),
     share: (index, shared) => {
       if (shared) interserver!.cut.delete(names[index]!)

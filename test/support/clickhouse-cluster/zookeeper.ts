@@ -61,10 +61,10 @@ export async function startZooKeeper(
   await mkdir(folder, { recursive: true })
   const config = join(folder, 'zoo.cfg')
   const lines = [`dataDir=${folder}`, `clientPort=${port}`, 'clientPortAddress=127.0.0.1', 'admin.enableServer=false']
-  // Short sessions: a replica that is killed counts as gone after 2 s.
+  // Short sessions: a replica that is killed counts as gone after 4 s.
   await writeFile(
     config,
-    [...lines, 'tickTime=500', 'maxSessionTimeout=2000', '4lw.commands.whitelist=srvr', 'maxClientCnxns=0', ''].join(
+    [...lines, 'tickTime=500', 'maxSessionTimeout=4000', '4lw.commands.whitelist=srvr', 'maxClientCnxns=0', ''].join(
       '\n',
     ),
   )
