@@ -4,7 +4,7 @@ import { describe, expect, it } from 'vitest'
 import { asCloudEvents, cloudEventHeaders, type EventCodec, readMessage } from './cloud-event-record.ts'
 import { eventRecord } from './event-record.fixture.ts'
 import { placeOf } from './places.ts'
-import { asBatch, headers, type Incoming, type Outgoing, toMessage } from './record.ts'
+import { asBatch, type Incoming, type Outgoing, toMessage } from './record.ts'
 import { write } from './sends.ts'
 
 const codec: EventCodec = { split: splitEvents, join: joinEvent }
@@ -59,15 +59,19 @@ describe('a record for each event', () => {
     const [message] = messagesOf(two)
     const row = message!.headers![cloudEventHeaders.row] as Buffer
     for (const changes of [
-      { [headers.checksum]: '1' },
-      { [headers.checksum]: undefined },
+      { [cloudEventHeaders.row]: Buffer.concat([Buffer.from([row[0]! ^ 1]), row.subarray(1)]) },
       { [cloudEventHeaders.row]: row.subarray(1) },
+      { [cloudEventHeaders.row]: row.subarray(0, 4) },
+      { [cloudEventHeaders.row]: row.subarray(0, 3) },
+      { [cloudEventHeaders.row]: '' },
     ]) {
       const record = readMessage(3, stored(message!, 5, changes), codec)
       expect(record).toMatchObject({ corrupt: true, count: 1 })
       expect(JSON.parse(String(record.bytes))).toMatchObject({ data: { n: 1 } })
     }
-    expect(readMessage(3, { ...stored(message!), value: null }, codec)).toMatchObject({ corrupt: true, count: 1 })
+    for (const value of [null, Buffer.from(String(message!.value).replace('1.0', '1.1'))]) {
+      expect(readMessage(3, { ...stored(message!), value }, codec)).toMatchObject({ corrupt: true, count: 1 })
+    }
   })
 
   it('of somebody else did not pass ingest: it is corrupt, and its bytes are as found', () => {

@@ -48,7 +48,7 @@ export function fromMessage(partition: number, message: Incoming): LogRecord {
   const bytes = message.value ?? Buffer.alloc(0)
   const count = numberIn(message.headers?.[headers.count])
   const counted = count !== undefined && count > 0 && count <= maxEventsPerRecord
-  const sound = counted && readChecksum(message) === crc32(bytes)
+  const sound = counted && numberIn(message.headers?.[headers.checksum]) === crc32(bytes)
   return {
     partition: firstPartition + partition,
     baseOffset: placeOf(message.offset),
@@ -59,8 +59,6 @@ export function fromMessage(partition: number, message: Incoming): LogRecord {
     corrupt: !sound,
   }
 }
-
-export const readChecksum = (message: Incoming): number | undefined => numberIn(message.headers?.[headers.checksum])
 
 /** Others may write to the topic: what is no trace context is none. */
 export function readTrace(message: Incoming): { readonly traceparent?: string } {
