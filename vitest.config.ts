@@ -40,6 +40,7 @@ export default defineConfig({
             'test/contract/**/*.test.ts',
             'test/docs/**/*.test.ts',
             'test/compat/**/*.test.ts',
+            'test/chaos/**/*.test.ts',
             'test/support/**/*.test.ts',
           ],
         },

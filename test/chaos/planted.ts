@@ -33,8 +33,8 @@ export const plants: Readonly<Record<string, Plant>> = {
       // Else the check at the start brings the lost rows back from the log.
       {
         file: 'modules/storage/app/repair-lane.ts',
-        find: 'if (actual === expected) return',
-        replace: 'if (actual <= expected) return',
+        find: 'let actual = await count()\n  if (actual === expected) return',
+        replace: 'let actual = await count()\n  if (actual <= expected) return',
       },
     ],
     run: ['power-cut', '--runs', '3'],
@@ -73,6 +73,12 @@ export const plants: Readonly<Record<string, Plant>> = {
     ],
     run: ['extract'],
     finding: /"doubled/,
+  },
+  // Whoever is asked to stop, stops.
+  'no-drain': {
+    edits: [{ file: 'src/main.ts', find: 'await asked\n    await running.stop()', replace: 'await asked' }],
+    run: ['rolling', '--restarts', '4', '--rate', '300'],
+    finding: /got no answer/,
   },
   ...sagaPlants,
 }
