@@ -67,6 +67,8 @@ it('a refused event is given up once, and it is known by whom', async () => {
     discardRefused(deps, id, 'old', call()),
   ])
   expect(both.map(({ status }) => status).sort()).toEqual(['fulfilled', 'rejected'])
+  // Also by one who has seen it open.
+  expect(await deps.refused.settle(tenant, id, { as: 'sent', by: 'late', note: undefined })).toBeUndefined()
   expect(await all()).toMatchObject([{ id, settled: 'discarded', settledBy: 'a-key', note: 'old' }])
 })
 
