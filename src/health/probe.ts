@@ -6,7 +6,7 @@ const probeMs = 1_500
 const leastFailures = 2
 
 /*
- * Asks a server whether it answers, every second, so that an outage is known where nobody calls it, and is told from trouble with
+ * Asks a server whether it answers, every second or so, so that an outage is known where nobody calls it, and is told from trouble with
  * what it is asked for. One question is under way at a time; one without an answer within 1.5 s has failed.
  *
  *   answers → fails (once: not believed) → fails again: away → answers
@@ -15,7 +15,9 @@ export class Probe {
   readonly #ask: (signal: AbortSignal) => Promise<unknown>
   readonly #name: string
   readonly #clock: Clock
+  readonly #everyMs: number
   #asking = false
+  #askedAt = Number.NEGATIVE_INFINITY
   #failures = 0
   #failingSince = 0
   #why = ''
@@ -25,18 +27,21 @@ export class Probe {
   /**
    * @param name of the server, for people
    * @param ask rejects when it is not well. Ends by itself some time after its signal is aborted
+   * @param everyMs asked no more often
    */
-  constructor(name: string, clock: Clock, ask: (signal: AbortSignal) => Promise<unknown>) {
+  constructor(name: string, clock: Clock, ask: (signal: AbortSignal) => Promise<unknown>, everyMs = 0) {
+    this.#everyMs = everyMs
     this.#name = name
     this.#clock = clock
     this.#ask = ask
   }
 
-  /** Asks, unless the question before is still under way. */
+  /** Asks, unless the question before is still under way, or a moment ago. */
   async tick(): Promise<void> {
-    if (this.#asking) return
-    this.#asking = true
     const from = this.#clock.monotonic()
+    if (this.#asking || from - this.#askedAt < this.#everyMs) return
+    this.#asking = true
+    this.#askedAt = from
     try {
       await this.#question()
       this.#failures = 0

@@ -56,8 +56,8 @@ export class ProcessHealth implements Part {
   }
 
   /** @see Probe */
-  probe(name: string, ask: (signal: AbortSignal) => Promise<unknown>): Probe {
-    const probe = new Probe(name, this.#clock, ask)
+  probe(name: string, ask: (signal: AbortSignal) => Promise<unknown>, everyMs?: number): Probe {
+    const probe = new Probe(name, this.#clock, ask, everyMs)
     this.#probes.push(probe)
     return probe
   }

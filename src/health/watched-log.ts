@@ -9,10 +9,12 @@ import { verdictOf } from './verdicts.ts'
 const [slowMs, hungMs, waitsMs] = [1_000, 10_000, 4_000]
 /** For how long it is told that appends were turned away, ms: whoever was comes again within 5 s. */
 const refusedMs = 6_000
+/** Between two questions to Kafka, which are several to its brokers, ms. */
+const askEveryMs = 2_500
 
 export interface LogWatchOptions {
-  /** `log` or `kafka`. */
-  readonly name: string
+  /** `log`, in this process, or `kafka`. */
+  readonly name: 'log' | 'kafka'
   readonly lags: () => Lags
   /** No room is left to append, and appending is all that this process is for: others should get the requests. */
   readonly full: () => boolean
@@ -32,7 +34,10 @@ export class WatchedLog implements EventLog {
     this.partitions = log.partitions
     this.end = (partition) => log.end(partition)
     this.isSkipped = (partition, next) => log.isSkipped?.(partition, next) ?? false
-    const appends = health.dependency(`${o.name} append`, { slowMs, hungMs, lags: o.lags })
+    // Who only consumes has to know, too, that there is nothing to be had.
+    const probe = o.name === 'kafka' ? health.probe('Kafka', async () => await o.lags(), askEveryMs) : undefined
+    if (probe) health.add({ part: 'log', read: (now) => degradedBy(probe.trouble(now)) })
+    const appends = health.dependency(`${o.name} append`, { slowMs, hungMs, lags: o.lags, ...(probe && { probe }) })
     let refusedAt = Number.NEGATIVE_INFINITY
     const judge = (error: unknown, ms: number) => {
       if (codeOf(error) === 'OVERLOADED') refusedAt = health.now()
@@ -58,3 +63,6 @@ const waiting = (ms: number): Health =>
   ms < waitsMs
     ? { state: 'ok' }
     : { state: 'degraded', reason: `an append has waited for ${seconds(ms)} to become durable` }
+
+const degradedBy = (reason: string | undefined): Health =>
+  reason === undefined ? { state: 'ok' } : { state: 'degraded', reason }

@@ -108,7 +108,7 @@ it('sees reads and inserts of ClickHouse apart, and takes an engine that is shor
 function watchedLog(append: EventLog['append'], full = false) {
   const all = start()
   const log = { partitions: 1, end: () => 0, append } as unknown as EventLog
-  const options = { name: 'log', lags: () => new Map(), full: () => full, needs: () => [] }
+  const options = { name: 'log' as const, lags: () => new Map(), full: () => full, needs: () => [] }
   return { ...all, log: new WatchedLog(log, all.health, options) }
 }
 

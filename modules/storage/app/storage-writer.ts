@@ -40,6 +40,8 @@ export class StorageWriter {
   readonly #stalled = new Map<number, string>()
   /** Lanes that are ours now, and whether their rows were checked. */
   readonly #lanes = new Map<number, 'checking' | 'checked'>()
+  /** All that it was given at first has been checked. */
+  #begun = false
   #losses = 0
   #consumption: Consumption | undefined
   #warming: Promise<void> | undefined
@@ -74,7 +76,9 @@ export class StorageWriter {
     const [first] = this.#stalled
     const stall = first && `partition ${first[0]} is not being stored: ${first[1]}`
     if (!this.#consumption || [...this.#lanes.values()].includes('checking')) {
-      return { state: 'down', reason: stall ?? 'the events table is being checked against the log' }
+      // A lane that comes later, from another process, keeps nobody from serving what is stored.
+      const state = this.#begun ? 'degraded' : 'down'
+      return { state, reason: stall ?? 'the events table is being checked against the log' }
     }
     return stall ? { state: 'degraded', reason: stall } : { state: 'ok' }
   }
@@ -120,6 +124,7 @@ export class StorageWriter {
       },
       onChecked: (partition) => {
         this.#lanes.set(partition, 'checked')
+        this.#begun ||= [...this.#lanes.values()].every((lane) => lane === 'checked')
         this.countLosses().catch((error: unknown) => logger.warn('losses cannot be read', { error: messageOf(error) }))
       },
       onProgress: (partition, error) => {
