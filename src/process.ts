@@ -32,7 +32,7 @@ import { otlpOptions } from './telemetry/settings.ts'
 import { createTelemetry } from './telemetry/telemetry.ts'
 import { needsOf, planTopology, topologyRoute } from './topology.ts'
 import { readCredentials } from './transports/http/tls/credentials.ts'
-import { Rotation } from './transports/http/tls/rotation.ts'
+import { Rotation, watchExpiry } from './transports/http/tls/rotation.ts'
 import { PortCalls } from './transports/port-calls.ts'
 import { version } from './version.ts'
 
@@ -57,7 +57,8 @@ export async function startProcess(settings: LiveSettings): Promise<Running> {
   const telemetry = await createTelemetry(otlpOptions(config, version), clock, logger)
   const { metrics, tracer } = telemetry
   await lifecycle.start(telemetry)
-  const credentials = shown && new Rotation(shown, { clock, logger, metrics })
+  const credentials = shown && new Rotation(shown, { clock, logger })
+  watchExpiry(credentials, clock, metrics)
   if (credentials) await lifecycle.start(credentials)
   const health = new ProcessHealth({ clock, metrics })
   const breakers = dependencyBreakers({ clock, logger, metrics })

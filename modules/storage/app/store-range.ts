@@ -153,7 +153,7 @@ export function damagedLetter(record: LogRecord): DeadLetter {
     tenant: 'default',
     offset: record.baseOffset,
     code: 'LOG_CORRUPT',
-    reason: `A log record of ${record.count} events failed its checksum; the bytes are kept as found`,
+    reason: `A log record of ${record.count} events failed its checksum, or did not come from ingest; the bytes are kept as found`,
     event: record.bytes,
   }
 }

@@ -1,12 +1,4 @@
-import {
-  type Clock,
-  type Health,
-  type Logger,
-  type Metrics,
-  messageOf,
-  noMetrics,
-  type Part,
-} from '@splitstream/kernel'
+import { type Clock, type Health, type Logger, type Metrics, messageOf, type Part } from '@splitstream/kernel'
 import { Rounds } from '../../../discovery/rounds.ts'
 import type { Certificate } from './certificate.ts'
 import { type Credentials, readCredentials } from './credentials.ts'
@@ -14,7 +6,6 @@ import { type Credentials, readCredentials } from './credentials.ts'
 export interface RotationOptions {
   readonly clock: Clock
   readonly logger: Logger
-  readonly metrics?: Metrics
   /** Between two looks at the files, ms; default 10,000. */
   readonly everyMs?: number
 }
@@ -51,9 +42,6 @@ export class Rotation implements CurrentCredentials, Part {
       await this.#look()
       return o.everyMs ?? 10_000
     })
-    const help = 'Until the certificate of this process for internal calls ends; below 0 it has'
-    const left = (): number => (this.#current.certificate.until - o.clock.now()) / 1_000
-    ;(o.metrics ?? noMetrics).gauge('splitstream.internal_tls.expires_in', help, left, 's')
   }
 
   get current(): Credentials {
@@ -114,6 +102,13 @@ export class Rotation implements CurrentCredentials, Part {
     const days = Math.floor(leftMs / dayMs)
     logger.warn('the certificate of internal calls ends soon: renew INTERNAL_TLS_CERT', { until: iso(until), days })
   }
+}
+
+/** Told of a process without certificates, too: as a metric without a value, which alerts can name. */
+export function watchExpiry(credentials: CurrentCredentials | undefined, clock: Clock, metrics: Metrics): void {
+  const help = 'Until the certificate of this process for internal calls ends; below 0 it has'
+  const left = () => (credentials ? (credentials.current.certificate.until - clock.now()) / 1_000 : [])
+  metrics.gauge('splitstream.internal_tls.expires_in', help, left, 's')
 }
 
 const soon = ({ from, until }: Certificate): number => Math.min(soonMs, (until - from) / 4)
