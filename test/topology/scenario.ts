@@ -3,7 +3,7 @@ import { cancel } from './scenario/cancel.ts'
 import { deadLetters } from './scenario/dead-letters.ts'
 import { keys } from './scenario/keys.ts'
 import { reads } from './scenario/reads.ts'
-import { restarts } from './scenario/restarts.ts'
+import { restarts, restartsLive } from './scenario/restarts.ts'
 import { sagas } from './scenario/sagas.ts'
 import { stall } from './scenario/stall.ts'
 import { type Installation, Story, type Told } from './scenario/story.ts'
@@ -17,7 +17,7 @@ export type { Installation, Told } from './scenario/story.ts'
  * @throws AssertionError or Error at the first answer that is not what was promised
  */
 export function scenario(place: Installation): Promise<readonly Told[]> {
-  return tell(place, [appends, reads, tail, deadLetters, sagas, cancel, stall, restarts])
+  return tell(place, [appends, reads, tail, deadLetters, sagas, cancel, stall, restartsLive])
 }
 
 /** The part of it in which all that runs says to each other what it has to say. */

@@ -1,5 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { expect } from 'vitest'
+import { LiveReader } from './live-reader.ts'
 import { event, type Receipt, type Story, source } from './story.ts'
 
 const subjects = Array.from({ length: 4 }, (_, i) => `traffic-${i}`)
@@ -13,6 +14,26 @@ const pauseMs = 10
  * send all of it once more. In the end exactly the acknowledged events are there, each once.
  */
 export async function restarts(story: Story): Promise<void> {
+  await restartsUnder(story)
+  await exactlyTheAcknowledged(story)
+}
+
+/** The same with one who reads the live stream all the while, and in the end has seen exactly what was acknowledged, each once. */
+export async function restartsLive(story: Story): Promise<void> {
+  const reader = await LiveReader.begin(story, 'live-0')
+  const before = new Set(story.acknowledged)
+  let over = false
+  const wanted = (): number => story.acknowledged.size - before.size
+  const reading = reader.persist(() => over && reader.seen.length >= wanted())
+  const restarted = restartsUnder(story).finally(() => {
+    over = true
+  })
+  await Promise.all([restarted, reading])
+  expect(reader.seen.toSorted()).toEqual([...story.acknowledged].filter((id) => !before.has(id)).sort())
+  await exactlyTheAcknowledged(story)
+}
+
+async function restartsUnder(story: Story): Promise<void> {
   let over = false
   const isOver = (): boolean => over
   const sent: string[] = []
@@ -31,7 +52,6 @@ export async function restarts(story: Story): Promise<void> {
     await story.ingest.persist('POST', '/v1/events', { body, type: ndjson })
   }
   await settle(story)
-  await exactlyTheAcknowledged(story)
 }
 
 async function write(
