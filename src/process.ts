@@ -58,7 +58,7 @@ export async function startProcess(settings: LiveSettings): Promise<Running> {
   const { metrics, tracer } = telemetry
   await lifecycle.start(telemetry)
   const credentials = shown && new Rotation(shown, { clock, logger })
-  watchExpiry(credentials, clock, metrics)
+  if (credentials) watchExpiry(credentials, clock, metrics)
   if (credentials) await lifecycle.start(credentials)
   const health = new ProcessHealth({ clock, metrics })
   const breakers = dependencyBreakers({ clock, logger, metrics })

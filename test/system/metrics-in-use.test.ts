@@ -3,6 +3,8 @@ import { fileURLToPath } from 'node:url'
 import { orderSaga, type StubParticipants, startStubParticipants } from '@splitstream/sagas/kit/demo'
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import { ask } from '../../src/cli/api.ts'
+import { Authority } from '../../src/transports/http/tls/authority.fixture.ts'
+import { Mounted } from '../../src/transports/http/tls/mounted.fixture.ts'
 import { type RunningServer, startServer } from '../support/server.ts'
 
 /** What deploy/ asks Prometheus for is what a process tells: names of metrics and of their labels. */
@@ -16,12 +18,18 @@ const words = new Set(['by', 'without', 'and', 'or', 'unless', 'offset', 'on', '
 
 let server: RunningServer
 let stubs: StubParticipants
+let certificates: Mounted
 /** Of each metric, the names of its labels. */
 let told: Map<string, Set<string>>
 
 beforeAll(async () => {
   stubs = await startStubParticipants()
-  server = await startServer({ env: { ADMIN_KEY: adminKey, LOG_LEVEL: 'warn', SAGA_ALLOW_PRIVATE: '127.0.0.1' } })
+  certificates = await mountCertificates()
+  const { cert, key, ca } = certificates.files
+  // What is told of them is told of a process that has some.
+  const tls = { INTERNAL_TLS_CERT: cert, INTERNAL_TLS_KEY: key, INTERNAL_TLS_CA: ca, INTERNAL_PORT: '0' }
+  const env = { ADMIN_KEY: adminKey, LOG_LEVEL: 'warn', SAGA_ALLOW_PRIVATE: '127.0.0.1' }
+  server = await startServer({ env: { ...env, ...tls } })
   const connection = { url: server.url, key: adminKey }
   // A series begins with the first thing that it counts.
   await ask(connection, 'POST', '/v1/events?wait=stored', [{ id: '1', source: '/m', type: 't' }])
@@ -35,6 +43,7 @@ beforeAll(async () => {
 afterAll(async () => {
   await server?.stop()
   await stubs?.close()
+  await certificates?.close()
 })
 
 it.each(expressions())('$place: $expr', ({ expr }) => {
@@ -49,6 +58,13 @@ it.each(expressions())('$place: $expr', ({ expr }) => {
   const all = new Set([...told.values()].flatMap((names) => [...names]))
   expect(labels.filter((label) => !all.has(label) && !addedLabels.has(label))).toEqual([])
 })
+
+async function mountCertificates(): Promise<Mounted> {
+  const [authority, mounted] = await Promise.all([Authority.create('metrics'), Mounted.create()])
+  await mounted.become(await authority.issue({ names: ['IP:127.0.0.1'] }), authority.ca)
+  await authority.close()
+  return mounted
+}
 
 function read(text: string): Map<string, Set<string>> {
   const found = new Map<string, Set<string>>()

@@ -1,12 +1,10 @@
 import { readdirSync, readFileSync } from 'node:fs'
-import { mkdtemp, rm, writeFile } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { startStubParticipants } from '@splitstream/sagas/kit/demo'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { moduleNames } from '../../src/registry.ts'
 import { Authority } from '../../src/transports/http/tls/authority.fixture.ts'
+import { Mounted } from '../../src/transports/http/tls/mounted.fixture.ts'
 import { type EventsPlace, startFleet } from '../support/fleet.ts'
 import { type KafkaCluster, startKafka } from '../support/kafka/start.ts'
 import { describeWithKafka } from '../support/kafka/suite.ts'
@@ -28,13 +26,10 @@ async function runningAt(url: string, key: string): Promise<unknown> {
 
 /** Of all processes of a fleet, valid for this machine's loopback. */
 async function makeCertificates() {
-  const dir = await mkdtemp(join(tmpdir(), 'splitstream-topology-'))
-  const authority = await Authority.create('topology')
-  const issued = { ...(await authority.issue({ names: ['IP:127.0.0.1'] })), ca: authority.ca }
-  const files = { cert: join(dir, 'cert.pem'), key: join(dir, 'key.pem'), ca: join(dir, 'ca.pem') }
-  await Promise.all((['cert', 'key', 'ca'] as const).map((name) => writeFile(files[name], issued[name])))
+  const [authority, mounted] = await Promise.all([Authority.create('topology'), Mounted.create()])
+  await mounted.become(await authority.issue({ names: ['IP:127.0.0.1'] }), authority.ca)
   await authority.close()
-  return { files, [Symbol.asyncDispose]: () => rm(dir, { recursive: true, force: true }) }
+  return { files: mounted.files, [Symbol.asyncDispose]: () => mounted.close() }
 }
 
 /** What sagas call; it takes no shipment to Antarctica. */

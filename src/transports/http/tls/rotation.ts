@@ -104,10 +104,9 @@ export class Rotation implements CurrentCredentials, Part {
   }
 }
 
-/** Told of a process without certificates, too: as a metric without a value, which alerts can name. */
-export function watchExpiry(credentials: CurrentCredentials | undefined, clock: Clock, metrics: Metrics): void {
+export function watchExpiry(credentials: CurrentCredentials, clock: Clock, metrics: Metrics): void {
   const help = 'Until the certificate of this process for internal calls ends; below 0 it has'
-  const left = () => (credentials ? (credentials.current.certificate.until - clock.now()) / 1_000 : [])
+  const left = (): number => (credentials.current.certificate.until - clock.now()) / 1_000
   metrics.gauge('splitstream.internal_tls.expires_in', help, left, 's')
 }
 
