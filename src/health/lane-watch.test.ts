@@ -87,6 +87,29 @@ it('is well as long as it moves, however much is left', async () => {
   }
 })
 
+it('is well while work on one block goes on', async () => {
+  let go = (): void => {}
+  const { clock, append, health } = start(async (lane) => {
+    await lane.commit(0)
+    for (;;) {
+      const { promise, resolve } = Promise.withResolvers<void>()
+      go = resolve
+      await promise
+      lane.working?.()
+    }
+  })
+  await settled()
+  append(1_000)
+  for (let i = 0; i < 20; i++) {
+    clock.advance(3_000)
+    expect(health()).toEqual({ state: 'ok' })
+    go()
+    await settled()
+  }
+  clock.advance(4_000)
+  expect(health().state).toBe('degraded')
+})
+
 it('takes a commit that says nothing new for no progress: a consumer that fails and begins again', async () => {
   const { clock, append, health } = start(async (lane) => {
     await lane.commit(5)

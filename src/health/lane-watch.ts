@@ -120,6 +120,9 @@ export class LaneWatch {
         await lane.commit(next)
         done(next)
       },
+      working: () => {
+        if (watched.dueSince !== undefined) watched.dueSince = this.#o.now()
+      },
     }
   }
 

@@ -87,6 +87,8 @@ export interface Lane {
    * @throws AppError UNAVAILABLE when it may not be recorded: also when the lane is not ours any more
    */
   commit(next: number): Promise<void>
+  /** Work on what was read goes on, though its commit is not near: for whoever watches that lanes move, when somebody does. */
+  working?(): void
 }
 
 export interface Consumption {

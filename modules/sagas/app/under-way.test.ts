@@ -9,7 +9,7 @@ it('tells of what does not come to its end, while it lasts', async () => {
   expect(looking.late).toBeUndefined()
   const { promise, reject } = Promise.withResolvers<void>()
   const ended = looking.run(() => promise)
-  now = 2_999
+  now = 4_999
   expect(looking.late).toBeUndefined()
   now = 5_000
   expect(looking.late).toBe('looking for sagas has been under way for 5 s')

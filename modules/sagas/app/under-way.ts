@@ -1,7 +1,7 @@
 import type { Clock } from '@splitstream/kernel'
 
 /** What is done again and again, and is quick each time: so long it never takes, ms. */
-const longMs = 3_000
+const longMs = 5_000
 
 /** Tells when something that is being done does not come to its end: what waits for ever says nothing by itself. */
 export class UnderWay {

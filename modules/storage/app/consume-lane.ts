@@ -48,7 +48,15 @@ export interface LaneDeps {
  * Any error ends the lane; the log runs it again after a pause and it starts over from the claim, so that there is one
  * path of recovery and it is the path of every start.
  */
-export async function consumeLane(lane: Lane, deps: LaneDeps): Promise<void> {
+export async function consumeLane(lane: Lane, given: LaneDeps): Promise<void> {
+  const deps: LaneDeps = {
+    ...given,
+    // A block with many of them takes many inserts.
+    onDeadLetter: (letter) => {
+      lane.working?.()
+      given.onDeadLetter(letter)
+    },
+  }
   try {
     const { coverage, index, table, clock, limits } = deps
     const progress = await claimProgress(deps.postgres, lane.partition)
