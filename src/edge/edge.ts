@@ -96,7 +96,13 @@ export function createEdge(o: EdgeOptions): Edge {
   const spans = new HttpSpans(o.tracer ?? noTracer)
   const { keys, clock, logger, quotas } = o
   const rests = new Rests()
-  const shedder = new LoadShedder({ clock, delayMs: o.delayMs ?? 50, metrics: o.metrics, restMs: () => rests.ms })
+  const shedder = new LoadShedder({
+    clock,
+    delayMs: o.delayMs ?? 50,
+    metrics: o.metrics,
+    restMs: () => rests.ms,
+    onRefusalShare: (share) => rests.adapt(share),
+  })
   const admission = new Admission({ shedder, quotas, rests })
   const stopping = new AbortController()
   const served = { metrics, spans, inFlight, admission, limits, stopping: stopping.signal }

@@ -34,7 +34,8 @@ export class Admission {
 
   /** @param now as given to `enter` @throws AppError OVERLOADED, RATE_LIMITED or UNAVAILABLE */
   admit({ scope }: Route, principal: Principal, exchange: Exchange, now: number): void {
-    this.#shedder.admit(scope, principal.tenant, now)
+    const interrupted = this.#rests.interrupted(exchange.request.socket)
+    this.#shedder.admit(scope, principal.tenant, now, interrupted)
     this.#quotas?.use(scope, principal, lengthOf(exchange.request) ?? 0, now, exchange)
   }
 
@@ -51,6 +52,7 @@ export class Admission {
    */
   refused(error: unknown, { request, response }: Exchange, body: 'none' | 'unread' | 'cut'): boolean {
     const code = codeOf(error)
+    if (isRefusal(code)) this.#shedder.refuses()
     const goesOn = body === 'none' || (body === 'unread' && mayThrowAway(request) && isRefusal(code))
     if (goesOn && isRefusal(code)) this.#rests.after(request, response, retryAfterMsOf(error))
     return goesOn

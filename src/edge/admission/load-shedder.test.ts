@@ -6,6 +6,7 @@ import { LoadShedder } from './load-shedder.ts'
 let now: number
 let loop: { active: number; idle: number }
 let shedder: LoadShedder
+const shares: number[] = []
 
 beforeEach(() => {
   now = 1_000
@@ -20,6 +21,7 @@ const make = (delayMs: number): LoadShedder =>
     metrics: noMetrics,
     loop: () => loop,
     random: () => 0.999,
+    onRefusalShare: (share) => shares.push(share),
   })
 
 function admitted(tenant = 'a', scope: Scope | 'public' = 'ingest'): boolean {
@@ -28,6 +30,7 @@ function admitted(tenant = 'a', scope: Scope | 'public' = 'ingest'): boolean {
     return true
   } catch (error) {
     expect(codeOf(error)).toBe('OVERLOADED')
+    shedder.refuses()
     return false
   }
 }
@@ -145,6 +148,32 @@ describe('admission by event-loop delay', () => {
     const later: (number | undefined)[] = []
     await turn(200, 0, () => !later.push(retryAfter()))
     expect(Math.max(...later.map((ms) => ms ?? 0))).toBe(10_000)
+  })
+
+  it('refuses what is stale, but only then', async () => {
+    const stale = (): boolean => {
+      try {
+        shedder.admit('ingest', 'a', now, true)
+        return false
+      } catch {
+        return true
+      }
+    }
+    expect(await turn(10, 0, stale)).toBe(0)
+    await overload()
+    expect(await turn(10, 0, stale)).toBe(10)
+    await turn(40, 3_000)
+    expect(await turn(10, 0, stale)).toBe(0)
+  })
+
+  it('tells which part of the time refusals take', async () => {
+    await overload()
+    shares.length = 0
+    for (let i = 0; i < 20; i++) await turn(100)
+    expect(shares.length).toBeGreaterThanOrEqual(3)
+    for (const share of shares.slice(1)) expect(share).toBeCloseTo(0.49, 1)
+    for (let i = 0; i < 20; i++) await turn(40)
+    expect(shares.at(-1)).toBe(0)
   })
 
   it('is off at 0', async () => {

@@ -23,6 +23,8 @@ export interface LoadShedderOptions {
   readonly metrics: Metrics
   /** How long a client that is refused cannot come back anyway, ms. */
   readonly restMs?: () => number
+  /** Told twice a second which part of the loop's time refusals took. */
+  readonly onRefusalShare?: (share: number) => void
   /** For tests. */
   readonly loop?: () => LoopClocks
   /** In [0, 1); for tests. */
@@ -49,6 +51,7 @@ export class LoadShedder {
   readonly #loop: NonNullable<LoadShedderOptions['loop']>
   readonly #restMs: () => number
   readonly #random: () => number
+  readonly #onRefusalShare: (share: number) => void
   readonly #shed: ReturnType<Metrics['counter']>
   /** Of this turn. */
   #began = -1
@@ -65,6 +68,8 @@ export class LoadShedder {
   #spent = 0
   #looked = 0
   #refusing = false
+  /** Time of refusals since `laterAt`, ms. */
+  #refused = 0
   /** Admitted in this turn. */
   readonly #byTenant = new Map<string, number>()
   #admitted = 0
@@ -74,6 +79,7 @@ export class LoadShedder {
     this.#delayMs = o.delayMs
     this.#loop = o.loop ?? (() => performance.eventLoopUtilization())
     this.#restMs = o.restMs ?? (() => 0)
+    this.#onRefusalShare = o.onRefusalShare ?? (() => {})
     this.#random = o.random ?? Math.random
     this.#before = this.#later = this.#loop()
     const help = 'Requests that were refused because they had waited too long for the event loop'
@@ -98,21 +104,34 @@ export class LoadShedder {
       this.#began = now
       this.#spent = 0
       setImmediate(this.#endOfTurn)
-    } else if (!this.#refusing) {
-      this.#spent += now - this.#looked
+    } else {
+      this.#account(now)
     }
     this.#looked = now
     this.#refusing = false
   }
 
-  /** @throws AppError OVERLOADED when the request has waited for too long. @param now as given to `enter` */
-  admit(scope: Scope | 'public', tenant: string, now: number): void {
+  /** The request that was looked at last is refused, for whatever reason. */
+  refuses(): void {
+    this.#refusing = true
+  }
+
+  #account(now: number): void {
+    if (this.#refusing) this.#refused += now - this.#looked
+    else this.#spent += now - this.#looked
+  }
+
+  /**
+   * @param now as given to `enter`
+   * @param stale it has waited elsewhere, for so long that its client may have given up
+   * @throws AppError OVERLOADED when the request has waited for too long
+   */
+  admit(scope: Scope | 'public', tenant: string, now: number, stale = false): void {
     if (now >= this.#sheddingUntil || scope === 'public' || scope === 'admin') return
     const own = this.#byTenant.get(tenant) ?? 0
     const share = this.#admitted === 0 ? 0 : own / this.#admitted
     const mayWait = (2 * this.#delayMs) / (1 + share)
-    if (this.#spent > (scope === 'query' ? mayWait / 2 : mayWait)) {
-      this.#refusing = true
+    if (stale || this.#spent > (scope === 'query' ? mayWait / 2 : mayWait)) {
       this.#shed.add(1, labels[scope])
       throw refusals[this.#spread(now)]
     }
@@ -123,6 +142,7 @@ export class LoadShedder {
   /** Runs after all that the turn had to hand out. */
   readonly #endOfTurn = (): void => {
     const now = this.#clock.monotonic()
+    this.#account(now)
     this.#look(now)
     this.#lastEnd = now
     this.#began = -1
@@ -139,6 +159,8 @@ export class LoadShedder {
       this.#before = this.#later
       this.#later = this.#loop()
       this.#laterAt = now
+      this.#onRefusalShare(this.#refused / Math.max(1, this.#later.active - this.#before.active))
+      this.#refused = 0
     }
     if (!long) return
     if (this.#longSince < 0) this.#longSince = this.#began

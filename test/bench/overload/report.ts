@@ -6,6 +6,7 @@ import type { AdmissionCost } from './admission-cost.ts'
 import { patienceMs } from './job.ts'
 import {
   calmPart,
+  capacityConnections,
   eventsPerRequest,
   type OverloadFigures,
   type OverloadPlan,
@@ -98,7 +99,7 @@ ${overloadTable(figures)}
 
 ## How
 
-1. Requests with ${eventsPerRequest} events in NDJSON, distinct ids, as fast as 16 connections go, after a warm-up.
+1. Requests with ${eventsPerRequest} events in NDJSON, distinct ids, as fast as ${capacityConnections} connections go, after a warm-up; before 2 and after 4, together.
 2. ${overloadFactor} times as many for ${plan.overloadSeconds} s, in an open loop over ${overloadConnections} connections: a request arrives when it is due, whatever became of those
    before it, and nobody heeds \`Retry-After\`. One that finds all connections waiting for an answer is not sent: ${whole(overload.overload.blocked)} a second.
    The latency counts from the arrival, and what is acknowledged after ${patienceMs / 1000} s does not count. The generator took
