@@ -12,9 +12,10 @@ export interface Encoded {
 /** The records of the topic that a record of the log becomes: one, or one for each of its events. */
 export type Encode = (partition: number, record: Outgoing) => Iterable<Encoded>
 
-/** Bytes and records of one send; a record that is larger goes alone. */
+/** Bytes of one send; a record that is larger goes alone. */
 const maxBytes = 4 << 20
-const maxRecords = 10_000
+/** Records of one send: kafkajs encodes them in one go, 10 to 20 µs each, and requests wait meanwhile. */
+const maxRecords = 1_000
 
 /** What goes to Kafka at once. */
 interface Send {
