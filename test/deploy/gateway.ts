@@ -31,6 +31,7 @@ export async function checkGateway(): Promise<void> {
     for (const { module, method, path } of routes()) {
       const answer = await fetch(url + path, { method })
       const by = answer.headers.get('module')
+      if (answer.headers.get('forwarded-for') === null) throw new Error('modules must know that connections are shared')
       await answer.arrayBuffer()
       if (by !== module)
         throw new Error(`${method} ${path} is of ${module}, and goes to ${by ?? `nobody (${answer.status})`}`)
@@ -52,7 +53,11 @@ export async function checkGateway(): Promise<void> {
 
 /** Ready, and says which module it stands for. */
 async function namesake(module: string): Promise<Server> {
-  const server = createServer((_, response) => response.setHeader('module', module).end())
+  const server = createServer((request, response) => {
+    const { 'x-forwarded-for': forwardedFor } = request.headers
+    if (forwardedFor !== undefined) response.setHeader('forwarded-for', forwardedFor)
+    response.setHeader('module', module).end()
+  })
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
   return server
 }
