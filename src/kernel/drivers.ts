@@ -29,7 +29,7 @@ export interface ClickHouseQuery {
   readonly settings?: ClickHouseSettings
   /**
    * For replicas of a cluster; one server takes no notice. `majority`: what the answer holds is on as many replicas as an insert
-   * waits for. `each`: asked of every replica, and the rows put together; one that has been away for longer than any insert may take is
+   * waits for. `each`: asked of every replica, perhaps twice, and the rows put together; one that has been away for longer than any insert may take is
    * left out. If unset, one replica answers, and has all that is stored.
    */
   readonly replicas?: 'majority' | 'each'

@@ -20,7 +20,7 @@ describeUnless(await replicasMissing(), 'three replicas of ClickHouse', () => {
   let clickhouse: ClickHouse & { close(): Promise<void> }
   let next = 0
   /** Replicas that our driver asks. */
-  let serving: () => number = () => 0
+  let serving: (() => number) | undefined
 
   beforeAll(async () => {
     migrations = await mkdtemp(join(tmpdir(), 'splitstream-migrations-'))
@@ -51,22 +51,22 @@ describeUnless(await replicasMissing(), 'three replicas of ClickHouse', () => {
         [0, 1, 2].map((i) => on(i, (one) => one.rows<{ n: number }>({ sql: activeSql }, call()))),
       )
       expect(active.map(([row]) => Number(row!.n))).toEqual([3, 3, 3])
-      expect(serving()).toBe(3)
+      expect(serving!()).toBe(3)
     }, patience)
   }, 60_000)
   const activeSql = 'SELECT active_replicas * (is_readonly = 0) AS n FROM system.replicas'
 
-  const open = () =>
+  const open = (more: { url?: string; cluster?: string | undefined } = {}) =>
     openClickHouseServers({
-      servers: parseClickHouseUrls(replicas.url)!,
-      cluster: replicas.cluster,
+      servers: parseClickHouseUrls(more.url ?? replicas.url)!,
+      cluster: 'cluster' in more ? more.cluster : replicas.cluster,
       migrations,
       clock: systemClock,
       logger: silentLogger,
       metrics: {
         ...noMetrics,
         gauge: (_name, _help, read) => {
-          serving = () => servingOf(read())
+          serving ??= () => servingOf(read())
         },
       },
       tracer: noTracer,
@@ -113,6 +113,25 @@ describeUnless(await replicasMissing(), 'three replicas of ClickHouse', () => {
     const there = await Promise.all([0, 1, 2].map((i) => on(i, count)))
     expect(there.filter((n) => n === before + 10).length).toBeGreaterThanOrEqual(2)
     for (let i = 0; i < 6; i++) await counts(before + 10)
+  })
+
+  it('refuses to start with servers that are no replicas of the cluster, or one that is named twice', async () => {
+    const refused = async (words: string, more: Parameters<typeof open>[0]) => {
+      const message = expect.stringContaining(words)
+      await expect(open(more)).rejects.toMatchObject({ code: 'CONFIG_INVALID', message })
+    }
+    const [, firstHost = ''] = /@([^,]+)/.exec(replicas.url)!
+    await refused('knows no cluster other', { cluster: 'other' })
+    await refused('set CLICKHOUSE_CLUSTER', {
+      url: replicas.url.replace(/@[^/]+/, `@${firstHost}`),
+      cluster: undefined,
+    })
+    const two = replicas.url.replace(/,[^,/]+(?=\/shop)/, '')
+    await refused('has 3 replicas, and CLICKHOUSE_URL names 2', { url: two })
+    const twice = replicas.url.replace(/,[^,/]+(?=\/shop)/, `,${firstHost.replace('127.0.0.1', 'localhost')}`)
+    await refused('are the same replica (replica-1)', { url: twice })
+    const database = replicas.url.replace(/shop$/, 'default')
+    await refused('password is another one', { url: database.replace(/splitstream:[^@]+/, 'splitstream:wrong') })
   })
 
   it('a repeated insert stores nothing twice, on whichever replica', async () => {
@@ -190,12 +209,12 @@ describeUnless(await replicasMissing(), 'three replicas of ClickHouse', () => {
     const before = await count()
     replicas.freeze(1, true)
     for (let i = 0; i < 3; i++) await counts(before)
-    expect(serving()).toBe(2)
+    expect(serving!()).toBe(2)
     const from = performance.now()
     for (let i = 0; i < 6; i++) await counts(before)
     expect(performance.now() - from).toBeLessThan(2_000)
     replicas.freeze(1, false)
-    await vi.waitFor(() => expect(serving()).toBe(3), patience)
+    await vi.waitFor(() => expect(serving!()).toBe(3), patience)
     for (let i = 0; i < 3; i++) await counts(before)
   }, 60_000)
 

@@ -16,7 +16,7 @@ import { Cluster } from './cluster/cluster.ts'
 import { catchUp, Replica } from './cluster/replica.ts'
 import { replicated } from './cluster/replicated-ddl.ts'
 import { migrateClickHouse } from './migrate.ts'
-import { checkTables, checkVersion, explained } from './server-checks.ts'
+import { checkProfile, checkTables, checkVersion, explained } from './server-checks.ts'
 import type { ClickHouseServers } from './urls.ts'
 
 type Driver = ClickHouse & { close(): Promise<void> }
@@ -101,6 +101,7 @@ async function prepareServer(
   const bare = connect(o, origin, 'default')
   try {
     await checkVersion(bare, name, call)
+    await checkProfile(bare, name, call)
     await bare.command({ sql: 'CREATE DATABASE IF NOT EXISTS {database:Identifier}', params: { database } }, call)
     await checkTables(driver, { name, cluster: o.cluster }, call)
     await schema()

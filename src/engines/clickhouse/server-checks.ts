@@ -57,6 +57,28 @@ export async function checkTables(
   }
 }
 
+/** Settings that a profile may have, that our statements cannot set on every version, and with which events double or are lost. */
+const profile: Readonly<Record<string, RegExp>> = {
+  // Inserts of several blocks are not all there or not.
+  max_insert_block_size_bytes: /^0$/,
+  use_strict_insert_block_limits: /^0$/,
+  // Tokens would say nothing.
+  deduplicate_insert: /^(?!disable)/,
+}
+
+/** @throws AppError CONFIG_INVALID when the profile of the user has a setting that our inserts cannot do with */
+export async function checkProfile(server: ClickHouse, name: string, call: Call): Promise<void> {
+  const params = { names: Object.keys(profile) }
+  const sql = 'SELECT name AS setting, value FROM system.settings WHERE name IN {names:Array(String)}'
+  const rows = await server.rows<{ setting: string; value: string }>({ sql, params }, call)
+  const bad = rows.filter(({ setting, value }) => !profile[setting]!.test(value))
+  if (bad.length === 0) return
+  const list = bad.map(({ setting, value }) => `${setting} = ${value}`).join(', ')
+  throw invalid(
+    `The profile of the user of CLICKHOUSE_URL on ${name} has ${list}: leave it at its default for this user`,
+  )
+}
+
 /** What a server says that cannot serve as it is set up, in terms of what to change; other errors as they are. */
 export function explained(error: unknown, name: string): unknown {
   if (!(error instanceof ClickHouseError)) return error

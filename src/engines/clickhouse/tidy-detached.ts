@@ -4,8 +4,8 @@ import type { DetachedPart, EmbeddedClickHouse } from './embedded.ts'
 /** Merge results that are kept, the newest of each table: more than one power cut leaves behind. */
 const kept = 20
 
-/** `<reason>_<partition>_<first block>_<last block>_<level>`, and what the engine adds when a name is taken. */
-const partName = /_(\d+)_(\d+)_(\d+)(?:_\d+)?(?:_try\d+)?$/
+/** Partition, first block, last block, level, perhaps a mutation, and what the engine adds when a name is taken. */
+const partName = /^broken-on-start_[^_]+_\d+_(\d+)_(\d+)(?:_\d+)?(?:_try\d+)?$/
 
 /**
  * Deletes the merge results that power cuts left broken (docs/adr/0005), but for the newest. The parts that they were made of were kept, and
@@ -33,7 +33,7 @@ export async function tidyDetached(
 /** Of each table, the newest first. */
 function mergeResults(parts: readonly DetachedPart[]): DetachedPart[][] {
   const merged = parts.flatMap((part) => {
-    const [, , last = '', level = '0'] = partName.exec(part.name) ?? []
+    const [, last = '', level = '0'] = partName.exec(part.name) ?? []
     return part.reason === 'broken-on-start' && Number(level) > 0 ? [{ part, last: Number(last) }] : []
   })
   const tables = Map.groupBy(merged, ({ part }) => `${part.database} ${part.table}`)

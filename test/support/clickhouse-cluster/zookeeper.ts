@@ -100,6 +100,7 @@ async function listening(child: ChildProcess, port: number): Promise<void> {
 /** Its four-letter word srvr; undefined while it does not listen. */
 async function ask(port: number): Promise<string | undefined> {
   const socket = connect(port, '127.0.0.1')
+  socket.setTimeout(1_000, () => socket.destroy(new Error('no answer')))
   try {
     await once(socket, 'connect')
     socket.end('srvr')

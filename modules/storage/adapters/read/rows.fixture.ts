@@ -12,6 +12,8 @@ export interface TestEvent {
   /** RFC 3339 with ms at most, or µs since the Unix epoch. */
   readonly time?: string | number
   readonly key?: bigint
+  /** ms since the Unix epoch. */
+  readonly received?: number
   readonly datacontenttype?: string
   readonly dataschema?: string
   readonly extensions?: string
@@ -32,14 +34,15 @@ export async function insertEvents(
   await clickhouse.insert({ table: eventsTable, columns: rowColumns, format: 'RowBinary', body, settings }, call)
 }
 
-function encode(event: TestEvent, offset: number): Buffer {
+/** A row; its partition is the offset modulo 4. */
+export function encode(event: TestEvent, offset: number): Buffer {
   const time = event.time ?? '2001-02-03T04:05:06Z'
   const fixed = Buffer.alloc(38)
   fixed.writeUInt32LE(offset % 4, 0)
   fixed.writeBigUInt64LE(BigInt(offset), 4)
   fixed.writeBigUInt64LE(event.key ?? BigInt(offset) * 7_919n, 12)
   fixed.writeBigInt64LE(BigInt(typeof time === 'number' ? time : Date.parse(time) * 1000), 20)
-  fixed.writeBigInt64LE(BigInt(Date.UTC(2026, 0, 1)) * 1000n + BigInt(offset), 28)
+  fixed.writeBigInt64LE(BigInt(event.received ?? Date.UTC(2026, 0, 1)) * 1000n + BigInt(offset), 28)
   fixed[36] = dataKind[event.kind ?? (event.data === undefined ? 'none' : 'json')]
   const strings = [
     event.tenant ?? 'acme',

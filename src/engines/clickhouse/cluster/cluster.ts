@@ -153,13 +153,17 @@ export class Cluster implements ClickHouse {
     }
   }
 
+  /** Only for statements that may run twice. */
   async #onEach<T>(call: Call, run: (replica: Replica) => Promise<T>): Promise<T[]> {
     const { clock, replicas } = this.#o
     checkCall(call, clock)
     const all = await Promise.all(
       replicas.map(async (replica) => {
         try {
-          return [await run(replica)]
+          // A connection that was idle may break as it is used: that says nothing yet.
+          return [
+            await run(replica).catch((error: unknown) => (isOfReplica(error) ? run(replica) : Promise.reject(error))),
+          ]
         } catch (error) {
           if (!isOfReplica(error)) throw error
           this.#leaveOut(replica, error)
