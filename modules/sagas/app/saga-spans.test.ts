@@ -98,6 +98,23 @@ describe('spans of a saga', () => {
     expect(turns(after).length).toBeGreaterThanOrEqual(2)
   }, 60_000)
 
+  it('are what its emitted events belong to: the turn that emits each', async () => {
+    const tracer = recorder()
+    const worker = await start(tracer, 'four')
+    const emits = ['one', 'two'].map((id) => ({ id, emit: { type: id } }))
+    const call = { id: 'first', call: { participant: 'shop', path: '/first' } }
+    await worker.publish('telling', { ...definition(), steps: [emits[0], call, emits[1]] })
+    for (const from of [{ trace }, undefined]) {
+      const { id } = await worker.start('telling', {}, undefined, from)
+      await worker.until(id, 'completed')
+    }
+    const rows = await database.postgres.query<{ traceparent: string | null }>('SELECT * FROM outbox ORDER BY id')
+    const spans = rows.map(({ traceparent }) => traceparent)
+    expect(spans).toEqual([expect.stringContaining(trace.slice(0, 36)), expect.any(String), null, null])
+    expect(new Set(spans).size).toBe(3)
+    expect(spans).not.toContain(trace)
+  })
+
   it('that was not started by a traced request are none', async () => {
     const tracer = recorder()
     const worker = await start(tracer, 'three')
