@@ -4,6 +4,7 @@ import { cp, mkdir, mkdtemp, readdir, readFile, realpath, rm, symlink, writeFile
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { backupPlants } from './backup/planted.ts'
 import { sagaPlants } from './sagas/planted.ts'
 
 export interface Plant {
@@ -80,6 +81,7 @@ export const plants: Readonly<Record<string, Plant>> = {
     run: ['rolling', '--restarts', '4', '--rate', '300'],
     finding: /got no answer/,
   },
+  ...backupPlants,
   ...sagaPlants,
 }
 

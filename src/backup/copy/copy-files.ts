@@ -23,9 +23,8 @@ export interface CopyJob extends FileTree {
 
 export type FromCopyWorker =
   | { readonly kind: 'bytes'; readonly bytes: number }
-  | { readonly kind: 'copied'; readonly file: CopiedFile }
   /** All is there, and fsynced. */
-  | { readonly kind: 'done' }
+  | { readonly kind: 'done'; readonly files: readonly CopiedFile[] }
   | { readonly kind: 'failed'; readonly code: ErrorCode; readonly message: string }
 
 /**
@@ -37,24 +36,21 @@ export async function copyFiles(
   job: CopyJob,
   signal: AbortSignal,
   onBytes: (bytes: number) => void,
-): Promise<CopiedFile[]> {
+): Promise<readonly CopiedFile[]> {
   signal.throwIfAborted()
   const worker = new Worker(new URL('./worker.ts', import.meta.url), { workerData: job })
-  const copied: CopiedFile[] = []
-  const { promise, resolve, reject } = Promise.withResolvers<void>()
+  const { promise, resolve, reject } = Promise.withResolvers<readonly CopiedFile[]>()
   const abort = (): void => reject(signal.reason)
   signal.addEventListener('abort', abort, { once: true })
   worker.on('message', (message: FromCopyWorker) => {
     if (message.kind === 'bytes') onBytes(message.bytes)
-    if (message.kind === 'copied') copied.push(message.file)
-    if (message.kind === 'done') resolve()
+    if (message.kind === 'done') resolve(message.files)
     if (message.kind === 'failed') reject(new AppError(message.code, message.message))
   })
   worker.on('error', (cause) => reject(new AppError('INTERNAL', 'The copy failed', { cause })))
   worker.on('exit', () => reject(new AppError('INTERNAL', 'The copy ended too early')))
   try {
-    await promise
-    return copied
+    return await promise
   } finally {
     signal.removeEventListener('abort', abort)
     await worker.terminate()

@@ -80,6 +80,7 @@ async function runOnce(place: Place, backups: string, o: BackupOptions, findings
 
     await victim.end()
     await Promise.all([load.stop(0), orders.stop()])
+    participant.installationLost()
     await rm(victim.dataDir, { recursive: true })
     const inDoubt = forgetWhatCameAfter(ledger, acks, eventsAt)
     const ordersBefore = orders.ackedBefore(takenAt, eventsAt)

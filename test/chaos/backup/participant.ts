@@ -17,6 +17,7 @@ export class Participant {
   readonly #firstAt = new Map<string, number>()
   /** Of each saga, the greatest fencing number that came. */
   readonly #fences = new Map<string, number>()
+  #floor = 0
   readonly #findings: Findings
   readonly #random: Random
   readonly #server = createServer((request, response) => void this.#answer(request, response))
@@ -35,6 +36,11 @@ export class Participant {
 
   get url(): string {
     return `http://127.0.0.1:${(this.#server.address() as AddressInfo).port}`
+  }
+
+  /** The installation is gone: whatever comes now has a greater fencing number than all that ever came. */
+  installationLost(): void {
+    this.#floor = Math.max(...this.#fences.values())
   }
 
   /** Whether a call for the order had come before the instant. */
@@ -76,6 +82,7 @@ export class Participant {
   #checkFence(saga: string, fence: number): void {
     const before = this.#fences.get(saga) ?? 0
     if (fence < before) this.#findings.add('a fencing number went back', `${saga}: ${fence} after ${before}`)
+    if (fence <= this.#floor) this.#findings.add('a fencing number was given again', `${saga}: ${fence}`)
     this.#fences.set(saga, Math.max(fence, before))
   }
 }

@@ -1,0 +1,50 @@
+import type { Plant } from '../planted.ts'
+
+const run = ['backup']
+const unfit = /"the parts of the backup do not fit/
+
+/** Bugs of backups and restores. */
+export const backupPlants: Readonly<Record<string, Plant>> = {
+  'backup-without-log': {
+    edits: [
+      {
+        file: 'src/transports/log/copy-worker.ts',
+        find: '(_, p) => from[p] ?? 0)',
+        replace: '(_, p) => ends.get(p) ?? from[p] ?? 0)',
+      },
+    ],
+    run,
+    finding: /"acknowledged and lost/,
+  },
+  // What is stored between the two is on record and missing.
+  'clickhouse-first': {
+    edits: [
+      {
+        file: 'src/backup/take-backup.ts',
+        find: `    const { label, at } = await sources`,
+        replace: `    await sources.clickhouse.snapshot('clickhouse/data', (tree) => copy.add(tree))
+    const { label, at } = await sources`,
+      },
+      {
+        file: 'src/backup/take-backup.ts',
+        find: `    o.progress.part = 'clickhouse'
+    await sources.clickhouse.snapshot('clickhouse/data', (tree) => copy.add(tree))
+`,
+        replace: '',
+      },
+    ],
+    run,
+    finding: unfit,
+  },
+  'places-given-again': {
+    edits: [
+      {
+        file: 'src/transports/log/skips.ts',
+        find: 'const to = Math.max(',
+        replace: 'const to = Math.min(end, ',
+      },
+    ],
+    run,
+    finding: /"a position from after the backup/,
+  },
+}
