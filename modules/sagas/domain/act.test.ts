@@ -256,7 +256,7 @@ describe('an order that cannot be carried out is refused, says why, and changes 
     await run.advance('1s')
     const before = structuredClone(run.state)
     expect(order(run)).toBe(why)
-    expect(run.state).toEqual({ ...before, last: 1_000 })
+    expect(run.state).toEqual({ ...before, last: 1_000, orders: run.state.orders })
     expect(orders(run)).toMatchObject([{ no: why }])
     expect(await run.untilEnd()).toBe('completed')
   })

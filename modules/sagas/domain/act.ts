@@ -17,9 +17,13 @@ export interface Order {
   readonly note?: string | undefined
 }
 
-/** Carries out an operator's order, or notes why not. Either way it is in the journal: that is the audit. */
+/**
+ * Carries out an operator's order, or notes why not. Either way it is in the journal: that is the audit. One that comes a second
+ * time, as who has read it did not know that it was taken in, is none.
+ */
 export function obey(turn: Turn, order: Order): void {
   const { state, plan, t } = turn
+  if (state.orders.has(order.id)) return
   const no = refusal(plan, state, order)
   const k = no === undefined && order.action === 'retry' ? nextKey(turn, order.step!) : undefined
   turn.add({

@@ -76,6 +76,8 @@ export interface SagaState {
   readonly steps: Map<string, StepState>
   /** How many of them are done, or were. */
   done: number
+  /** Operators' orders that were taken in. */
+  readonly orders: Set<string>
   turned: (Problem & { readonly step?: string | undefined }) | undefined
   halted: (Problem & { readonly step?: string | undefined }) | undefined
   /** As the definition maps it; null when it does not, and then the outputs of the steps are the result. */
@@ -93,6 +95,7 @@ export function foldEntries(entries: Iterable<Entry>): SagaState {
     origin: {},
     steps: new Map(),
     done: 0,
+    orders: new Set(),
     turned: undefined,
     halted: undefined,
     output: null,
@@ -126,6 +129,7 @@ export function applyEntry(state: SagaState, entry: Entry): void {
       state.halted = undefined
       return
     case 'by':
+      state.orders.add(entry.m)
       if (entry.no === undefined) applyAction(state, entry)
       return
     default:

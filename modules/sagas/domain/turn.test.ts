@@ -1,4 +1,5 @@
 import { expect, it } from 'vitest'
+import { obey } from './act.ts'
 import { advance } from './advance.ts'
 import { repeatActs } from './begin.ts'
 import { endChild, grantLock } from './deliver.ts'
@@ -104,4 +105,13 @@ it.each([
   expect(turn(999, repeatActs).acts).toHaveLength(1)
   expect(turn(1_000, repeatActs).acts).toEqual([])
   expect(state.status).toBe('compensated')
+})
+
+it('an order that comes twice is carried out and noted once', () => {
+  const { journal, turn } = saga()
+  turn(0)
+  const order = { id: 'o', who: 'w', action: 'retry', step: 'a' } as const
+  turn(1, (one) => settleCall(one, 'a', false, { kind: 'refused', permanent: false, why: 'no' }))
+  for (const t of [2, 3]) turn(t, (one) => obey(one, order))
+  expect(journal.filter(({ e }) => e === 'by')).toHaveLength(1)
 })
