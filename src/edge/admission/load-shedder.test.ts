@@ -172,6 +172,9 @@ describe('admission by event-loop delay', () => {
     for (let i = 0; i < 20; i++) await turn(100)
     expect(shares.length).toBeGreaterThanOrEqual(3)
     for (const share of shares.slice(1)) expect(share).toBeCloseTo(0.49, 1)
+    shares.length = 0
+    for (let i = 0; i < 20; i++) await turn(100, 400)
+    for (const share of shares.slice(1)) expect(share).toBeLessThan(0.11)
     for (let i = 0; i < 20; i++) await turn(40)
     expect(shares.at(-1)).toBe(0)
   })

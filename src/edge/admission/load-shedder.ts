@@ -23,7 +23,7 @@ export interface LoadShedderOptions {
   readonly metrics: Metrics
   /** How long a client that is refused cannot come back anyway, ms. */
   readonly restMs?: () => number
-  /** Told twice a second which part of the loop's time refusals took. */
+  /** Told twice a second which part of the time refusals took. */
   readonly onRefusalShare?: (share: number) => void
   /** For tests. */
   readonly loop?: () => LoopClocks
@@ -159,7 +159,9 @@ export class LoadShedder {
       this.#before = this.#later
       this.#later = this.#loop()
       this.#laterAt = now
-      this.#onRefusalShare(this.#refused / Math.max(1, this.#later.active - this.#before.active))
+      const { active, idle } = this.#before
+      const elapsed = this.#later.active - active + this.#later.idle - idle
+      this.#onRefusalShare(this.#refused / Math.max(1, elapsed))
       this.#refused = 0
     }
     if (!long) return
