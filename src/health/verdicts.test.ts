@@ -33,5 +33,7 @@ it('blames the engine for inserts that it refuses, and a row for itself', () => 
 
 it('knows what may pass from what stays', () => {
   expect([241, 252, 202].map((number) => isPassing(engine(number, true)))).toEqual([true, true, true])
+  expect(isPassing(new AppError('UNAVAILABLE', 'x'))).toBe(true)
+  expect(isPassing(new AppError('DEADLINE_EXCEEDED', 'x'))).toBe(false)
   expect([60, 164, 242, 497].map((number) => isPassing(engine(number, true)))).toEqual([false, false, false, false])
 })

@@ -26,9 +26,9 @@ const limits = new Set([158, 159, 160, 202, 241, 306, 307, 394, 396])
 /** Refused whatever the rows are: NO_SUCH_COLUMN_IN_TABLE, UNKNOWN_IDENTIFIER, UNKNOWN_TABLE, UNKNOWN_DATABASE, ACCESS_DENIED. */
 const misfit = new Set([16, 47, 60, 81, 497])
 
-/** An insert failed for want of something that may be there again in a moment. */
-export const isPassing = (error: unknown): error is ClickHouseError =>
-  error instanceof ClickHouseError && passing.has(error.number)
+/** An insert failed for want of something that may be there again in a moment: memory, a quorum, a way to the server. */
+export const isPassing = (error: unknown): boolean =>
+  error instanceof ClickHouseError ? passing.has(error.number) : codeOf(error) === 'UNAVAILABLE'
 
 export function readVerdict(error: unknown, ms: number, slowMs: number): Verdict {
   if (!(error instanceof ClickHouseError)) return verdictOf(error, ms, slowMs)
