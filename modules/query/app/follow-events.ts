@@ -6,7 +6,7 @@ const openMs = 30_000
 /** Storage brings a page at least every 10 s; one that brings none for so long is taken for dead, ms. */
 const silenceMs = 45_000
 /** While storage is away, e.g. because it is restarted: between two tries, and until the stream is given up, ms. */
-const [pauseMs, patienceMs] = [500, 30_000]
+const [pauseMs, patienceMs] = [500, 60_000]
 
 export interface FollowDeps {
   readonly storage: StorageRead
@@ -17,7 +17,7 @@ export interface FollowDeps {
  * The pages of storage.read's `follow`, beyond the life of the storage process that serves them. States:
  *
  *   following → (the stream ends or fails) lost → following again from the last page's position
- *                                               → given up after 30 s: the last error is thrown
+ *                                               → given up after 60 s: the last error is thrown
  *
  * The caller has every page before the next one is asked for, so what was lost with a stream is read again from the position
  * behind it, and nothing twice. Ends when the call's signal is aborted.

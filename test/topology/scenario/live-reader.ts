@@ -61,15 +61,21 @@ export class LiveReader {
     }
   }
 
-  /** Reads on, whatever happens to the connection, until it has seen `enough`. @throws Error when that does not come to be */
+  /**
+   * Reads on, and comes back whatever happens to the connection, until it has seen `enough`. @throws Error when that does not come to be
+   */
   async persist(enough: () => boolean): Promise<void> {
+    const end = new AbortController()
+    const until = performance.now() + comeMs
+    const looking = setInterval(() => (enough() || performance.now() > until) && end.abort(), 100)
     let why = ''
-    for (const until = performance.now() + comeMs; !enough(); await delay(50)) {
-      if (performance.now() > until) throw new Error(`only ${this.seen.length} events came: ${why}`)
-      // Looks up now and then whether it has enough.
-      await this.take(200, AbortSignal.timeout(2_000)).catch((error: unknown) => {
+    while (!end.signal.aborted) {
+      await this.take(1_000, end.signal).catch((error: unknown) => {
         why = String(error)
       })
+      await delay(50)
     }
+    clearInterval(looking)
+    if (!enough()) throw new Error(`only ${this.seen.length} events came: ${why}`)
   }
 }
