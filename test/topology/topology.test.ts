@@ -61,7 +61,11 @@ async function run({ name, processes, tls, env: more }: Layout, events: EventsPl
     },
   }
   try {
-    for (const { url, modules } of fleet.processes) expect(await runningAt(url, fleet.adminKey)).toEqual(modules)
+    for (const { url, modules } of fleet.processes) {
+      expect(await runningAt(url, fleet.adminKey)).toEqual(modules)
+      // Over mutual TLS, ports are where that is and nowhere else.
+      if (tls) expect((await fetch(`${url}/internal/ports`)).status).toBe(404)
+    }
     const told = await scenario(place)
     first ??= { name, told }
     expect(told, `the same as with ${first.name}`).toEqual(first.told)
