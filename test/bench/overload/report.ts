@@ -25,7 +25,8 @@ export interface AllOverloadFigures {
 const whole = (value: number): string => Math.round(value).toLocaleString('en-US')
 const requests = (value: number): string => `${whole(value)} requests/s`
 
-function rowsOf({ overload: o, noisy, admission }: AllOverloadFigures): Row[] {
+/** The figures, each held against its target. */
+export function overloadRows({ overload: o, noisy, admission }: AllOverloadFigures): Row[] {
   const goodput = o.overload.good / o.capacity.good
   const memory = o.overloadMib / o.capacityMib
   const plain = (figure: string, measured: string): Row => ({ figure, measured, target: '' })
@@ -83,7 +84,7 @@ function rowsOf({ overload: o, noisy, admission }: AllOverloadFigures): Row[] {
 }
 
 /** For the terminal. */
-export const overloadTable = (figures: AllOverloadFigures): string => rowTable(rowsOf(figures))
+export const overloadTable = (figures: AllOverloadFigures): string => rowTable(overloadRows(figures))
 
 /** docs/bench-overload.md. */
 export function overloadDocument(figures: AllOverloadFigures, plan: OverloadPlan): string {
