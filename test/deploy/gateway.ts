@@ -36,6 +36,7 @@ export async function checkGateway(): Promise<void> {
       if (by !== module)
         throw new Error(`${method} ${path} is of ${module}, and goes to ${by ?? `nobody (${answer.status})`}`)
     }
+    await checkLiveStream(url)
     for (const path of ['/internal/ports', '/metrics', '/health']) {
       const { status } = await fetch(url + path)
       if (status !== 404) throw new Error(`${path} is of one process alone, and the gateway answers ${status}`)
@@ -46,17 +47,35 @@ export async function checkGateway(): Promise<void> {
     }
   } finally {
     child.kill('SIGKILL')
-    for (const server of servers) server.close()
+    for (const server of servers) {
+      server.closeAllConnections()
+      server.close()
+    }
     await rm(folder, { recursive: true, force: true })
   }
 }
 
-/** Ready, and says which module it stands for. */
+/** What a live stream says comes at once, though no more follows, and as it is. */
+async function checkLiveStream(url: string): Promise<void> {
+  const headers = { accept: 'text/event-stream', 'accept-encoding': 'gzip' }
+  const answer = await fetch(`${url}/v1/events/stream`, { headers, signal: AbortSignal.timeout(5_000) })
+  const reader = answer.body!.getReader()
+  const { value } = await reader.read().catch(() => ({ value: undefined }))
+  await reader.cancel().catch(() => undefined)
+  if (answer.headers.has('content-encoding') || Buffer.from(value ?? []).toString() !== ': \n\n') {
+    throw new Error('the gateway holds back or changes what a live stream says')
+  }
+}
+
+/** Ready, and says which module it stands for. To who asks for a live stream it says one thing, without an end. */
 async function namesake(module: string): Promise<Server> {
   const server = createServer((request, response) => {
     const { 'x-forwarded-for': forwardedFor } = request.headers
     if (forwardedFor !== undefined) response.setHeader('forwarded-for', forwardedFor)
-    response.setHeader('module', module).end()
+    response.setHeader('module', module)
+    if (request.headers.accept === 'text/event-stream')
+      response.setHeader('content-type', 'text/event-stream').write(': \n\n')
+    else response.end()
   })
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
   return server
