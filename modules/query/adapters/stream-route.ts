@@ -38,7 +38,7 @@ export function streamRoute(deps: StreamRouteDeps): Route {
 /** The stream, once it is known that there is one. @throws AppError what is wrong with the request, or storage's */
 async function open(deps: StreamRouteDeps, request: RouteRequest, call: Call): Promise<AsyncIterable<Uint8Array>> {
   const input = inputOf(request, deps.partitions)
-  const leave = deps.places.take()
+  const leave = deps.places.take(call.tenant)
   const pages = followEvents(deps, input, call)
   const close = (): void => {
     leave()
