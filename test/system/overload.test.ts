@@ -1,47 +1,58 @@
 import { afterAll, beforeAll, expect, it } from 'vitest'
-import type { LoadResult } from '../bench/overload/job.ts'
+import type { Slice } from '../bench/overload/job.ts'
 import { runLoad } from '../bench/overload/start.ts'
 import { untilAllStored } from '../bench/overload/stored.ts'
 import { sumsOf } from '../bench/overload/sums.ts'
 import { type RunningServer, startServer } from '../support/server.ts'
 
-const seconds = 5
-const events = 100
+const seconds = 4
+const events = 20
 let server: RunningServer
-let load: LoadResult
-let probes: { status: number; ms: number }[]
+/** What became of all requests, by the second. */
+const slices: Slice[] = []
+let probes: number[]
 
-/** Many clients at once, none of which waits as it is told, and somebody who looks how the process does. */
+/**
+ * Many clients at once, none of which waits as it is told, and somebody who looks how the process does. On a machine with other
+ * work it can be the disk that cannot keep up, and not the event loop: then they come again.
+ */
 beforeAll(async () => {
-  server = await startServer({ env: { LOG_LEVEL: 'warn', OVERLOAD_DELAY_MS: '10' } })
+  server = await startServer({ env: { LOG_LEVEL: 'warn', OVERLOAD_DELAY_MS: '5' } })
   const { url, adminKey: key } = server
   let over = false
-  const running = runLoad({ url, key, tag: 'ov', events, connections: 400, seconds }).finally(() => (over = true))
+  const floods = async (): Promise<void> => {
+    for (let i = 0; i < 8 && refusedIn(slices) <= 100; i++) {
+      const load = await runLoad({ url, key, tag: `ov${i}`, events, connections: 800, seconds })
+      slices.push(...load.slices)
+    }
+  }
+  const running = floods().finally(() => (over = true))
   probes = []
   while (!over) {
-    const from = performance.now()
-    const { status } = await fetch(`${url}/health/ready`)
-    probes.push({ status, ms: performance.now() - from })
+    const live = await fetch(`${url}/health/live`)
+    const keys = await fetch(`${url}/v1/keys`, { headers: { authorization: `Bearer ${key}` } })
+    probes.push(live.status, keys.status)
     await new Promise((done) => setTimeout(done, 50))
   }
-  load = await running
-})
+  await running
+}, 180_000)
 afterAll(() => server?.stop())
 
+const refusedIn = (all: readonly Slice[]): number => all.reduce((sum, { refused }) => sum + (refused['503'] ?? 0), 0)
+const acknowledgedIn = (all: readonly Slice[]): number => all.reduce((sum, { good, late }) => sum + good + late, 0)
 const metric = async (line: RegExp): Promise<number> =>
   Number(line.exec(await (await fetch(`${server.url}/metrics`)).text())?.[1] ?? Number.NaN)
 
 it('is answered with 503 for what waited too long, and with 202 for the rest', async () => {
-  const { good, late, refused } = sumsOf(load.slices)
-  expect(Object.keys(refused)).toEqual(['503'])
-  expect(refused['503']! * seconds).toBeGreaterThan(100)
-  expect((good + late) * seconds).toBeGreaterThan(100)
+  expect(Object.keys(sumsOf(slices).refused)).toEqual(['503'])
+  expect(refusedIn(slices)).toBeGreaterThan(100)
+  expect(acknowledgedIn(slices)).toBeGreaterThan(100)
   expect(await metric(/^splitstream_http_shed_total\{splitstream_scope="ingest"\} (\d+)$/m)).toBeGreaterThan(100)
 })
 
-it('refuses no health check', () => {
+it('refuses neither health checks nor operators', () => {
   expect(probes.length).toBeGreaterThan(5)
-  expect(new Set(probes.map(({ status }) => status))).toEqual(new Set([200]))
+  expect(new Set(probes)).toEqual(new Set([200]))
 })
 
 it('is over when the load is', async () => {
@@ -69,6 +80,5 @@ it('loses nothing that was acknowledged, and stores nothing that was refused', a
     }),
   })
   const { rows } = (await response.json()) as { rows: { n: number }[] }
-  const acknowledged = load.slices.reduce((sum, { good, late }) => sum + good + late, 0)
-  expect(rows[0]?.n).toBe(acknowledged * events)
+  expect(rows[0]?.n).toBe(acknowledgedIn(slices) * events)
 })
