@@ -39,10 +39,9 @@ async function places() {
   return { data, backups, env: { BACKUP_DIR: backups, MIN_FREE_BYTES: '0' }, fresh: join(home, 'restored') }
 }
 
-describe('a backup', () => {
-  it('is restored into an empty directory, twice if need be, and what came after it is refused or taken again', {
-    timeout: 180_000,
-  }, async () => {
+/** Each test starts the server several times. */
+describe('a backup', { timeout: 240_000 }, () => {
+  it('is restored into an empty directory, twice if need be, and what came after it is refused or taken again', async () => {
     const { data, backups, env, fresh } = await places()
     const first = await start(data, env)
     await send(first.url, 0, 1_000)
