@@ -1,15 +1,15 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import { type RunningServer, startServer } from '../support/server.ts'
-import { watchFor } from './wedges.fixture.ts'
+import { patienceMs, watchFor } from './wedges.fixture.ts'
 
 let server: RunningServer
 
 beforeAll(async () => {
   server = await startServer({ env: { LOG_LEVEL: 'warn' } })
-})
+}, patienceMs)
 
-afterAll(() => server?.stop())
+afterAll(() => server?.stop(), patienceMs)
 
 const headers = (type: string) => ({ authorization: `Bearer ${server.adminKey}`, 'content-type': type })
 let sent = 0
@@ -56,16 +56,22 @@ async function busy(ms: number, clients: number, work: () => Promise<void>): Pro
   await Promise.all(Array.from({ length: clients }, client))
 }
 
-it('is ready all the time, idle, busy beyond what the machine can do, and idle again', async () => {
-  const watching = watchFor(server.url, 26_000)
-  await delay(2_000)
-  await Promise.all([busy(8_000, 12, send), busy(8_000, 12, query)])
-  await delay(4_000)
-  await busy(6_000, 24, send)
-  const red = await watching
-  const { parts } = (await (await fetch(`${server.url}/health`)).json()) as { parts: Record<string, { state: string }> }
-  process.stderr.write(`${sent} events were sent and ${asked} queries asked; not ready: ${JSON.stringify(red)}\n`)
-  expect(red).toEqual([])
-  expect(Object.values(parts).filter(({ state }) => state === 'down')).toEqual([])
-  expect([sent, asked].every((n) => n > 20)).toBe(true)
-})
+it(
+  'is ready all the time, idle, busy beyond what the machine can do, and idle again',
+  async () => {
+    const watching = watchFor(server.url, 26_000)
+    await delay(2_000)
+    await Promise.all([busy(8_000, 12, send), busy(8_000, 12, query)])
+    await delay(4_000)
+    await busy(6_000, 24, send)
+    const red = await watching
+    const { parts } = (await (await fetch(`${server.url}/health`)).json()) as {
+      parts: Record<string, { state: string }>
+    }
+    process.stderr.write(`${sent} events were sent and ${asked} queries asked; not ready: ${JSON.stringify(red)}\n`)
+    expect(red).toEqual([])
+    expect(Object.values(parts).filter(({ state }) => state === 'down')).toEqual([])
+    expect([sent, asked].every((n) => n > 20)).toBe(true)
+  },
+  patienceMs,
+)

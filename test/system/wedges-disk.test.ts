@@ -3,18 +3,19 @@ import { mkdirSync, rmSync } from 'node:fs'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { setTimeout as delay } from 'node:timers/promises'
 import { afterEach, describe, expect, it } from 'vitest'
 import { startEmbeddedPostgres } from '../../src/engines/postgres/embedded.ts'
 import { fillDisk, isRoot, makeImage, mountImage, mountTmpfs, unmount } from '../chaos/mounts.ts'
 import { type RunningServer, startServer } from '../support/server.ts'
-import { inject, look, watchFor } from './wedges.fixture.ts'
+import { inject, look, patienceMs, watchFor } from './wedges.fixture.ts'
 
 const mib = 1 << 20
 const cleanups: (() => unknown)[] = []
 
 afterEach(async () => {
   for (const cleanup of cleanups.splice(0).toReversed()) await cleanup()
-})
+}, patienceMs)
 
 if (!isRoot) console.error('SKIPPED: disks of the log were NOT broken, because mounting them needs root')
 
@@ -47,7 +48,7 @@ const image = (log: string, dir: string): void => {
   mountImage(join(dir, 'disk.img'), log)
 }
 
-describe.runIf(isRoot)('readiness turns red within 15 s, with the cause', () => {
+describe.runIf(isRoot)('readiness turns red within 15 s, with the cause', { timeout: patienceMs }, () => {
   it('when the disk of the log does not come to the end of a write; green again, and nothing is lost', async () => {
     const { dir, log } = await newDisk(image)
     const server = await start(dir, { MIN_FREE_BYTES: '0' })
@@ -78,7 +79,7 @@ describe.runIf(isRoot)('readiness turns red within 15 s, with the cause', () => 
     for (let i = 0; performance.now() - from < 15_000; i++) {
       const { ready } = await look(server.url)
       if (!ready) break
-      await post(server, `${i}`, 500_000)
+      await Promise.race([post(server, `${i}`, 500_000), delay(1_000)])
     }
     expect((await look(server.url)).cause).toMatch(/log: the event log failed: /)
     process.stderr.write(`failed disk: red after ${Math.round(performance.now() - from)} ms\n`)
@@ -100,7 +101,7 @@ describe.runIf(isRoot)('readiness turns red within 15 s, with the cause', () => 
   })
 })
 
-describe.runIf(isRoot)('a full disk', () => {
+describe.runIf(isRoot)('a full disk', { timeout: patienceMs }, () => {
   it('leaves a process ready that serves queries: it says 507 to those who send', async () => {
     const { dir, log } = await newDisk((disk) => mountTmpfs(disk, 128))
     const server = await start(dir, { MIN_FREE_BYTES: `${32 * mib}` })

@@ -1,7 +1,7 @@
 import { afterAll, beforeEach, describe, expect, it } from 'vitest'
 import { serverProcesses, signal } from '../chaos/processes.ts'
 import { type RunningServer, startServer } from '../support/server.ts'
-import { inject, look, redWithinMs, watchFor } from './wedges.fixture.ts'
+import { inject, look, patienceMs, redWithinMs, watchFor } from './wedges.fixture.ts'
 
 /** Engines that are children of the process: nobody else brings them back. Each test has a process of its own. */
 let server: RunningServer | undefined
@@ -9,11 +9,11 @@ let server: RunningServer | undefined
 beforeEach(async () => {
   await server?.stop()
   server = await startServer({ env: { LOG_LEVEL: 'warn' } })
-})
+}, patienceMs)
 
 afterAll(async () => {
   await server?.stop()
-})
+}, patienceMs)
 
 const stop = (pids: readonly number[]) => async () => {
   for (const pid of pids) signal(pid, 'SIGSTOP')
@@ -22,7 +22,7 @@ const stop = (pids: readonly number[]) => async () => {
   }
 }
 
-describe('readiness turns red within 15 s, with the cause, and green again', () => {
+describe('readiness turns red within 15 s, with the cause, and green again', { timeout: patienceMs }, () => {
   it('when the embedded ClickHouse hangs', async () => {
     const { clickhouse } = serverProcesses(server!.dataDir)
     const cause = /clickhouse: ClickHouse does not answer: nothing within 1500 ms, for 1\d s/
@@ -48,7 +48,7 @@ describe('readiness turns red within 15 s, with the cause, and green again', () 
   })
 })
 
-describe('a moment without an engine', () => {
+describe('a moment without an engine', { timeout: patienceMs }, () => {
   it('is none without readiness: it ends once, and is started again', async () => {
     for (const which of ['clickhouse', 'postmaster'] as const) {
       signal(serverProcesses(server!.dataDir)[which]!.pid, 'SIGKILL')

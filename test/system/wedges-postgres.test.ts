@@ -1,6 +1,6 @@
 import { orderSaga, type StubParticipants, startStubParticipants } from '@splitstream/sagas/kit/demo'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { inject, type Rig, startRig } from './wedges.fixture.ts'
+import { inject, patienceMs, type Rig, startRig } from './wedges.fixture.ts'
 
 /** Locks of another session, as a migration, a dump or a forgotten transaction of an operator makes them: Postgres itself is well. */
 let rig: Rig
@@ -15,14 +15,14 @@ beforeAll(async () => {
     expect(published.status, await published.text()).toBe(201)
   }
   await rig.event()
-})
+}, patienceMs)
 
 afterAll(async () => {
   await rig?.stop()
   await stubs?.close()
-})
+}, patienceMs)
 
-describe('readiness turns red within 15 s, with the cause, and green again', () => {
+describe('readiness turns red within 15 s, with the cause, and green again', { timeout: patienceMs }, () => {
   it('when the worker of sagas cannot renew its lease', async () => {
     await inject('no lease', rig.url, rig.lock('sagas.workers'), { cause: /sagas: .*it has no lease/ })
   })

@@ -1,17 +1,17 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { signal } from '../chaos/processes.ts'
-import { inject, type Rig, startRig, watchFor } from './wedges.fixture.ts'
+import { inject, patienceMs, type Rig, startRig, watchFor } from './wedges.fixture.ts'
 
 let rig: Rig
 
 beforeAll(async () => {
   rig = await startRig()
   await rig.event()
-})
+}, patienceMs)
 
-afterAll(() => rig?.stop())
+afterAll(() => rig?.stop(), patienceMs)
 
-describe('readiness turns red within 15 s, with the cause, and green again', () => {
+describe('readiness turns red within 15 s, with the cause, and green again', { timeout: patienceMs }, () => {
   it('when an insert is never answered, though ClickHouse answers', async () => {
     const wedge = async () => {
       rig.clickhouse.set('hang', 'INSERT')
@@ -55,7 +55,7 @@ describe('readiness turns red within 15 s, with the cause, and green again', () 
   })
 })
 
-describe('an outage elsewhere, over 20 s', () => {
+describe('an outage elsewhere, over 20 s', { timeout: patienceMs }, () => {
   it.each(['refuse', 'hang'] as const)('of ClickHouse (%s) leaves it ready: events are accepted', async (fault) => {
     rig.clickhouse.set(fault)
     try {

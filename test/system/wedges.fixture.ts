@@ -11,6 +11,9 @@ import { startEmbeddedPostgres } from '../../src/engines/postgres/embedded.ts'
 import { type RunningServer, startServer } from '../support/server.ts'
 import { type FaultProxy, startFaultProxy } from './fault-proxy.fixture.ts'
 
+/** For starts and stops on a machine that has other work too, ms. */
+export const patienceMs = 150_000
+
 /** Within which readiness has to turn red, ms. */
 export const redWithinMs = 15_000
 
