@@ -14,6 +14,13 @@ export function cpuSeconds(pid: number): number {
   }
 }
 
+/** Whether this process, and with it what it starts, goes ahead of all ordinary ones (`chrt -r 1`). */
+export function isRealTime(): boolean {
+  const stat = readFileSync('/proc/self/stat', 'latin1')
+  const policy = Number(stat.slice(stat.lastIndexOf(')') + 2).split(' ')[38])
+  return policy === 1 || policy === 2
+}
+
 /** Time in which no core had anything to run, all cores together, s. Waiting for a disk counts as idle. */
 export function idleSeconds(): number {
   const fields = readFileSync('/proc/stat', 'latin1').split('\n', 1)[0]!.split(/\s+/)

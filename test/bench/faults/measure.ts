@@ -1,3 +1,4 @@
+import { loadavg } from 'node:os'
 import { type DependencyFigures, measureDependency } from './dependency.ts'
 import { type GrayFigures, measureGray } from './gray.ts'
 import { product, productWithout } from './product.ts'
@@ -7,6 +8,8 @@ export interface FaultFigures {
   readonly rate: number
   /** Part of the answers of the ill instance that are late. */
   readonly share: number
+  /** Of the machine before the run, mean of a minute: what else ran on it. */
+  readonly loadBefore: number
   readonly dependency: readonly DependencyFigures[]
   readonly gray: readonly GrayFigures[]
 }
@@ -15,6 +18,7 @@ const [rate, share] = [100, 0.05]
 
 export async function measureFaults(quick: boolean): Promise<FaultFigures> {
   const part = quick ? 2 : 1
+  const [loadBefore = Number.NaN] = loadavg()
   // The end of the fault meets a breaker that has just opened again: the longest way back.
   const outage = { rate, beforeMs: 10_000 / part, faultMs: quick ? 11_000 : 20_000, afterMs: 12_000 }
   const drift = { rate, beforeMs: 30_000 / part, afterMs: 30_000 / part, share }
@@ -22,6 +26,7 @@ export async function measureFaults(quick: boolean): Promise<FaultFigures> {
   return {
     rate,
     share,
+    loadBefore,
     dependency: [await measureDependency(product, outage), await measureDependency(withoutBreaker, outage)],
     gray: [await measureGray(product, drift), await measureGray(withoutEjection, drift)],
   }

@@ -1,5 +1,6 @@
 import type { Row } from '../figures.ts'
 import { describeMachine } from '../machine.ts'
+import { isRealTime } from '../proc.ts'
 import { rowTable } from '../report.ts'
 import { table } from '../table.ts'
 import type { DependencyFigures } from './dependency.ts'
@@ -65,6 +66,9 @@ export function proven({ dependency, gray }: FaultFigures): boolean {
   return dependencyMet === true && without === false && grayMet === true && withoutEjection === false
 }
 
+const loadOf = ({ loadBefore }: FaultFigures): string =>
+  loadBefore.toFixed(1) + (isRealTime() ? '; everything measured went ahead of that (`chrt -r 1`)' : '')
+
 /** docs/bench-faults.md. */
 export function faultsDocument(figures: FaultFigures, quick: boolean): string {
   const ends = figures.dependency.map((one) => [
@@ -74,10 +78,11 @@ export function faultsDocument(figures: FaultFigures, quick: boolean): string {
   return `# Bench of faults
 
 Written by \`npm run bench -- --faults${quick ? ' --quick' : ''}\` (test/bench/faults); do not edit. All figures are of one run on one machine, with the
-load generator, the proxies and all engines on the same cores as the servers. What is measured is described in
+load generator, the proxies and all engines on the same cores as the servers. A load before the run of more than a half means that
+the machine did other work as well, and then times are longer than the product's. What is measured is described in
 [degradation](degradation.md).
 
-${table([['machine', ''], ...describeMachine()])}
+${table([['machine', ''], ...describeMachine(), ['load before the run', loadOf(figures)]])}
 
 ${rowTable(faultRows(figures))}
 
