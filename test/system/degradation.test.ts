@@ -71,7 +71,9 @@ async function send(n: number, wait = false): Promise<string> {
 async function untilOpen(): Promise<Response[]> {
   const answers: Response[] = []
   const deadline = performance.now() + 20_000
-  while (!(await metrics()).includes('splitstream_dependency_breakers_open{splitstream_dependency="clickhouse read"} 1')) {
+  while (
+    !(await metrics()).includes('splitstream_dependency_breakers_open{splitstream_dependency="clickhouse read"} 1')
+  ) {
     if (performance.now() > deadline) throw new Error('the breaker does not open')
     answers.push(...(await Promise.all(Array.from({ length: 5 }, () => list(`subject=${Math.random()}`)))))
   }
