@@ -59,7 +59,8 @@ async function busy(ms: number, clients: number, work: () => Promise<void>): Pro
 it(
   'is ready all the time, idle, busy beyond what the machine can do, and idle again',
   async () => {
-    const watching = watchFor(server.url, 26_000)
+    // Whoever shares the machine may make it late; what counts is what it says. Three failures in a row are what orchestrators heed.
+    const watching = watchFor(server.url, 26_000, 6_000)
     await delay(2_000)
     await Promise.all([busy(8_000, 12, send), busy(8_000, 12, query)])
     await delay(4_000)

@@ -28,10 +28,10 @@ export interface Look {
   readonly cause: string
 }
 
-/** Asks as an orchestrator does: no answer within 2 s is no. */
-export async function look(url: string): Promise<Look> {
+/** Asks as an orchestrator does: no answer in time is no. */
+export async function look(url: string, answerMs = 2_000): Promise<Look> {
   try {
-    const answer = await fetch(`${url}/health/ready`, { signal: AbortSignal.timeout(2_000) })
+    const answer = await fetch(`${url}/health/ready`, { signal: AbortSignal.timeout(answerMs) })
     const { parts } = (await answer.json()) as { parts: Record<string, Part> }
     const down = Object.entries(parts).flatMap(([name, { state, reason }]) =>
       state === 'down' ? [`${name}: ${reason}`] : [],
@@ -85,10 +85,10 @@ async function until(url: string, ms: number, is: (seen: Look) => boolean): Prom
 }
 
 /** Asks again and again, for `ms`; everything that was not ready. */
-export async function watchFor(url: string, ms: number): Promise<Look[]> {
+export async function watchFor(url: string, ms: number, answerMs?: number): Promise<Look[]> {
   const red: Look[] = []
   for (const end = performance.now() + ms; performance.now() < end; await delay(200)) {
-    const seen = await look(url)
+    const seen = await look(url, answerMs)
     if (!seen.ready) red.push(seen)
   }
   return red
