@@ -28,8 +28,8 @@ export interface ClickHouseConnection {
 
 /** Engine codes that pass: overload, memory, network, replicas, shutdown, read-only and too many parts for now. */
 const transient = new Set([
-  3, 74, 76, 159, 160, 164, 201, 202, 203, 209, 210, 225, 236, 241, 242, 243, 244, 252, 279, 285, 286, 306, 319, 394, 425,
-  439, 473, 499, 516, 574, 630, 722, 723, 735, 745, 999, 1000,
+  3, 74, 76, 159, 160, 164, 201, 202, 203, 209, 210, 225, 236, 241, 242, 243, 244, 252, 279, 285, 286, 306, 319, 394,
+  425, 439, 473, 499, 516, 574, 630, 722, 723, 735, 745, 999, 1000,
 ]) // prettier-ignore
 
 /**
