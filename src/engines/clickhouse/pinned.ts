@@ -28,6 +28,7 @@ const maxRowsOfInsert = 2_000_000
  */
 export const insertSettings: ClickHouseSettings = {
   async_insert: 0,
+  // Newer versions look at deduplicate_insert instead, which older ones do not know: checkProfile looks at that.
   insert_deduplicate: 1,
   max_insert_block_size: maxRowsOfInsert,
   timeout_overflow_mode: 'throw',

@@ -58,6 +58,7 @@ export async function startReplicas(o: ReplicasOptions): Promise<Replicas> {
   const names = ports.map((_, i) => `replica-${i + 1}`)
   const children: (ChildProcess | undefined)[] = ports.map(() => undefined)
   let zookeeper: ZooKeeper | undefined
+  let starting: Promise<void> = Promise.resolve()
   let interserver: Interserver | undefined
 
   const xml = (index: number): string => {
@@ -93,13 +94,18 @@ export async function startReplicas(o: ReplicasOptions): Promise<Replicas> {
   }
   const stop = async (): Promise<void> => {
     await Promise.all(children.map((_, i) => kill(i)))
+    // One that is just being started ends by itself when it does not come up.
+    await starting.catch(() => undefined)
     await zookeeper?.stop()
     await interserver?.stop()
     guardian.dismiss()
     await rm(folder, { recursive: true, force: true })
   }
-  const keeper = async (): Promise<void> => {
-    zookeeper = await startZooKeeper(join(folder, 'zookeeper'), keeperPort, guardian.began)
+  const keeper = (): Promise<void> => {
+    starting = startZooKeeper(join(folder, 'zookeeper'), keeperPort, guardian.began).then((started) => {
+      zookeeper = started
+    })
+    return starting
   }
   try {
     await keeper()
