@@ -46,7 +46,10 @@ describe('checkProfile', () => {
   })
 
   it('has a reason: such an insert is in several parts', async () => {
-    await server.command({ sql: 'CREATE TABLE parts (a UInt64) ENGINE = MergeTree ORDER BY a' }, call())
+    // Else parts may be merged before they are counted.
+    const unmerged = 'SETTINGS max_bytes_to_merge_at_max_space_in_pool = 1'
+    const sql = `CREATE TABLE parts (a UInt64) ENGINE = MergeTree ORDER BY a ${unmerged}`
+    await server.command({ sql }, call())
     const body = Buffer.alloc(8 * 50_000)
     const settings = { max_insert_block_size_bytes: 40_000, use_strict_insert_block_limits: 1 }
     const insert = { table: 'parts', columns: ['a'], format: 'RowBinary', body }
