@@ -95,10 +95,10 @@ ${table([['', 'fresh', 'stale', '503 with Retry-After', 'otherwise'], ...ends])}
 1. A server whose ClickHouse is behind a TCP proxy (test/support/toxics) that delays what it says by 5 ms, then by 1,500 ms,
    then by 5 ms again. ${figures.rate} requests a second, whatever becomes of those before: nine of ten ask one of 20 questions, each
    tenth asks a new one. The state of the breaker is read from \`/metrics\` every 50 ms, the statements from ClickHouse's own
-   count, past the proxy. *Without breaker* is a copy of the product in which calls go past it.
+   count, past the proxy. _Without breaker_ is a copy of the product in which calls go past it.
 2. A process with the module query, whose link to storage.read names three addresses: three such proxies, 5 ms each, before one
    process that answers. Then one of them gives ${percent(figures.share)} of its answers 300 ms later. ${figures.rate} requests a second; the states are those
-   of \`GET /v1/topology\`, the checks \`GET /health/ready\`, every 100 ms. *Without ejection* is a copy of the product that leaves
+   of \`GET /v1/topology\`, the checks \`GET /health/ready\`, every 100 ms. _Without ejection_ is a copy of the product that leaves
    nobody out.
 
 A run counts (exit code 0 with \`--assert\`) when the product meets all targets, and each copy misses one.
