@@ -15,7 +15,6 @@ import type { Config } from './config.ts'
 import { fitRecord } from './fit-record.ts'
 import type { EventsLink } from './links.ts'
 import type { EventCodec } from './transports/kafka/cloud-event-record.ts'
-import { openKafkaLog } from './transports/kafka/log.ts'
 import { type LocalLogOptions, type LogHold, openLocalLog } from './transports/log/local-log.ts'
 import { moveRest } from './transports/log/move-rest.ts'
 
@@ -95,6 +94,8 @@ export async function openLog(
       },
     }
   }
+  // Loaded where there is a Kafka: its client takes time and memory.
+  const { openKafkaLog } = await import('./transports/kafka/log.ts')
   const log = await openKafkaLog({
     brokers: link.brokers,
     topic: config.KAFKA_TOPIC,

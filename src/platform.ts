@@ -27,7 +27,7 @@ import { tidyDetached } from './engines/clickhouse/tidy-detached.ts'
 import { connectPostgres, type Plans, type Pool } from './engines/postgres/driver.ts'
 import { type EmbeddedPostgres, startEmbeddedPostgres } from './engines/postgres/embedded.ts'
 import { migratePostgres, moduleUrl } from './engines/postgres/migrate.ts'
-import { connectRedis, type RedisNodes } from './engines/redis/driver.ts'
+import type { RedisNodes } from './engines/redis/driver.ts'
 import { type LogNeed, type OpenLog, openLog } from './event-log.ts'
 import type { ProcessHealth } from './health/process-health.ts'
 import { ClickHouseWatch } from './health/watched-clickhouse.ts'
@@ -175,6 +175,8 @@ function signingSecrets(base: Uint8Array): (tenant: string) => Uint8Array {
 
 async function openRedis(config: Config, logger: Logger, lifecycle: Lifecycle): Promise<RedisNodes | undefined> {
   if (!config.REDIS_URLS) return undefined
+  // Loaded where there is a Redis: its client takes time and memory.
+  const { connectRedis } = await import('./engines/redis/driver.ts')
   const redis = connectRedis(config.REDIS_URLS, logger)
   await lifecycle.start({ name: 'Redis connections', start: async () => undefined, stop: async () => redis.close() })
   return redis

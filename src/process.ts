@@ -75,7 +75,7 @@ export async function startProcess(settings: LiveSettings): Promise<Running> {
     for (const { name, module } of bound.modules) {
       await lifecycle.start({ name, start: () => module.start(), stop: () => module.stop() })
     }
-    const quotas = createQuotas(config, { clock, logger, metrics })
+    const quotas = await createQuotas(config, { clock, logger, metrics })
     await lifecycle.start(quotas)
     const parts = (): Record<string, Health> => ({
       ...platform.health(),

@@ -1,7 +1,7 @@
 import type { Clock, Health, Logger, Metrics, Part } from '@splitstream/kernel'
 import type { Config } from './config.ts'
 import { type DefaultQuotas, Quotas } from './edge/quota/quotas.ts'
-import { connectRedis } from './engines/redis/driver.ts'
+import type { RedisNodes } from './engines/redis/driver.ts'
 import { RedisQuotaCounts } from './engines/redis/quota-counts.ts'
 
 /** Nobody waits for an answer about quotas, ms. */
@@ -26,10 +26,13 @@ export const defaultQuotas = (config: Config): DefaultQuotas => ({
   tenant: { requestsPerSecond: config.QUOTA_TENANT_REQUESTS, bytesPerSecond: config.QUOTA_TENANT_BYTES },
 })
 
-export function createQuotas(config: Config, o: { clock: Clock; logger: Logger; metrics: Metrics }): QuotasPart {
+export async function createQuotas(
+  config: Config,
+  o: { clock: Clock; logger: Logger; metrics: Metrics },
+): Promise<QuotasPart> {
   const onFailure = config.QUOTA_ON_REDIS_FAILURE
   const { clock, logger, metrics } = o
-  const redis = config.REDIS_URLS && connectRedis(config.REDIS_URLS, logger, commandTimeoutMs, meanwhile[onFailure])
+  const redis = await connect(config, logger)
   const quotas = new Quotas({
     ...defaultQuotas(config),
     clock,
@@ -47,4 +50,11 @@ export function createQuotas(config: Config, o: { clock: Clock; logger: Logger; 
       await redis?.close()
     },
   }
+}
+
+async function connect(config: Config, logger: Logger): Promise<RedisNodes | undefined> {
+  if (!config.REDIS_URLS) return undefined
+  // Loaded where there is a Redis: its client takes time and memory.
+  const { connectRedis } = await import('./engines/redis/driver.ts')
+  return connectRedis(config.REDIS_URLS, logger, commandTimeoutMs, meanwhile[config.QUOTA_ON_REDIS_FAILURE])
 }
