@@ -30,7 +30,7 @@ const zombies: Readonly<Record<string, Zombie>> = {
   'stopped early': { kind: 'stopped', nth: 3 },
   'stopped late': { kind: 'stopped', nth: 8 },
   'cut off at a commit': { kind: 'cut off', at: 'commit', nth: 2 },
-  'cut off at a later commit': { kind: 'cut off', at: 'commit', nth: 7 },
+  'cut off at a later commit': { kind: 'cut off', at: 'commit', nth: 20 },
   'cut off in a transaction': { kind: 'cut off', at: 'end of a transaction', nth: 2 },
   'cut off at a claim': { kind: 'cut off', at: 'claim', nth: 1 },
   'cut off at a renewal': { kind: 'cut off', at: 'renewal', nth: 1 },
