@@ -21,6 +21,8 @@ export interface CircuitEvents {
 type Action = [running: Promise<unknown>, judge: Judge<unknown>]
 type Options = Opossum.Options<Action> & { state?: { closed: boolean; halfOpen: boolean } }
 
+/** Between two looks at a call that is slow without that counting, ms. */
+const lookAgainMs = 250
 /** Rejects what opossum makes of a bad call; nobody sees it. */
 const bad = new Error('bad')
 const nothing = (): void => {}
@@ -122,16 +124,20 @@ export class Circuit {
     return circuit
   }
 
-  /** As soon as it is slow, or ends. */
+  /** As soon as it is slow and that counts, or it ends. */
   #verdict(running: Promise<unknown>, judge: Judge<unknown>): Promise<Verdict> {
     const { promise, resolve } = Promise.withResolvers<Verdict>()
     let over = false
     const slow = (): void => {
-      const verdict = over ? 'none' : (judge.slow?.() ?? 'bad')
+      if (over) return
+      const verdict = judge.slow?.() ?? 'bad'
       if (verdict !== 'none') resolve(verdict)
+      // It may come to count while the call goes on.
+      else timer = setTimeout(look, lookAgainMs)
     }
     // After what has arrived meanwhile: when this process stood still, the answer may be there.
-    const timer = setTimeout(() => setImmediate(slow), Math.min(judge.slowMs ?? this.#limits.slowMs, maxTimerMs))
+    const look = (): void => void setImmediate(slow)
+    let timer = setTimeout(look, Math.min(judge.slowMs ?? this.#limits.slowMs, maxTimerMs))
     void verdictOf(running, judge).then((verdict) => {
       over = true
       clearTimeout(timer)

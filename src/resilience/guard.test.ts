@@ -90,6 +90,16 @@ describe('a guard', () => {
     expect(breaker.state()).toBe('open')
   })
 
+  it('ends a call that took long already when the dependency falls sick', async () => {
+    const { guard, state, call, clock } = start()
+    const one = heavy(guard, call())
+    await delay(300)
+    state.well = false
+    // The last small question was answered; the next one may be asked now.
+    clock.advance(1_000)
+    await expect(one.result).rejects.toEqual(unavailable)
+  })
+
   it('has patience, where it is told to', async () => {
     const { breaker, guard, state, call, failing } = start({ slowMs: 150 }, true)
     state.well = false

@@ -24,8 +24,8 @@ export interface GuardOptions {
   readonly patient?: boolean
 }
 
-/** A call that runs for so long makes the pulse be felt: early enough to know when the call is slow, ms. */
-const feelAfterMs = 100
+/** While a call runs, the pulse is felt so often: early enough to know when the call is slow, ms. */
+const feelEveryMs = 100
 const retryAfterMs = 1_000
 
 /**
@@ -53,7 +53,7 @@ export class Guard {
     const within = cuts ? new CutCall(call, cut.signal) : call
     let timer: NodeJS.Timeout | undefined
     const begin = (): Promise<T> => {
-      timer = setTimeout(this.#pulse.feel, feelAfterMs)
+      timer = setInterval(this.#pulse.feel, feelEveryMs)
       return work(within)
     }
     try {
@@ -63,7 +63,7 @@ export class Guard {
       if (cut.signal.aborted && !call.signal.aborted) throw this.#tooSlow(error)
       throw error
     } finally {
-      clearTimeout(timer)
+      clearInterval(timer)
     }
   }
 

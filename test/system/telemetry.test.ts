@@ -77,7 +77,7 @@ describe('a collector', () => {
     const withValue = shown.filter((name) => new RegExp(`^${name}(_count)?[ {]`, 'm').test(text))
     const suffix = { s: '_seconds', By: '_bytes' } as Record<string, string>
     const sent = receiver.points.map(({ name, unit, kind }) => {
-      const base = name.replaceAll('.', '_') + (suffix[unit] ?? '')
+      const base = name.replaceAll('.', '_') + (unit === '1' && kind === 'gauge' ? '_ratio' : (suffix[unit] ?? ''))
       return kind === 'sum' ? `${base}_total` : base
     })
     expect(withValue.filter((name) => !sent.includes(name))).toEqual([])
