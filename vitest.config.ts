@@ -9,6 +9,9 @@ const shared = {
 /** Beside the file, with three real brokers: too heavy to run at the same time as others. */
 const withBrokers = 'src/**/*.cluster.test.ts'
 
+/** Each waits for seconds to see what a process says of itself: they wait side by side. */
+const waiting = 'test/system/wedges-*.test.ts'
+
 /** Beside the file, with a real ClickHouse or Postgres, or for long: more than `npm run verify` has time for. */
 const withEngines = [
   'src/engines/{clickhouse,postgres}/**/*.test.ts',
@@ -23,7 +26,7 @@ const withEngines = [
 
 /**
  * unit: beside the file, what is quick. engines: beside the file, with the real engines it needs. system: the whole product as
- * a process, and what needs brokers. topology: the product as several processes.
+ * a process, and what needs brokers. wedges: parts of a process that stand still, and its readiness. topology: the product as several processes.
  */
 export default defineConfig({
   test: {
@@ -57,8 +60,16 @@ export default defineConfig({
         test: {
           ...shared,
           name: 'system',
+          exclude: [waiting],
           include: ['test/{edge,flights,system}/**/*.test.ts', withBrokers],
           fileParallelism: false,
+        },
+      },
+      {
+        test: {
+          ...shared,
+          name: 'wedges',
+          include: [waiting],
         },
       },
       {
