@@ -26,7 +26,8 @@ const withEngines = [
 
 /**
  * unit: beside the file, what is quick. engines: beside the file, with the real engines it needs. system: the whole product as
- * a process, and what needs brokers. wedges: parts of a process that stand still, and its readiness. topology: the product as several processes.
+ * a process, and what needs brokers. wedges: parts of a process that stand still, and its readiness. topology: the product as
+ * several processes.
  */
 export default defineConfig({
   test: {

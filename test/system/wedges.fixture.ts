@@ -69,7 +69,11 @@ export async function inject(name: string, url: string, wedge: Wedge, { cause, g
     const greenMs = Math.round(performance.now() - healed)
     process.stderr.write(`${name}: red after ${redMs} ms, green ${greenMs} ms after it was mended; ${red.cause}\n`)
   } finally {
-    if (!mended) await mend()
+    if (!mended) {
+      await mend()
+      // The next one begins when all is well.
+      await until(url, greenWithinMs, ({ ready }) => ready).catch(() => undefined)
+    }
   }
 }
 
