@@ -7,11 +7,12 @@ import { FleetProcess } from '../support/fleet/process.ts'
 import { type Guardian, guardFolder } from '../support/kafka/guardian.ts'
 import { freePorts } from '../support/kafka/ports.ts'
 import { type KafkaCluster, startKafka } from '../support/kafka/start.ts'
+import { expectFaultless, findUnanswered } from './faultless.ts'
 import type { Findings } from './findings.ts'
 import { Latencies } from './latencies.ts'
 import { Ledger } from './ledger.ts'
 import { listening, until } from './listening.ts'
-import { isRightlyRefused, Load } from './load.ts'
+import { Load } from './load.ts'
 import { Random } from './random.ts'
 import { connectRaw } from './raw-rows.ts'
 import { Reader } from './reader.ts'
@@ -76,21 +77,14 @@ async function runOnce(home: string, cluster: KafkaCluster, o: ExtractOptions, f
       senders: 8,
       batchSize: (random) => random.int(1, 200),
     })
-    load.onAnswer = (answer, batch) => {
-      latencies.add(answer.ms, answer.status === 202 ? batch.events.length : 0)
-      if (answer.status !== 202 && !isRightlyRefused(answer, batch))
-        findings.add('an append was answered otherwise', `${answer.status} ${answer.text.slice(0, 200)}`)
-    }
+    expectFaultless(load, latencies, findings)
     const reader = new Reader(place.url, adminKey, findings)
     try {
       await delay(3_000) // warm
       const moves = await move(place, latencies)
       const figures = latencies.summary()
       await load.stop()
-      for (const kind of ['unknown', 'unsent', 'timeout']) {
-        const times = load.statuses.get(kind)
-        if (times !== undefined) findings.add('an append got no answer', `${kind}: ${times} times`)
-      }
+      findUnanswered(load, findings)
       await reader.stop()
       await awaitStored(place.url, await load.mark(), 60_000)
       const expectation = { ledger, source, tenants }

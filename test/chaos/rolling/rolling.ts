@@ -7,10 +7,11 @@ import { median } from '../../bench/stats.ts'
 import { startEngines } from '../../support/fleet/engines.ts'
 import { guardFolder } from '../../support/kafka/guardian.ts'
 import { type KafkaCluster, startKafka } from '../../support/kafka/start.ts'
+import { expectFaultless, findUnanswered } from '../faultless.ts'
 import type { Findings } from '../findings.ts'
 import { Latencies } from '../latencies.ts'
 import { Ledger } from '../ledger.ts'
-import { isRightlyRefused, Load } from '../load.ts'
+import { Load } from '../load.ts'
 import { Random } from '../random.ts'
 import { connectRaw } from '../raw-rows.ts'
 import { Reader } from '../reader.ts'
@@ -69,11 +70,7 @@ async function runOnce(home: string, cluster: KafkaCluster, o: RollingOptions, f
       senders: 8,
       batchSize: (random) => random.int(1, 20),
     })
-    load.onAnswer = (answer, batch) => {
-      latencies.add(answer.ms, answer.status === 202 ? batch.events.length : 0)
-      if (answer.status !== 202 && !isRightlyRefused(answer, batch))
-        findings.add('an append was answered otherwise', `${answer.status} ${answer.text.slice(0, 200)}`)
-    }
+    expectFaultless(load, latencies, findings)
     const reader = new Reader(slots.query.url, adminKey, findings)
     const orders = new Orders({ url: slots.sagas.url, key: adminKey, findings })
     await orders.begin(participant.url)
@@ -89,10 +86,7 @@ async function runOnce(home: string, cluster: KafkaCluster, o: RollingOptions, f
       }
       const figures = latencies.summary()
       await load.stop()
-      for (const kind of ['unknown', 'unsent', 'timeout']) {
-        const times = load.statuses.get(kind)
-        if (times !== undefined) findings.add('an append got no answer', `${kind}: ${times} times`)
-      }
+      findUnanswered(load, findings)
       await reader.stop()
       await orders.stop()
       await checkLedger(participant, orders.ended)
