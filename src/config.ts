@@ -133,6 +133,10 @@ export const settings = z.object({
     .url({ protocol: /^https?$/ })
     .optional()
     .describe('A collector for traces and metrics (OTLP over HTTP), http://host:4318. If unset, there are no traces.'),
+  OTEL_SDK_DISABLED: z
+    .stringbool({ truthy: ['true'], falsy: ['false'] })
+    .prefault('false')
+    .describe('true: nothing is sent to the collector, as if there were none.'),
   OTEL_EXPORTER_OTLP_HEADERS: pairs().describe('Sent to the collector with each request: name=value, between commas.'),
   OTEL_SERVICE_NAME: z.string().min(1).default('splitstream').describe('Name of this process in traces and metrics.'),
   OTEL_RESOURCE_ATTRIBUTES: pairs().describe('More that is said about this process: name=value, between commas.'),
@@ -331,7 +335,7 @@ export function inspectConfig(
     const name = String(issue.path[0])
     delete legal[name]
     const found =
-      name === 'ADMIN_KEY' || /_(SECRET|TOKEN|URLS?|HEADERS|ENDPOINT)$/.test(name)
+      name === 'ADMIN_KEY' || /_(SECRET|PASSWORD|TOKEN|URLS?|HEADERS|ENDPOINT)$/.test(name)
         ? 'a value that is not shown'
         : JSON.stringify(given[name])
     problems.push(

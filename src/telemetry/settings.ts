@@ -5,7 +5,7 @@ import type { OtlpOptions } from './otlp/otlp.ts'
 /** Where telemetry goes and who speaks; undefined when there is no collector. */
 export function otlpOptions(config: Config, version: string): OtlpOptions | undefined {
   const endpoint = config.OTEL_EXPORTER_OTLP_ENDPOINT
-  if (endpoint === undefined) return undefined
+  if (endpoint === undefined || config.OTEL_SDK_DISABLED) return undefined
   return {
     endpoint,
     headers: config.OTEL_EXPORTER_OTLP_HEADERS,

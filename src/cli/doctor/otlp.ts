@@ -5,7 +5,7 @@ import { ms } from './units.ts'
 /** Telemetry is lost without the collector, and nothing else: a warning at most. */
 export function otlpChecks(config: Config): Check[] {
   const endpoint = config.OTEL_EXPORTER_OTLP_ENDPOINT
-  if (endpoint === undefined) return []
+  if (endpoint === undefined || config.OTEL_SDK_DISABLED) return []
   return [{ name: 'OTLP collector', run: () => checkCollector(endpoint, config.OTEL_EXPORTER_OTLP_HEADERS) }]
 }
 

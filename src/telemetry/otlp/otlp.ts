@@ -1,9 +1,10 @@
-import { diag } from '@opentelemetry/api'
+import { context, diag, logs, metrics as meters, trace } from '@opentelemetry/api'
 import { OTLPMetricExporter } from '@opentelemetry/exporter-metrics-otlp-proto'
 import { OTLPTraceExporter } from '@opentelemetry/exporter-trace-otlp-proto'
 import { resourceFromAttributes } from '@opentelemetry/resources'
 import { PeriodicExportingMetricReader } from '@opentelemetry/sdk-metrics'
-import { AlwaysOnSampler, BatchSpanProcessor, TracerProvider } from '@opentelemetry/sdk-trace'
+import { NodeSDK } from '@opentelemetry/sdk-node'
+import { AlwaysOnSampler, BatchSpanProcessor } from '@opentelemetry/sdk-trace'
 import type { Logger, Tracer } from '@splitstream/kernel'
 import type { MeasuredMetrics } from '../metrics.ts'
 import { Delivery } from './delivery.ts'
@@ -36,8 +37,6 @@ const sendMs = 5_000
  * and then dropped: a collector that is away costs no memory, and one warning.
  */
 export function startOtlp(o: OtlpOptions, metrics: MeasuredMetrics, logger: Logger): OtlpSender {
-  // What the SDK says by itself is said by `delivery`, once.
-  diag.disable()
   const delivery = new Delivery(new URL(o.endpoint).host, logger)
   const resource = resourceFromAttributes(o.resource)
   const exporterOf = (signal: string) => ({
@@ -51,17 +50,28 @@ export function startOtlp(o: OtlpOptions, metrics: MeasuredMetrics, logger: Logg
     // Few at once: they are written into one body without a pause.
     maxExportBatchSize: 256,
   })
-  const provider = new TracerProvider({ resource, sampler: new AlwaysOnSampler(), spanProcessors: [spans] })
   const reader = new PeriodicExportingMetricReader({
     exporter: delivery.watched(new OTLPMetricExporter(exporterOf('metrics'))),
     exportIntervalMillis: o.metricsEveryMs,
     exportTimeoutMillis: Math.min(sendMs, o.metricsEveryMs),
+    metricProducers: [metricProducer(metrics, resource)],
   })
-  reader.setMetricProducer(metricProducer(metrics, resource))
-  return {
-    tracer: new SdkTracer(provider.getTracer('splitstream'), o.ratio),
-    stop: async () => {
-      await Promise.all([provider.shutdown(), reader.shutdown()])
-    },
-  }
+  // All of it is given: what is not, the SDK takes from variables of its own, or makes by default.
+  const sdk = new NodeSDK({
+    resource,
+    autoDetectResources: false,
+    sampler: new AlwaysOnSampler(),
+    spanProcessors: [spans],
+    metricReaders: [reader],
+    logRecordProcessors: [],
+    instrumentations: [],
+    textMapPropagator: null,
+  })
+  // What the SDK says by itself is said by `delivery`, once.
+  diag.disable()
+  sdk.start()
+  const tracer = trace.getTracer('splitstream')
+  // Nobody asks for them globally; left there, they would be those of the next start in this process.
+  for (const global of [context, trace, meters, logs]) global.disable()
+  return { tracer: new SdkTracer(tracer, o.ratio), stop: () => sdk.shutdown() }
 }
