@@ -4,6 +4,8 @@ import { ingestRoutes } from './adapters/http-routes.ts'
 import { createAppend, type IngestLimits } from './app/append-events.ts'
 import type { IngestAppend } from './contract/index.ts'
 
+export { ingestOperations as operations } from './adapters/operations.ts'
+
 export interface IngestDeps {
   readonly log: LogWriter
   readonly storage: Pick<StorageRead, 'awaitStored'>

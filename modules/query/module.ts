@@ -4,6 +4,8 @@ import { queryRoutes } from './adapters/http-routes.ts'
 import { StaleAnswers, type StaleLimits } from './adapters/stale-answers.ts'
 import { StreamPlaces } from './app/stream-places.ts'
 
+export { queryOperations as operations } from './adapters/operations.ts'
+
 export interface QueryDeps {
   readonly storage: StorageRead
   readonly clock: Clock

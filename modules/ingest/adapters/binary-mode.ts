@@ -3,11 +3,13 @@ import { AppError, type RouteRequest } from '@splitstream/kernel'
 import { isJsonType } from '../domain/json-type.ts'
 import { attributeValue, checkAscii } from './header-value.ts'
 
+type Sent = Pick<RouteRequest, 'headers' | 'mediaType' | 'body'>
+
 /**
  * CloudEvents binary mode (HTTP protocol binding 1.0.2, section 3.1): attributes in `ce-` headers, data in the body. It is
  * put into the JSON form, so that one reader checks every event.
  */
-export function isBinaryMode(request: RouteRequest): boolean {
+export function isBinaryMode(request: Sent): boolean {
   return request.headers['ce-type'] !== undefined || request.headers['ce-id'] !== undefined
 }
 
@@ -19,7 +21,7 @@ const elsewhere: ReadonlyMap<string, string> = new Map([
 ])
 
 /** @throws AppError HEADER_INVALID, or BODY_MALFORMED for a body that is not what its Content-Type says */
-export function binaryToJson(request: RouteRequest): Uint8Array {
+export function binaryToJson(request: Sent): Uint8Array {
   const members: string[] = []
   for (const [header, value] of Object.entries(request.headers)) {
     if (!header.startsWith('ce-') || value === undefined) continue

@@ -1,8 +1,17 @@
-import { AppError, type Call, codeOf, type Route, type RouteRequest, type RouteResponse } from '@splitstream/kernel'
+import {
+  AppError,
+  type Call,
+  codeOf,
+  type Route,
+  type RouteRequest,
+  type RouteResponse,
+  routesOf,
+} from '@splitstream/kernel'
 import type { StorageRead } from '@splitstream/storage/contract'
 import { isLines } from '../app/append-events.ts'
 import type { AppendInput, IngestAppend, Receipt } from '../contract/index.ts'
 import { binaryToJson, isBinaryMode } from './binary-mode.ts'
+import { ingestOperations } from './operations.ts'
 
 const structured = 'application/cloudevents+json'
 const jsonForms = new Set(['application/json', structured, 'application/cloudevents-batch+json'])
@@ -18,26 +27,19 @@ const notYet = new Set([
 ])
 
 export function ingestRoutes(ingest: IngestAppend, storage: Pick<StorageRead, 'awaitStored'>): Route[] {
-  return [
-    {
-      method: 'POST',
-      path: '/v1/events',
-      scope: 'ingest',
-      summary: 'Append events: CloudEvents structured, batch or binary, NDJSON, or a JSON array',
-      query: ['mode', 'wait'],
-      accepts: ['*/*'],
-      hot: true,
-      async handle(request, call) {
-        const wait = oneOf(request.query.wait, 'wait', ['stored'])
-        const receipt = await ingest.append(inputOf(request), call)
-        return wait ? afterStored(receipt, storage, call) : answer(202, receipt)
-      },
+  return routesOf(ingestOperations, {
+    appendEvents: async (request, call) => {
+      const { mode, wait } = request.query
+      const receipt = await ingest.append(inputOf(request, mode), call)
+      return wait ? afterStored(receipt, storage, call) : answer(202, receipt)
     },
-  ]
+  })
 }
 
-function inputOf(request: RouteRequest): AppendInput {
-  const mode = oneOf(request.query.mode, 'mode', ['strict', 'partial']) ?? 'partial'
+function inputOf(
+  request: Pick<RouteRequest, 'headers' | 'mediaType' | 'body'>,
+  mode: AppendInput['mode'],
+): AppendInput {
   if (isLines(request.mediaType) || jsonForms.has(request.mediaType)) {
     if (isBinaryMode(request) && request.mediaType === 'application/json') {
       return { body: binaryToJson(request), mediaType: structured, mode }
@@ -80,11 +82,4 @@ function answer(status: number, receipt: Receipt): RouteResponse {
   const listed = errors.length === 0 ? '[]' : JSON.stringify(errors)
   const text = `{"accepted":${accepted},"rejected":${rejected},"duplicates":${duplicates},"position":${position},"errors":${listed}}`
   return { status, headers: receipt.position === undefined ? spooled : json, bytes: Buffer.from(text) }
-}
-
-function oneOf<T extends string>(value: string | undefined, name: string, legal: readonly T[]): T | undefined {
-  if (value === undefined) return undefined
-  const found = legal.find((one) => one === value)
-  if (!found) throw new AppError('REQUEST_INVALID', `${name} is ${legal.join(' or ')}`)
-  return found
 }

@@ -1,11 +1,12 @@
-import { AppError, type Call, type Route, type RouteRequest, type RouteResponse } from '@splitstream/kernel'
+import { AppError, type Call, type Handler, type Operation, type Route, routesOf } from '@splitstream/kernel'
 import type { StorageRead } from '@splitstream/storage/contract'
 import { listEvents } from '../app/list-events.ts'
 import { runQuery } from '../app/run-query.ts'
 import { parseQueryRequest } from '../domain/query-request.ts'
-import { listParameters, readListParameters } from './list-parameters.ts'
+import { filtersOf } from './list-parameters.ts'
+import { queryOperations } from './operations.ts'
 import type { StaleAnswers } from './stale-answers.ts'
-import { type StreamRouteDeps, streamRoute } from './stream-route.ts'
+import { type StreamRouteDeps, streamHandler } from './stream-route.ts'
 
 export interface QueryRouteDeps extends StreamRouteDeps {
   readonly storage: StorageRead
@@ -18,45 +19,27 @@ export interface QueryRouteDeps extends StreamRouteDeps {
   now(): number
 }
 
-const maxBodyBytes = 1_048_576
 const utf8 = new TextDecoder('utf-8', { fatal: true })
 
 export function queryRoutes(deps: QueryRouteDeps): Route[] {
-  const stream = streamRoute(deps)
-  return [
+  return routesOf(queryOperations, {
     // The time is that until the stream begins.
-    { ...stream, handle: timed(deps, 'stream', stream.handle) },
-    {
-      method: 'GET',
-      path: '/v1/events',
-      scope: 'query',
-      summary: 'List events, newest first, by type, source, subject, time and conditions on data',
-      query: listParameters,
-      handle: timed(deps, 'list', async ({ query }, call) => {
-        const { after, ...request } = readListParameters(query)
-        const question = { kind: 'list', request, after, call }
-        return await deps.answers.answer(question, () => listEvents(deps, { ...request, after }, call))
-      }),
-    },
-    {
-      method: 'POST',
-      path: '/v1/query',
-      scope: 'query',
-      summary: 'Aggregate events: measures by groups and time buckets',
-      accepts: ['application/json'],
-      maxBodyBytes,
-      handle: timed(deps, 'query', async ({ body }, call) => {
-        const { input, after } = parseQueryRequest(parseJson(body))
-        const question = { kind: 'query', request: input, after, call }
-        return await deps.answers.answer(question, () => runQuery(deps, { input, after }, call))
-      }),
-    },
-  ]
+    streamEvents: timed(deps, 'stream', streamHandler(deps)),
+    listEvents: timed(deps, 'list', async ({ query }, call) => {
+      const { from, to, limit, cursor, after } = query
+      const request = { range: { from, to }, filters: filtersOf(query), limit, cursor }
+      const question = { kind: 'list', request, after, call }
+      return await deps.answers.answer(question, () => listEvents(deps, { ...request, after }, call))
+    }),
+    queryEvents: timed(deps, 'query', async ({ body }, call) => {
+      const { input, after } = parseQueryRequest(parseJson(body))
+      const question = { kind: 'query', request: input, after, call }
+      return await deps.answers.answer(question, () => runQuery(deps, { input, after }, call))
+    }),
+  })
 }
 
-type Handle = (request: RouteRequest, call: Call) => Promise<RouteResponse>
-
-function timed(deps: QueryRouteDeps, route: string, handle: Handle): Handle {
+function timed<O extends Operation>(deps: QueryRouteDeps, route: string, handle: Handler<O>): Handler<O> {
   return async (request, call) => {
     const from = deps.now()
     let outcome: 'ok' | 'failed' = 'failed'

@@ -1,9 +1,10 @@
-import { type Call, type Clock, checkCall, checkPosition, type Route, type RouteRequest } from '@splitstream/kernel'
+import { type Call, type Clock, checkCall, checkPosition, type Handler } from '@splitstream/kernel'
 import type { FollowInput, FollowPage, StorageRead } from '@splitstream/storage/contract'
 import { followEvents } from '../app/follow-events.ts'
 import type { StreamPlaces } from '../app/stream-places.ts'
 import { writeStream } from '../app/write-stream.ts'
-import { readFilters } from './list-parameters.ts'
+import { filtersOf } from './list-parameters.ts'
+import type { queryOperations } from './operations.ts'
 
 export interface StreamRouteDeps {
   readonly storage: StorageRead
@@ -14,29 +15,24 @@ export interface StreamRouteDeps {
   sent(events: number): void
 }
 
-export function streamRoute(deps: StreamRouteDeps): Route {
-  return {
-    method: 'GET',
-    path: '/v1/events/stream',
-    scope: 'query',
-    summary: 'Events as they are stored (server-sent events); Last-Event-ID resumes without a gap and without a double',
-    query: ['type', 'source', 'subject', 'where', 'after'],
-    produces: ['text/event-stream'],
-    handle: async (request, call) => ({
-      status: 200,
-      // Whoever is in between keeps nothing back and changes nothing.
-      headers: {
-        'content-type': 'text/event-stream',
-        'cache-control': 'no-store, no-transform',
-        'x-accel-buffering': 'no',
-      },
-      bytes: await open(deps, request, call),
-    }),
-  }
+type Stream = typeof queryOperations.streamEvents
+type StreamRequest = Parameters<Handler<Stream>>[0]
+
+export function streamHandler(deps: StreamRouteDeps): Handler<Stream> {
+  return async (request, call) => ({
+    status: 200,
+    // Whoever is in between keeps nothing back and changes nothing.
+    headers: {
+      'content-type': 'text/event-stream',
+      'cache-control': 'no-store, no-transform',
+      'x-accel-buffering': 'no',
+    },
+    bytes: await open(deps, request, call),
+  })
 }
 
 /** The stream, once it is known that there is one. @throws AppError what is wrong with the request, or storage's */
-async function open(deps: StreamRouteDeps, request: RouteRequest, call: Call): Promise<AsyncIterable<Uint8Array>> {
+async function open(deps: StreamRouteDeps, request: StreamRequest, call: Call): Promise<AsyncIterable<Uint8Array>> {
   const input = inputOf(request, deps.partitions)
   const leave = deps.places.take(call.tenant)
   const pages = followEvents(deps, input, call)
@@ -66,10 +62,10 @@ async function open(deps: StreamRouteDeps, request: RouteRequest, call: Call): P
 }
 
 /** Last-Event-ID, which a client sends when it comes back, wins over the `after` of its first request. */
-function inputOf({ query, headers }: RouteRequest, partitions: number): FollowInput {
-  const filters = readFilters(query)
+function inputOf({ query, headers }: StreamRequest, partitions: number): FollowInput {
+  const filters = filtersOf(query)
   const resume = headers['last-event-id']
-  const from = typeof resume === 'string' && resume !== '' ? resume : query.after || undefined
+  const from = typeof resume === 'string' && resume !== '' ? resume : query.after
   if (from === undefined) return { filters }
   checkPosition(from, partitions)
   // A position of an append names the partitions of its events alone: of the others it says nothing.

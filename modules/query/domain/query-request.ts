@@ -1,4 +1,4 @@
-import { AppError } from '@splitstream/kernel'
+import { checked } from '@splitstream/kernel'
 import { type AggregateInput, parseField, parseInstant } from '@splitstream/storage/contract'
 import { z } from 'zod'
 import { parseInterval } from './interval.ts'
@@ -29,41 +29,34 @@ const measure = z
   })
 
 /** The body of POST /v1/query. Unknown members are refused: a misspelt filter must not widen an answer. */
-export const queryRequest = z.strictObject({
-  measures: z.array(measure).min(1).max(50),
-  groupBy: z.array(field).max(10).default([]),
-  interval: z
-    .string()
-    .refine((text) => parseInterval(text) !== undefined, 'a number and one of s m h d w M q y is expected, such as 1d')
-    .optional(),
-  range: z.strictObject({ from: instant.optional(), to: instant.optional() }).default({}),
-  filters: z.array(z.strictObject({ field, op, value })).max(100).default([]),
-  having: z
-    .array(z.strictObject({ field: name, op, value }))
-    .max(50)
-    .default([]),
-  orderBy: z
-    .array(z.strictObject({ by: name, dir: z.enum(['asc', 'desc']).default('asc') }))
-    .max(20)
-    .default([]),
-  limit: z.int().min(1).max(10_000).default(100),
-  after: z.string().min(1).max(20_000).optional(),
-})
+export const queryRequest = z
+  .strictObject({
+    measures: z.array(measure).min(1).max(50),
+    groupBy: z.array(field).max(10).default([]),
+    interval: z
+      .string()
+      .refine(
+        (text) => parseInterval(text) !== undefined,
+        'a number and one of s m h d w M q y is expected, such as 1d',
+      )
+      .optional(),
+    range: z.strictObject({ from: instant.optional(), to: instant.optional() }).default({}),
+    filters: z.array(z.strictObject({ field, op, value })).max(100).default([]),
+    having: z
+      .array(z.strictObject({ field: name, op, value }))
+      .max(50)
+      .default([]),
+    orderBy: z
+      .array(z.strictObject({ by: name, dir: z.enum(['asc', 'desc']).default('asc') }))
+      .max(20)
+      .default([]),
+    limit: z.int().min(1).max(10_000).default(100),
+    after: z.string().min(1).max(20_000).optional(),
+  })
+  .meta({ id: 'Query' })
 
 /** @throws AppError REQUEST_INVALID; `details.problems` lists the JSON path of each problem */
 export function parseQueryRequest(body: unknown): { input: AggregateInput; after: string | undefined } {
-  const parsed = queryRequest.safeParse(body)
-  if (!parsed.success) {
-    const problems = parsed.error.issues
-      .slice(0, 50)
-      .map(({ path, message }) => ({ path: jsonPath(path), detail: message }))
-    const [first] = problems
-    throw new AppError('REQUEST_INVALID', `${first!.path}: ${first!.detail}`, { details: { problems } })
-  }
-  const { interval, after, ...rest } = parsed.data
+  const { interval, after, ...rest } = checked(queryRequest, body, '$')
   return { input: { ...rest, interval: interval === undefined ? undefined : parseInterval(interval) }, after }
-}
-
-function jsonPath(path: readonly PropertyKey[]): string {
-  return path.reduce<string>((text, key) => text + (typeof key === 'number' ? `[${key}]` : `.${String(key)}`), '$')
 }
