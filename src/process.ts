@@ -30,7 +30,7 @@ import { dependencyBreakers } from './resilience/dependencies.ts'
 import { createLogger } from './telemetry/logger.ts'
 import { otlpOptions } from './telemetry/settings.ts'
 import { createTelemetry } from './telemetry/telemetry.ts'
-import { needsOf, planTopology, topologyRoute } from './topology.ts'
+import { needsOf, planTopology, topologyRoutes } from './topology.ts'
 import { readCredentials } from './transports/http/tls/credentials.ts'
 import { Rotation, watchExpiry } from './transports/http/tls/rotation.ts'
 import { PortCalls } from './transports/port-calls.ts'
@@ -106,7 +106,7 @@ export async function startProcess(settings: LiveSettings): Promise<Running> {
         }),
         ...(platform.log ? logRoutes(platform.log.turns) : []),
         ...backupRoutes(backups),
-        topologyRoute(topology, () => remote.view()),
+        ...topologyRoutes(topology, () => remote.view()),
       ],
       ...(ports?.handler && { internal: ports.handler }),
       keys: platform.keys,

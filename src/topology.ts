@@ -1,4 +1,4 @@
-import type { Route } from '@splitstream/kernel'
+import { type Route, routesOf } from '@splitstream/kernel'
 import { type Config, ConfigError } from './config.ts'
 import { checkAccess, tlsFilesOf } from './internal-access.ts'
 import type { EventsLink, PortLink } from './links.ts'
@@ -10,6 +10,7 @@ import {
   type Registration,
   registry,
 } from './registry.ts'
+import { topologyOperations } from './topology-operation.ts'
 
 export interface Topology {
   readonly modules: readonly ModuleName[]
@@ -150,14 +151,9 @@ export function viewOf(topology: Topology): TopologyView {
 }
 
 /** @param instances where each link leads at the moment, and how those do */
-export function topologyRoute(topology: Topology, instances: () => Record<string, unknown>): Route {
+export function topologyRoutes(topology: Topology, instances: () => Record<string, unknown>): Route[] {
   const view = viewOf(topology)
-  return {
-    method: 'GET',
-    path: '/v1/topology',
-    scope: 'admin',
-    operator: true,
-    summary: 'Which modules this process runs, and over what it reaches the others',
-    handle: async () => ({ status: 200, json: { ...view, instances: instances() } }),
-  }
+  return routesOf(topologyOperations, {
+    getTopology: async () => ({ status: 200, json: { ...view, instances: instances() } }),
+  })
 }

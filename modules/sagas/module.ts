@@ -1,16 +1,19 @@
 import type { IngestAppend } from '@splitstream/ingest/contract'
 import type { Breakers, Clock, Logger, LogReader, Metrics, Module, Postgres, Random, Tracer } from '@splitstream/kernel'
+import { definitionOperations } from './adapters/definition-operations.ts'
 import { definitionRoutes } from './adapters/definition-routes.ts'
 import { Definitions } from './adapters/definitions.ts'
+import { orderOperations } from './adapters/order-operations.ts'
 import { orderRoutes } from './adapters/order-routes.ts'
 import { createParticipants } from './adapters/participants/participants.ts'
 import { ensurePartitions } from './adapters/partitions.ts'
 import { RefusedEvents } from './adapters/refused-events.ts'
+import { refusedOperations } from './adapters/refused-operations.ts'
 import { refusedRoutes } from './adapters/refused-routes.ts'
 import { watchSagas } from './adapters/saga-metrics.ts'
+import { sagaOperations } from './adapters/saga-operations.ts'
 import { sagaRoutes } from './adapters/saga-routes.ts'
 import { SagaRows } from './adapters/saga-rows.ts'
-import { startRoute } from './adapters/start-route.ts'
 import type { SagaDeps } from './app/deps.ts'
 import { Ends, hasStopped } from './app/ends.ts'
 import { EventConsumer } from './app/event-consumer.ts'
@@ -23,6 +26,8 @@ import { SagaWorker } from './app/worker.ts'
 import { resultOf } from './domain/scope.ts'
 
 export type { LockHint } from './app/lock-hint.ts'
+
+export const operations = { ...sagaOperations, ...orderOperations, ...definitionOperations, ...refusedOperations }
 
 export interface SagasDeps {
   readonly log: LogReader
@@ -106,7 +111,6 @@ export function createSagasModule(deps: SagasDeps): Module<object> {
   return {
     ports: {},
     routes: [
-      startRoute(saga),
       ...sagaRoutes(saga),
       ...orderRoutes(saga),
       ...definitionRoutes(saga),

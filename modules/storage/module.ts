@@ -13,7 +13,8 @@ import {
 } from '@splitstream/kernel'
 import { DeadLetters } from './adapters/dead-letters.ts'
 import { EventsTable } from './adapters/events-table.ts'
-import { deadLetterRoutes, lossRoute } from './adapters/http-routes.ts'
+import { deadLetterRoutes, lossRoutes } from './adapters/http-routes.ts'
+import { deadLetterOperations, lossOperations } from './adapters/operations.ts'
 import { acknowledgeLosses } from './adapters/progress.ts'
 import { createReader, type ReadLimits } from './adapters/read/reader.ts'
 import { watchTables } from './adapters/table-metrics.ts'
@@ -23,6 +24,8 @@ import { followEvents } from './app/follow-events.ts'
 import { Gate } from './app/gate.ts'
 import { StorageWriter, type WriterDeps } from './app/storage-writer.ts'
 import type { StorageRead } from './contract/index.ts'
+
+export const operations = { ...deadLetterOperations, ...lossOperations }
 
 export interface StorageDeps {
   readonly log: LogReader
@@ -64,7 +67,7 @@ export function createStorageModule(deps: StorageDeps): Module<{ read: StorageRe
     },
     routes: [
       ...deadLetterRoutes(new DeadLetters(postgres), deps.ingest),
-      lossRoute(async () => {
+      ...lossRoutes(async () => {
         const acknowledged = await acknowledgeLosses(postgres)
         await writer.countLosses()
         return acknowledged

@@ -1,4 +1,5 @@
-import type { Health, Route } from '@splitstream/kernel'
+import { type Health, type Route, routesOf } from '@splitstream/kernel'
+import { opsOperations } from './ops-operations.ts'
 
 export interface OpsDeps {
   /** By part: the modules and the log. */
@@ -21,54 +22,29 @@ export function opsRoutes(deps: OpsDeps): Route[] {
     const state = states.has('down') ? 'down' : states.has('degraded') ? 'degraded' : 'ok'
     return { state, ready: deps.started() && state !== 'down', parts }
   }
-  return [
-    {
-      method: 'GET',
-      path: '/health/live',
-      scope: 'public',
-      summary: 'The process runs and answers',
-      handle: async () => ({ status: 200, headers: fresh, json: { status: 'live' } }),
+  return routesOf(opsOperations, {
+    getLiveness: async () => ({ status: 200, headers: fresh, json: { status: 'live' } }),
+    getReadiness: async () => {
+      const { ready, parts } = look()
+      const json = { status: ready ? 'ready' : 'not ready', started: deps.started(), parts }
+      return ready
+        ? { status: 200, headers: fresh, json }
+        : { status: 503, headers: { ...fresh, 'retry-after': '1' }, json }
     },
-    {
-      method: 'GET',
-      path: '/health/ready',
-      scope: 'public',
-      summary: 'The process can do its work; 503 names what it waits for',
-      handle: async () => {
-        const { ready, parts } = look()
-        const json = { status: ready ? 'ready' : 'not ready', started: deps.started(), parts }
-        return ready
-          ? { status: 200, headers: fresh, json }
-          : { status: 503, headers: { ...fresh, 'retry-after': '1' }, json }
-      },
+    getHealth: async () => {
+      const { state, parts } = look()
+      const dependencies = deps.dependencies?.()
+      // A dependency that is down degrades this process: what it can do without, it does.
+      const unwell = Object.values(dependencies ?? {}).some((one) => one.state !== 'ok')
+      const status = state === 'ok' && unwell ? 'degraded' : state
+      return { status: 200, headers: fresh, json: { status, parts, ...(dependencies && { dependencies }) } }
     },
-    {
-      method: 'GET',
-      path: '/health',
-      scope: 'public',
-      summary: 'How well each part is; 200 whatever they say, as the answer is about them',
-      handle: async () => {
-        const { state, parts } = look()
-        const dependencies = deps.dependencies?.()
-        // A dependency that is down degrades this process: what it can do without, it does.
-        const unwell = Object.values(dependencies ?? {}).some((one) => one.state !== 'ok')
-        const status = state === 'ok' && unwell ? 'degraded' : state
-        return { status: 200, headers: fresh, json: { status, parts, ...(dependencies && { dependencies }) } }
-      },
-    },
-    {
-      method: 'GET',
-      path: '/metrics',
-      scope: 'public',
-      summary: 'Metrics in the Prometheus text format',
-      produces: ['text/plain'],
-      handle: async () => ({
-        status: 200,
-        headers: { 'content-type': 'text/plain; version=0.0.4; charset=utf-8' },
-        bytes: Buffer.from(await deps.metricsText()),
-      }),
-    },
-  ]
+    getMetrics: async () => ({
+      status: 200,
+      headers: { 'content-type': 'text/plain; version=0.0.4; charset=utf-8' },
+      bytes: Buffer.from(await deps.metricsText()),
+    }),
+  })
 }
 
 const fresh = { 'cache-control': 'no-store' }

@@ -1,6 +1,5 @@
 import { isUtf8 } from 'node:buffer'
-import { AppError } from '@splitstream/kernel'
-import type { z } from 'zod'
+import { AppError, checked, type Schema } from '@splitstream/kernel'
 
 const maxDepth = 256
 
@@ -8,7 +7,7 @@ const maxDepth = 256
  * The body as JSON of the schema's form.
  * @throws AppError BODY_MALFORMED, BODY_TOO_DEEP, or REQUEST_INVALID with each problem's path
  */
-export function parseBody<T>(schema: z.ZodType<T>, body: Uint8Array): T {
+export function parseBody<T>(schema: Schema<T>, body: Uint8Array): T {
   let json: unknown
   try {
     if (!isUtf8(body)) throw new SyntaxError('not UTF-8')
@@ -18,12 +17,7 @@ export function parseBody<T>(schema: z.ZodType<T>, body: Uint8Array): T {
   }
   if (depthExceeds(json, maxDepth))
     throw new AppError('BODY_TOO_DEEP', `The body is nested more than ${maxDepth} levels deep`)
-  const parsed = schema.safeParse(json)
-  if (parsed.success) return parsed.data
-  const problems = parsed.error.issues.map((issue) => ({ path: ['$', ...issue.path].join('.'), detail: issue.message }))
-  throw new AppError('REQUEST_INVALID', `${problems[0]!.path}: ${problems[0]!.detail}`, {
-    details: { problems },
-  })
+  return checked(schema, json, '$')
 }
 
 /** Level by level, not by recursion: what is measured could be deeper than the stack. */

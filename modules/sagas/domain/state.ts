@@ -16,7 +16,8 @@ import type { Json } from './json.ts'
  * A step that was begun is `calling` (its intent is committed), `retrying` (an attempt ended without a result, another is
  * due), `waiting`, `done` or `failed`. Its undo is owed from the intent on, until an answer says that nothing happened.
  */
-export type SagaStatus = 'running' | 'compensating' | 'completed' | 'compensated' | 'needs_attention'
+export const sagaStatuses = ['running', 'compensating', 'completed', 'compensated', 'needs_attention'] as const
+export type SagaStatus = (typeof sagaStatuses)[number]
 
 export interface Problem {
   readonly code: string

@@ -1,93 +1,45 @@
 import type { IngestAppend } from '@splitstream/ingest/contract'
-import { AppError, type Route } from '@splitstream/kernel'
-import { z } from 'zod'
+import { AppError, checked, type Route, routesOf } from '@splitstream/kernel'
 import { replayDeadLetters } from '../app/replay-dead-letters.ts'
 import type { DeadLetters, DeadLetterView } from './dead-letters.ts'
-
-const replayBody = z.strictObject({
-  ids: z.array(z.string().max(64)).min(1).max(1000),
-  dryRun: z.boolean().default(true),
-  event: z.unknown().optional(),
-})
+import { deadLetterOperations, lossOperations, replayBody } from './operations.ts'
 
 /** Dead letters over HTTP: list, look at one, replay (a dry run unless told otherwise), delete. */
 export function deadLetterRoutes(letters: DeadLetters, ingest: IngestAppend): Route[] {
-  return [
-    {
-      method: 'GET',
-      path: '/v1/dead-letters',
-      scope: 'admin',
-      summary: 'List events that were acknowledged and could not be stored, newest first',
-      query: ['limit', 'code', 'before'],
-      handle: async ({ query }, call) => {
-        const limit = Number(query.limit ?? 100)
-        if (!Number.isInteger(limit) || limit < 1 || limit > 1000) {
-          throw new AppError('REQUEST_INVALID', 'limit is a whole number from 1 to 1000')
-        }
-        const page = await letters.list(call.tenant, {
-          limit,
-          ...(query.code !== undefined && { code: query.code }),
-          ...(query.before !== undefined && { before: query.before }),
-        })
-        const next = page.length === limit ? page.at(-1)!.id : null
-        return { status: 200, json: { deadLetters: page.map(show), next } }
-      },
+  return routesOf(deadLetterOperations, {
+    listDeadLetters: async ({ query: { limit, code, before } }, call) => {
+      const page = await letters.list(call.tenant, {
+        limit,
+        ...(code !== undefined && { code }),
+        ...(before !== undefined && { before }),
+      })
+      const next = page.length === limit ? page.at(-1)!.id : null
+      return { status: 200, json: { deadLetters: page.map(show), next } }
     },
-    {
-      method: 'GET',
-      path: '/v1/dead-letters/:id',
-      scope: 'admin',
-      summary: 'One dead letter',
-      handle: async ({ params }, call) => {
-        const letter = await letters.get(call.tenant, params.id ?? '')
-        if (!letter) throw new AppError('NOT_FOUND', 'There is no such dead letter')
-        return { status: 200, json: show(letter) }
-      },
+    getDeadLetter: async ({ params }, call) => {
+      const letter = await letters.get(call.tenant, params.id)
+      if (!letter) throw noSuchLetter()
+      return { status: 200, json: show(letter) }
     },
-    {
-      method: 'POST',
-      path: '/v1/dead-letters/replay',
-      scope: 'admin',
-      summary: 'Send dead letters through ingest again; a dry run unless dryRun is false',
-      accepts: ['application/json'],
-      handle: async ({ body }, call) => {
-        const parsed = replayBody.safeParse(parseJson(body))
-        if (!parsed.success) {
-          throw new AppError('REQUEST_INVALID', 'The replay request is not valid', {
-            details: {
-              problems: parsed.error.issues.map((i) => ({ path: ['$', ...i.path].join('.'), detail: i.message })),
-            },
-          })
-        }
-        return { status: 200, json: await replayDeadLetters({ letters, ingest }, parsed.data, call) }
-      },
+    replayDeadLetters: async ({ body }, call) => {
+      const { ids, dryRun, event } = checked(replayBody, parseJson(body), '$')
+      return { status: 200, json: await replayDeadLetters({ letters, ingest }, { ids, dryRun, event }, call) }
     },
-    {
-      method: 'DELETE',
-      path: '/v1/dead-letters/:id',
-      scope: 'admin',
-      summary: 'Give a dead letter up for good',
-      handle: async ({ params }, call) => {
-        if (!(await letters.remove(call.tenant, params.id ?? ''))) {
-          throw new AppError('NOT_FOUND', 'There is no such dead letter')
-        }
-        return { status: 204 }
-      },
+    deleteDeadLetter: async ({ params }, call) => {
+      if (!(await letters.remove(call.tenant, params.id))) throw noSuchLetter()
+      return { status: 204 }
     },
-  ]
+  })
 }
 
 /** The operator has seen that stored events are gone for good; until then the process is not ready. */
-export function lossRoute(acknowledge: () => Promise<number>): Route {
-  return {
-    method: 'POST',
-    path: '/v1/losses/acknowledge',
-    scope: 'admin',
-    operator: true,
-    summary: 'Acknowledge that stored events are gone and could not be brought back from the log',
-    handle: async () => ({ status: 200, json: { acknowledgedEvents: await acknowledge() } }),
-  }
+export function lossRoutes(acknowledge: () => Promise<number>): Route[] {
+  return routesOf(lossOperations, {
+    acknowledgeLosses: async () => ({ status: 200, json: { acknowledgedEvents: await acknowledge() } }),
+  })
 }
+
+const noSuchLetter = (): AppError => new AppError('NOT_FOUND', 'There is no such dead letter')
 
 function parseJson(body: Uint8Array): unknown {
   try {
