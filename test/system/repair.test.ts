@@ -1,3 +1,4 @@
+import { setTimeout as delay } from 'node:timers/promises'
 import { describe, expect, it } from 'vitest'
 import { serverProcesses, signal } from '../chaos/processes.ts'
 import { damageBiggestPart, trimLog } from './damage.fixture.ts'
@@ -43,6 +44,27 @@ describe('a damaged part, which the engine drops in silence', () => {
     expect(await awaitLoss(second)).toMatch(/5000 stored events are gone/)
     expect(await acknowledgeLosses(second.url)).toBe(5000)
     await second.ready
+  })
+})
+
+describe('a retry that was under way when the process died', () => {
+  it('is not stored in place of its event, whose part is damaged, so that the event would count as lost', async () => {
+    const dir = await newDataDir()
+    const first = await start(dir, { LOG_PARTITIONS: '1' })
+    await send(first.url, 0, 5000)
+    signal(serverProcesses(dir).clickhouse!.pid, 'SIGSTOP') // what comes now is begun, and not done
+    await post(first.url, 0, 100, { query: '' })
+    await delay(1_000) // it is gathered and on record as pending
+    first.kill('SIGKILL')
+    await first.stop()
+    await poll(async () => (serverProcesses(dir).all.length === 0 ? true : undefined))
+    await damageBiggestPart(dir)
+    const second = await start(dir, { LOG_PARTITIONS: '1' })
+    expect(second.output()).toContain('rows are missing from the events table')
+    expect(await figures(second.url)).toEqual(once(0, 5000))
+    await second.stop()
+    const third = await start(dir, { LOG_PARTITIONS: '1' })
+    expect(third.output()).not.toMatch(/rows are missing|more rows than were confirmed/)
   })
 })
 

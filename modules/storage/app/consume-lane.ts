@@ -44,7 +44,8 @@ export interface LaneDeps {
 
 /**
  * Stores one log partition, in order, exactly once, for as long as the lane is ours:
- * claim → learn what others stored → replay what is pending → check that nothing is missing → { gather → record as pending → drop duplicates → insert → confirm } …
+ * claim → learn what others stored → check that nothing confirmed is missing → replay what is pending → record what is not on record →
+ * { gather → record as pending → drop duplicates → insert → confirm } …
  * Any error ends the lane; the log runs it again after a pause and it starts over from the claim, so that there is one
  * path of recovery and it is the path of every start.
  */
@@ -68,11 +69,14 @@ export async function consumeLane(lane: Lane, given: LaneDeps): Promise<void> {
       await coverage.extend(index, table, partition, next, call)
     }
     await coverage.extend(index, table, lane.partition, progress.next, call)
+    // First: a retry that is pending would be stored in place of its event that is missing, and the event would count as lost.
+    await repairLane(lane, progress, progress.next, deps)
     for (const range of progress.pending) await replayRange(lane, progress, range, deps)
     let next = Math.max(progress.next, ...progress.pending.map((range) => range.last + 1))
     next = await skipTrimmed(lane, next, deps.logger)
     next = await recordStored(lane, progress, next, deps)
-    await repairLane(lane, progress, next, deps)
+    // What the log no longer had of these counts as well.
+    if (next > progress.next) await repairLane(lane, progress, next, deps)
     coverage.advance(lane.partition, next)
     deps.confirmed.advance(lane.partition, next)
     await lane.commit(next)
