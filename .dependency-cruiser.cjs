@@ -149,12 +149,12 @@ module.exports = {
     {
       name: 'placement-in-two-files',
       comment:
-        'Only the composition root knows who runs where; `splitstream topology` and `doctor` show it, and decide nothing.',
+        'Only the composition root knows who runs where; `splitstream topology` and `doctor` show it, and decide nothing; operations.ts lists what all modules offer.',
       severity: 'error',
       from: {
         path: '^(src|modules)/',
         pathNot: [
-          '^src/(topology|bind|process|registry|config|platform|main)\\.ts$',
+          '^src/(topology|bind|process|registry|config|platform|main|operations)\\.ts$',
           '^src/cli/commands/topology\\.ts$',
           '^src/cli/(commands/doctor\\.ts$|doctor/)',
           '\\.test\\.ts$',

@@ -24,6 +24,7 @@ WORKDIR /app
 ENV NODE_ENV=production HOST=0.0.0.0 PORT=8080 DATA_DIR=/data
 COPY --from=dependencies /app/node_modules ./node_modules
 COPY package.json LICENSE ./
+COPY docs/openapi.json ./docs/
 COPY migrations ./migrations
 COPY modules ./modules
 COPY src ./src

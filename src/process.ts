@@ -16,6 +16,7 @@ import type { Config } from './config.ts'
 import { InFlight } from './edge/body.ts'
 import { createEdge } from './edge/edge.ts'
 import { keyRoutes } from './edge/keys/key-routes.ts'
+import { documentRoutes } from './edge/openapi/document-route.ts'
 import { opsRoutes } from './edge/ops-routes.ts'
 import { isOperator } from './edge/serve.ts'
 import type { OpenLog } from './event-log.ts'
@@ -106,6 +107,7 @@ export async function startProcess(settings: LiveSettings): Promise<Running> {
         }),
         ...(platform.log ? logRoutes(platform.log.turns) : []),
         ...backupRoutes(backups),
+        ...documentRoutes(),
         ...topologyRoutes(topology, () => remote.view()),
       ],
       ...(ports?.handler && { internal: ports.handler }),

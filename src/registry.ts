@@ -1,4 +1,5 @@
 import type { IngestAppend } from '@splitstream/ingest/contract'
+import type { Operations } from '@splitstream/kernel'
 import type { StorageRead } from '@splitstream/storage/contract'
 
 /**
@@ -55,3 +56,11 @@ export const load = {
   query: async () => (await import('../modules/query/module.ts')).createQueryModule,
   sagas: async () => (await import('../modules/sagas/module.ts')).createSagasModule,
 } as const satisfies Record<ModuleName, () => Promise<unknown>>
+
+/** What each offers over public HTTP: for the OpenAPI document, which is about all of them. */
+export const describe = {
+  ingest: async () => (await import('../modules/ingest/module.ts')).operations,
+  storage: async () => (await import('../modules/storage/module.ts')).operations,
+  query: async () => (await import('../modules/query/module.ts')).operations,
+  sagas: async () => (await import('../modules/sagas/module.ts')).operations,
+} as const satisfies Record<ModuleName, () => Promise<Operations>>

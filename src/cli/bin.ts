@@ -6,6 +6,7 @@ import { demoCommand } from './commands/demo.ts'
 import { doctorCommand } from './commands/doctor.ts'
 import { keysCommand } from './commands/keys.ts'
 import { loadCommand } from './commands/load.ts'
+import { openApiCommand } from './commands/openapi.ts'
 import { queryCommand } from './commands/query.ts'
 import { restoreCommand } from './commands/restore.ts'
 import { sagasCommand } from './commands/sagas.ts'
@@ -28,6 +29,7 @@ const program = new Command('splitstream')
   .addCommand(sagasCommand())
   .addCommand(topologyCommand())
   .addCommand(doctorCommand())
+  .addCommand(openApiCommand())
   .addCommand(backupCommand())
   .addCommand(restoreCommand())
 examples(

@@ -1,16 +1,16 @@
 import { spawn } from 'node:child_process'
-import { globSync, readFileSync } from 'node:fs'
+import { readFileSync } from 'node:fs'
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { createServer, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
+import type { Operation } from '@splitstream/kernel'
+import { describe, moduleNames } from '../../src/registry.ts'
 import { freePorts } from '../support/kafka/ports.ts'
 import { root, run } from './run.ts'
 import { haproxy } from './tools.ts'
-
-const modules = ['ingest', 'storage', 'query', 'sagas']
 
 /** HAProxy takes the configuration, and with it sends every route of a module to a process that runs that module. */
 export async function checkGateway(): Promise<void> {
@@ -19,7 +19,7 @@ export async function checkGateway(): Promise<void> {
   const said = await run(program, ['-c', '-f', file], { env: { ...env, DOMAIN: '' } })
   if (/warning/i.test(said)) throw new Error(`${file}: ${said}`)
 
-  const servers = await Promise.all(modules.map(namesake))
+  const servers = await Promise.all(moduleNames.map(namesake))
   const [port, operations] = await freePorts(2)
   const folder = await mkdtemp(join(tmpdir(), 'splitstream-gateway-'))
   const config = join(folder, 'haproxy.cfg')
@@ -28,7 +28,7 @@ export async function checkGateway(): Promise<void> {
   const url = `http://127.0.0.1:${port}`
   try {
     await untilReady(url)
-    for (const { module, method, path } of routes()) {
+    for (const { module, method, path } of await routes()) {
       const answer = await fetch(url + path, { method })
       const by = answer.headers.get('module')
       if (answer.headers.get('forwarded-for') === null) throw new Error('modules must know that connections are shared')
@@ -86,7 +86,7 @@ function onLoopback(text: string, servers: readonly Server[], port: number, oper
   let config = text
     .replace('bind :8080', `bind 127.0.0.1:${port}`)
     .replace('bind :8405', `bind 127.0.0.1:${operations}`)
-  for (const [i, module] of modules.entries()) {
+  for (const [i, module] of moduleNames.entries()) {
     const address = `127.0.0.1:${(servers[i]!.address() as AddressInfo).port}`
     config = config.replace(`server-template ${module}- 8 "${module}\${DOMAIN}:8080"`, `server ${module} ${address}`)
   }
@@ -101,19 +101,15 @@ async function untilReady(url: string): Promise<void> {
   throw new Error('the gateway is not ready after 10 s')
 }
 
-/** Of each module, as its adapters write them: method and path stand in one object, or the method is POST. */
-function routes(): { module: string; method: string; path: string }[] {
-  const found = modules.flatMap((module) =>
-    globSync(`modules/${module}/adapters/**/*-route*.ts`, { cwd: root }).flatMap((file) => {
-      const text = readFileSync(join(root, file), 'utf8')
-      return [...text.matchAll(/(?:method: '(\w+)',\s+)?path: '(\/v\d\/[^']*)'/g)].map(([, method = 'POST', path]) => ({
-        module,
-        method,
-        path: path!.replaceAll(/:\w+/g, 'x'),
-      }))
-    }),
+/** Of each module, as it describes them. */
+async function routes(): Promise<{ module: string; method: string; path: string }[]> {
+  const found = await Promise.all(
+    moduleNames.map(async (module) =>
+      Object.values<Operation>(await describe[module]()).map(({ method, path }) => ({
+        ...{ module, method },
+        path: path.replaceAll(/:\w+/g, 'x'),
+      })),
+    ),
   )
-  const without = modules.filter((module) => !found.some((route) => route.module === module))
-  if (without.length > 0) throw new Error(`no route was found in the adapters of ${without.join(', ')}`)
-  return found
+  return found.flat()
 }

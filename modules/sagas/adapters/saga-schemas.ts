@@ -89,7 +89,6 @@ const detail = {
   dueAt: instant.nullable(),
   startedBy: z.string().nullable().describe('The event that started it, `<source> <id>`'),
   knownAs: z.string().describe('What participants know it by').meta({ format: 'uuid' }),
-  knownAs: z.uuid().describe('What participants know it by: its id, or, when an event started it, an alias'),
   parent: z.object({ saga: z.uuid(), step: z.string() }).nullable(),
   traceparent: z.string().nullable(),
 }
