@@ -17,7 +17,7 @@ import { isStart, type Start, type Transition } from '../app/transition.ts'
 export const statement = (table: string) => `
 WITH given AS (
   SELECT * FROM json_to_recordset($2::json) AS n (key bytea, event boolean, id uuid, version integer, tenant text,
-    name text, fence bigint, held boolean, due float8, ended float8, status text, problem text, lines text)
+    name text, fence bigint, held boolean, due float8, ended float8, status text, problem text, lines text, alias uuid)
   WHERE n.version BETWEEN 1 AND 2147483647
 ), once AS (
   INSERT INTO starts (key, saga_id, event)
@@ -25,9 +25,9 @@ WITH given AS (
   WHERE n.key IS NOT NULL AND NOT EXISTS (SELECT FROM starts s WHERE s.key = n.key)
   RETURNING saga_id
 ), started AS (
-  INSERT INTO ${table} (id, version, tenant, name, fence, owner, due_at, ended_at, status, seq, problem, journal)
+  INSERT INTO ${table} (id, version, tenant, name, fence, owner, due_at, ended_at, status, seq, problem, journal, alias)
   SELECT n.id, n.version, n.tenant, n.name, n.fence, CASE WHEN n.held THEN $1::integer END,
-    to_timestamp(n.due / 1000), to_timestamp(n.ended / 1000), n.status, 1, n.problem, n.lines
+    to_timestamp(n.due / 1000), to_timestamp(n.ended / 1000), n.status, 1, n.problem, n.lines, n.alias
   FROM given n
   WHERE (n.key IS NULL OR n.id IN (SELECT saga_id FROM once))
     AND NOT EXISTS (SELECT FROM ${table} s WHERE s.tenant = n.tenant AND s.id = n.id)
@@ -76,7 +76,7 @@ const common = ({ tenant, id, fence, release, endedAt, status, problem, lines }:
   problem: problem?.toWellFormed() ?? null,
 })
 
-const firstOf = ({ key, event, version, name }: Start) => ({
-  ...{ event, version, name },
+const firstOf = ({ key, alias, event, version, name }: Start) => ({
+  ...{ alias, event, version, name },
   key: key ? `\\x${Buffer.from(key).toString('hex')}` : null,
 })

@@ -57,6 +57,15 @@ export class SagaRows {
     this.#postgres = postgres
   }
 
+  /** By its id, or by the alias that participants know it by. */
+  async find(tenant: string, id: string): Promise<WholeSagaRow | undefined> {
+    const found = await this.get(tenant, id)
+    if (found) return found
+    const sql = 'SELECT id FROM sagas WHERE tenant = $1 AND alias = $2 ORDER BY id DESC LIMIT 1'
+    const [named] = await this.#postgres.query<{ id: string }>(sql, [tenant, id])
+    return named && (await this.get(tenant, named.id))
+  }
+
   async get(tenant: string, id: string): Promise<WholeSagaRow | undefined> {
     const sql = `SELECT s.id, s.tenant, s.name, s.version, s.status, s.ended_at, s.problem, s.journal, s.due_at,
         w.name AS worker, w.expires_at AS lease_until, clock_timestamp() AS now

@@ -49,6 +49,7 @@ const start = (id = newId(), key?: Uint8Array): Start => ({
   name: 'order',
   version: 1,
   key,
+  alias: undefined,
   event: false,
 })
 const move = (id: string, seq: number, more: Partial<Transition> = {}): Transition => ({

@@ -103,7 +103,7 @@ export class Instance {
 
   /** The first turn, which makes the saga. */
   async begin(
-    start: Pick<Start, 'name' | 'version' | 'key' | 'event'>,
+    start: Pick<Start, 'name' | 'version' | 'key' | 'alias' | 'event'>,
     held: boolean,
     first: (turn: Turn) => void,
   ): Promise<Committed> {

@@ -6,7 +6,6 @@ import type { Turn } from '../domain/turn.ts'
 import type { Engine } from './engine.ts'
 import { Instance } from './instance.ts'
 import type { Term } from './lease.ts'
-import type { Start } from './transition.ts'
 
 export interface SagaRequest {
   readonly tenant: string
@@ -36,7 +35,7 @@ export function newSaga(engine: Engine, term: Term, id: string, request: SagaReq
     mailSeen: 0,
   })
   const { name, version } = plan
-  const start: Pick<Start, 'name' | 'version' | 'key' | 'event'> = { name, version, key, event: !!from?.event }
+  const start = { name, version, key, alias: from?.alias, event: !!from?.event }
   const first = (turn: Turn): void => {
     turn.add({ e: 'start', t: 0, at, in: input, ...(from && { from }) })
     if (halt) turn.add({ e: 'halt', t: 0, c: halt.code, d: halt.detail })

@@ -36,9 +36,9 @@ const lookMs = { first: 10, longest: 160 }
  * @throws AppError NOT_FOUND; CONFLICT when the saga refuses, with the reason; IDEMPOTENCY_KEY_REUSED and _BUSY;
  * UNAVAILABLE
  */
-export async function orderSaga(deps: SagaDeps, id: string, input: OrderInput, call: Call): Promise<Ordered> {
+export async function orderSaga(deps: SagaDeps, named: string, input: OrderInput, call: Call): Promise<Ordered> {
   const { tenant } = call
-  const { status, journal } = await findSaga(deps, tenant, id)
+  const { id, status, journal } = await findSaga(deps, tenant, named)
   const order: Order = { id: orderId(deps, id, call), who: call.principal, ...input }
   const noted = notedIn(journal, order.id)
   if (noted) return outcomeOf(noted, order)

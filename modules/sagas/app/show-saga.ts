@@ -45,9 +45,9 @@ export async function showHistory(
   return { history, next: end < all.length ? end : null }
 }
 
-/** @throws AppError NOT_FOUND */
+/** By its id or alias. @throws AppError NOT_FOUND */
 export async function findSaga({ rows }: SagaDeps, tenant: string, id: string): Promise<WholeSagaRow> {
-  const row = isUuid(id) ? await rows.get(tenant, id) : undefined
+  const row = isUuid(id) ? await rows.find(tenant, id) : undefined
   if (!row) throw new AppError('NOT_FOUND', 'There is no such saga')
   return row
 }

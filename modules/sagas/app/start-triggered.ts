@@ -1,5 +1,6 @@
 import { AppError, codeOf, type Logger } from '@splitstream/kernel'
 import type { PublishedTrigger } from '../adapters/interests.ts'
+import { aliasOf } from '../domain/alias.ts'
 import { triggeredBy } from '../domain/trigger.ts'
 import type { SagaRequest } from './new-saga.ts'
 import type { Plans } from './plans.ts'
@@ -50,7 +51,7 @@ async function requestOf(event: WantedEvent, { name, version }: PublishedTrigger
   // The trace of the append if it had one, or the one that the event brings along.
   const trace = event.traceparent ?? event.json().traceparent
   const from = {
-    ...{ event: event.name, received: event.receivedAt },
+    ...{ event: event.name, received: event.receivedAt, alias: aliasOf({ tenant, saga: name, source, id }) },
     ...(typeof trace === 'string' && traceparent.test(trace) && { trace }),
   }
   const key = startKey('event', tenant, name, source, id)

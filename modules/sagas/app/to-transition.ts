@@ -1,3 +1,4 @@
+import { knownAs } from '../domain/alias.ts'
 import { encodeEntries } from '../domain/entry.ts'
 import type { Plan } from '../domain/plan.ts'
 import { resultOf } from '../domain/scope.ts'
@@ -49,7 +50,7 @@ export function transitionOf(
     release: releaseOf(saga, turn),
     mailSeen,
     mailTaken,
-    outbox: turn.acts.flatMap((act) => (act.kind === 'emit' ? [eventOf(id, act.step, act.event)] : [])),
+    outbox: turn.acts.flatMap((act) => (act.kind === 'emit' ? [eventOf(knownAs(saga), act.step, act.event)] : [])),
     endedAt: ended ? state.at + turn.t : null,
     end: ends || turn.acts.some(({ kind }) => kind === 'tell-parent') ? endOf(id, plan, state) : undefined,
   }
@@ -101,10 +102,10 @@ function childMessage(id: string, plan: Plan, state: SagaState): Message {
 }
 
 /** A CloudEvent whose id is that of the step, so that emitting it twice is emitting it once. */
-function eventOf(sagaId: string, step: string, { type, source, subject, data }: EmittedEvent): string {
+function eventOf(saga: string, step: string, { type, source, subject, data }: EmittedEvent): string {
   return JSON.stringify({
     specversion: '1.0',
-    id: `${sagaId}.${step}`,
+    id: `${saga}.${step}`,
     type,
     source,
     ...(subject !== undefined && { subject }),

@@ -43,6 +43,8 @@ export interface Start extends Transition {
   readonly version: number
   /** Of two starts with the same key the second makes nothing: an Idempotency-Key or an event, hashed. */
   readonly key: Uint8Array | undefined
+  /** What participants know it by, if not by its id. */
+  readonly alias: string | undefined
   /** The key is that of an event. */
   readonly event: boolean
 }

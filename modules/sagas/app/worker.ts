@@ -22,6 +22,7 @@ import {
   rewriteJournal,
 } from '../adapters/sagas-table.ts'
 import { endExpired, freeOrphans } from '../adapters/workers.ts'
+import { childAlias } from '../domain/alias.ts'
 import { repeatActs } from '../domain/begin.ts'
 import { compactJournal } from '../domain/compact.ts'
 import { decodeEntries } from '../domain/entry.ts'
@@ -211,9 +212,11 @@ export class SagaWorker implements Engine {
           turn.add({ e: 'failed', s: child.step, t: turn.t, fx: 'none', c: 'NO_SUCH_SAGA', d })
         })
       }
+      const alias = childAlias(saga.state, child.step)
       const from = {
         parent: saga.id,
         step: child.step,
+        ...(alias !== undefined && { alias }),
         ...(saga.state.origin.trace && { trace: saga.state.origin.trace }),
       }
       await this.begin({ id: child.childId, tenant: saga.tenant, plan, input: child.input, from })

@@ -119,6 +119,8 @@ export interface Origin {
   /** The event that triggered it: `<source> <id>`; when it was received, ms since the epoch. */
   readonly event?: string
   readonly received?: number
+  /** What participants know it by (alias.ts). */
+  readonly alias?: string
   /** The saga and step that it is a child of. */
   readonly parent?: string
   readonly step?: string

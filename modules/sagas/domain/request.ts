@@ -1,3 +1,4 @@
+import { knownAs } from './alias.ts'
 import type { Participant, ParticipantRequest } from './definition.ts'
 import type { Scope } from './expression.ts'
 import type { Json } from './json.ts'
@@ -28,18 +29,19 @@ export interface StepRequest {
  * @throws ExpressionError when an expression of it cannot be evaluated, or gives what cannot be sent
  */
 export function buildRequest(source: ScopeSource, step: string, undo: boolean, look: boolean): StepRequest {
-  const { id, plan, state } = source
+  const { plan, state } = source
+  const saga = knownAs(source)
   const planned = plan.steps.get(step)
   const call = undo ? planned?.undo : planned?.call
   const now = state.steps.get(step)
   if (!call || !now) throw new RangeError(`step ${step} has no ${undo ? 'undo' : 'call'} to send`)
   const operation = undo ? 'undo' : 'do'
   const generation = (undo ? now.undo?.key : now.key) ?? 1
-  const idempotencyKey = `${id}.${step}.${operation}${generation > 1 ? `.${generation}` : ''}`
+  const idempotencyKey = `${saga}.${step}.${operation}${generation > 1 ? `.${generation}` : ''}`
   const { participant, settings, timeoutMs, slowMs, method, url, body } = call
   const headersFor = (planned: PlannedHeaders, scope: Scope) => ({
     ...Object.fromEntries(planned.map(([name, value]) => [name, value(scope)])),
-    'splitstream-saga': id,
+    'splitstream-saga': saga,
     'splitstream-step': step,
     'splitstream-operation': operation,
   })

@@ -1,3 +1,4 @@
+import { knownAs } from './alias.ts'
 import type { Scope } from './expression.ts'
 import type { Json } from './json.ts'
 import type { Plan } from './plan.ts'
@@ -17,12 +18,9 @@ export type Reader = { readonly step: string; readonly undo?: boolean } | undefi
  * What the expressions of a saga see. Only facts of the journal, and of these only what was there when the reader began: so
  * evaluating again gives the same, also in another process, and whatever other branches have done meanwhile.
  */
-export function scopeOf(
-  { id, plan, state }: ScopeSource,
-  reader: Reader,
-  more?: Readonly<Record<string, Json>>,
-): Scope {
-  const saga = { id, name: plan.name, startedAt: new Date(state.at).toISOString() }
+export function scopeOf(source: ScopeSource, reader: Reader, more?: Readonly<Record<string, Json>>): Scope {
+  const { plan, state } = source
+  const saga = { id: knownAs(source), name: plan.name, startedAt: new Date(state.at).toISOString() }
   return { input: state.input, steps: outputsFor(plan, state, reader), saga, ...more }
 }
 

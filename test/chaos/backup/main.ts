@@ -91,18 +91,19 @@ async function runOnce(place: Place, backups: string, o: BackupOptions, findings
     await positions.check()
     await awaitStored(victim.url, [{ tenant: expectation.tenants[0]!, position: backup.position }], 60_000)
     const restored = await verifyThroughApi(victim.url, expectation, findings)
-    await orders.verify(ordersBefore, participant, takenAt, 30_000)
+    await orders.verify(ordersBefore, participant, 30_000)
     await sendAgain(victim.url, expectation, random)
-    await orders.again(ordersBefore)
+    const again = orders.withEvents(ordersBefore)
+    await orders.again(again)
     await positions.check()
-    await orders.verify(ordersBefore, participant, takenAt, 5_000)
+    await orders.verify(again, participant, 30_000)
     const verdict = await session.verify(findings, { others: [orderSource, emittedSource, positions.source] })
 
     await victim.start()
     checkRecord(victim.output(), findings)
     const { bytes } = backup
     const stored = [...restored.values()].reduce((a, b) => a + b, 0)
-    const sagas = { promised: ordersBefore.length, all: orders.orders.length }
+    const sagas = { promised: ordersBefore.length, again: again.length, all: orders.orders.length }
     return {
       backup: { bytes, ...backup.took },
       promised: acked,

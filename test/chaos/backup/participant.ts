@@ -13,8 +13,6 @@ import type { Random } from '../random.ts'
 export class Participant {
   /** Of each order and operation, the idempotency keys that came. */
   readonly #keys = new Map<string, Set<string>>()
-  /** When the first call for an order came, ms since the epoch. */
-  readonly #firstAt = new Map<string, number>()
   /** Of each saga, the greatest fencing number that came. */
   readonly #fences = new Map<string, number>()
   #floor = 0
@@ -43,11 +41,6 @@ export class Participant {
     this.#floor = Math.max(...this.#fences.values())
   }
 
-  /** Whether a call for the order had come before the instant. */
-  knew(order: string, instant: number): boolean {
-    return (this.#firstAt.get(order) ?? Number.POSITIVE_INFINITY) < instant
-  }
-
   keysOf(order: string, operation: string): number {
     return this.#keys.get(`${order} /${operation}`)?.size ?? 0
   }
@@ -61,7 +54,6 @@ export class Participant {
   async #answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
     try {
       const { order } = (await json(request)) as { order: string }
-      if (!this.#firstAt.has(order)) this.#firstAt.set(order, Date.now())
       this.#note(`${order} ${request.url}`, String(request.headers['idempotency-key']))
       this.#checkFence(
         String(request.headers['splitstream-saga']),

@@ -36,6 +36,18 @@ export const backupPlants: Readonly<Record<string, Plant>> = {
     run,
     finding: unfit,
   },
+  // Participants take a saga that its event starts once more for another one.
+  'no-aliases': {
+    edits: [
+      {
+        file: 'modules/sagas/app/start-triggered.ts',
+        find: ', alias: aliasOf({ tenant, saga: name, source, id })',
+        replace: '',
+      },
+    ],
+    run,
+    finding: /"a call had not one key/,
+  },
   'places-given-again': {
     edits: [
       {

@@ -4,6 +4,8 @@ import type { Kind } from './orders.ts'
 /** A saga as its row has it. */
 export interface SagaRow {
   readonly id: string
+  /** What participants know it by: its id, unless an event started it. */
+  readonly known: string
   readonly name: Kind | 'parcel'
   readonly status: string
   readonly problem: string | null
@@ -45,7 +47,7 @@ export class SagaRows {
 
   async all(): Promise<SagaRow[]> {
     return await this.#installation.rows<SagaRow>(
-      `SELECT id, name, status, problem, owner, fence, due_at, journal FROM sagas.sagas
+      `SELECT id, coalesce(alias, id) AS known, name, status, problem, owner, fence, due_at, journal FROM sagas.sagas
        WHERE id >= $1 AND id <> ALL($2::uuid[]) ORDER BY id`,
       [this.#from, this.#before],
     )

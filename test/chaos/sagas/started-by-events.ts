@@ -30,7 +30,7 @@ export const runStartedByEvents: Part = async ({ installation }, seed, findings)
   if (!started) findings.add('events without a saga', `${(await rows.all()).length} of ${events} started`)
   // Who was told is nobody: the order in its input says whose saga it is. A second one for an order is nobody's.
   const told = new Map(
-    (await rows.all()).map(({ id, journal }) => [`key-${/"order":"([^"]*)"/.exec(journal)?.[1]}`, id]),
+    (await rows.all()).map(({ known, journal }) => [`key-${/"order":"([^"]*)"/.exec(journal)?.[1]}`, known]),
   )
   const expectation = { wanted, told, cancelled: new Set<string>(), rows, prefix }
   const ended = await verifyRun(installation, expectation, 30_000, findings)

@@ -34,7 +34,7 @@ export async function verifyRun(
     if (left.some(({ journal }) => journal.includes(`"parent":"${saga.id}"`))) continue
     findings.add(saga.status === 'needs_attention' ? 'needs attention' : 'never ended', describe(saga))
   }
-  const byId = new Map(sagas.map((saga) => [saga.id, saga]))
+  const byId = new Map(sagas.map((saga) => [saga.known, saga]))
   const audit = await installation.ledger.audit(prefix)
   for (const wrong of audit.wrong) findings.add('at the ledger', wrong)
   checkStarts(sagas, wanted, told, findings)
@@ -60,13 +60,13 @@ function checkStarts(
   findings: Findings,
 ): void {
   const mine = new Set(told.values())
-  const ids = new Set(sagas.map(({ id }) => id))
+  const ids = new Set(sagas.map(({ known }) => known))
   for (const { key } of wanted) {
     const id = told.get(key)
     if (id !== undefined && !ids.has(id)) findings.add('answered and lost', `${key}: ${id}`)
   }
   for (const saga of sagas) {
-    if (saga.name !== 'parcel' && !mine.has(saga.id)) findings.add('a saga that nobody was told of', describe(saga))
+    if (saga.name !== 'parcel' && !mine.has(saga.known)) findings.add('a saga that nobody was told of', describe(saga))
   }
 }
 
@@ -88,7 +88,7 @@ function checkOrder(wanted: Wanted, saga: SagaRow, { audit, byId, anyEnd }: Evid
   const times = (operation: string): number => mine.filter((effect) => effect.operation === operation).length
   const tell = (kind: string): void => {
     const calls = audit.arrivals.filter(({ order }) => order === wanted.order.order)
-    const sagas = new Set([saga.id, ...calls.map((call) => call.saga)])
+    const sagas = new Set([saga.known, ...calls.map((call) => call.saga)])
     const rows = [...sagas].map((id) => byId.get(id)).filter((row) => row !== undefined)
     findings.add(kind, `${rows.map(describe).join('\n')}\ncalls: ${summary(calls)}\neffects: ${summary(mine)}`)
   }

@@ -25,6 +25,8 @@ export interface SagaDetail extends SagaSummary {
   readonly dueAt: string | null
   /** The event that started it, `<source> <id>`. */
   readonly startedBy: string | null
+  /** What participants know it by: its id, but for one that an event started. */
+  readonly knownAs: string
   readonly parent: { readonly saga: string; readonly step: string } | null
   /** W3C trace context of the request or event that started it. */
   readonly traceparent: string | null
@@ -36,7 +38,7 @@ interface Reason extends Problem {
 
 export function detailOf(saga: SeenSaga, around: Surroundings): SagaDetail {
   const { row, plan, state } = saga
-  const { event, parent, step, trace } = state.origin
+  const { event, alias, parent, step, trace } = state.origin
   const { deadlineMs } = plan
   return {
     ...summaryOf(row),
@@ -50,6 +52,7 @@ export function detailOf(saga: SeenSaga, around: Surroundings): SagaDetail {
     worker: row.worker,
     dueAt: row.due_at?.toISOString() ?? null,
     startedBy: event ?? null,
+    knownAs: alias ?? row.id,
     parent: parent === undefined ? null : { saga: parent, step: step ?? '' },
     traceparent: trace ?? null,
   }
