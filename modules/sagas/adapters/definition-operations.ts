@@ -34,8 +34,8 @@ const order = {
   steps: [
     {
       id: 'charge',
-      call: { participant: 'payment', path: '/charges', body: { total: '${input.total}' } },
-      compensate: { participant: 'payment', path: '/refunds', body: { charge: '${steps.charge.id}' } },
+      call: { participant: 'payment', path: '/charges', body: { order: '${input.order}', total: '${input.total}' } },
+      compensate: { participant: 'payment', path: '/refunds', body: { order: '${input.order}' } },
     },
     { id: 'ship', call: { participant: 'shipping', path: '/parcels', body: { order: '${input.order}' } } },
   ],

@@ -88,7 +88,10 @@ const detail = {
   worker: z.string().nullable(),
   dueAt: instant.nullable(),
   startedBy: z.string().nullable().describe('The event that started it, `<source> <id>`'),
-  knownAs: z.string().describe('What participants know it by').meta({ format: 'uuid' }),
+  knownAs: z
+    .string()
+    .describe('What participants know it by: its id, or an alias when an event started it')
+    .meta({ format: 'uuid' }),
   parent: z.object({ saga: z.uuid(), step: z.string() }).nullable(),
   traceparent: z.string().nullable(),
 }

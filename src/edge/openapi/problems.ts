@@ -19,7 +19,7 @@ export const errorCode: Json = {
 /** RFC 9457. */
 export const problem: Json = {
   type: 'object',
-  description: 'RFC 9457 problem document. Some codes have further members, such as `problems` or `errors`.',
+  description: 'RFC 9457 problem document. Members beyond `requestId` are of some codes only, and there may be more.',
   properties: {
     type: { type: 'string', format: 'uri', description: '`urn:splitstream:problem:` and the code' },
     title: { type: 'string' },
@@ -30,14 +30,21 @@ export const problem: Json = {
     requestId: { type: 'string', description: 'Finds the request in the log' },
     problems: {
       type: 'array',
-      description: 'What is wrong with the request, and where',
+      description: 'Of REQUEST_INVALID and UNPROCESSABLE: what is wrong, and where',
       items: {
         type: 'object',
         properties: { path: { type: 'string' }, detail: { type: 'string' } },
         required: ['path', 'detail'],
       },
     },
-    errors: { type: 'array', items: { $ref: '#/components/schemas/ItemError' } },
+    errors: { type: 'array', items: { $ref: '#/components/schemas/ItemError' }, description: 'Of BATCH_REFUSED' },
+    accepted: { type: 'integer', description: 'Of BATCH_REFUSED: 0' },
+    rejected: { type: 'integer', description: 'Of BATCH_REFUSED' },
+    limit: { type: 'integer', description: 'Of BODY_TOO_LARGE: bytes' },
+    allow: { type: 'string', description: 'Of METHOD_NOT_ALLOWED: as in the header Allow' },
+    saga: { type: 'string', description: 'Of IDEMPOTENCY_KEY_REUSED: what was started with the key' },
+    order: { type: 'string', description: 'Of CONFLICT: names the refused order in the history of the saga' },
+    'violated-policies': { type: 'array', items: { type: 'string' }, description: 'Of RATE_LIMITED' },
   },
   required: ['type', 'title', 'status', 'code'],
 }
@@ -106,7 +113,9 @@ export function problemResponse(among: readonly ErrorCode[]): Json {
   return {
     description: among.map((code) => `\`${code}\`: ${catalogue[code].title}.`).join(' '),
     headers: {
-      'Request-Id': { $ref: '#/components/headers/Request-Id' },
+      ...Object.fromEntries(
+        ['Request-Id', 'RateLimit', 'RateLimit-Policy'].map((name) => [name, { $ref: `#/components/headers/${name}` }]),
+      ),
       ...(waits.has(status) && { 'Retry-After': { $ref: '#/components/headers/Retry-After' } }),
     },
     content: {
