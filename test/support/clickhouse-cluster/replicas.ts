@@ -63,7 +63,10 @@ export async function startReplicas(o: ReplicasOptions): Promise<Replicas> {
 
   const xml = (index: number): string => {
     const hosts = ports.map((port) => `<replica><host>127.0.0.1</host><port>${port}</port></replica>`).join('')
-    return `<zookeeper><node><host>127.0.0.1</host><port>${keeperPort}</port></node><session_timeout_ms>4000</session_timeout_ms></zookeeper>
+    // A server that begins a session ends the one that it had before, which it finds by its UUID. The engine without a server has
+    // none: all would end each other's sessions, if they looked for them in one place.
+    const sessions = `<session_timeout_ms>4000</session_timeout_ms><sessions_path>/clickhouse/sessions/${names[index]}</sessions_path>`
+    return `<zookeeper><node><host>127.0.0.1</host><port>${keeperPort}</port></node>${sessions}</zookeeper>
 <merge_tree><max_postpone_time_for_failed_replicated_fetches_ms>500</max_postpone_time_for_failed_replicated_fetches_ms></merge_tree>
 <macros><shard>1</shard><replica>${names[index]}</replica></macros>
 <remote_servers><${cluster}><shard><internal_replication>true</internal_replication>${hosts}</shard></${cluster}></remote_servers>`
