@@ -13,6 +13,7 @@ import {
 } from '@splitstream/kernel'
 import type { Config } from './config.ts'
 import { fitRecord } from './fit-record.ts'
+import { openKafkaAccess } from './kafka-access.ts'
 import type { EventsLink } from './links.ts'
 import type { EventCodec } from './transports/kafka/cloud-event-record.ts'
 import { type LocalLogOptions, type LogHold, openLocalLog } from './transports/log/local-log.ts'
@@ -94,10 +95,12 @@ export async function openLog(
       },
     }
   }
+  const access = await openKafkaAccess(config, clock, logger, lifecycle)
   // Loaded where there is a Kafka: its client takes time and memory.
   const { openKafkaLog } = await import('./transports/kafka/log.ts')
   const log = await openKafkaLog({
     brokers: link.brokers,
+    access,
     topic: config.KAFKA_TOPIC,
     partitions: config.LOG_PARTITIONS,
     replication: config.KAFKA_REPLICATION,

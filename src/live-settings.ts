@@ -12,6 +12,8 @@ export const liveSettings = [
   'QUOTA_TENANT_BYTES',
   'QUERY_MAX_ROWS',
   'QUERY_MAX_SECONDS',
+  'KAFKA_SASL_USERNAME',
+  'KAFKA_SASL_PASSWORD',
 ] as const satisfies readonly (keyof Config)[]
 
 const live: ReadonlySet<string> = new Set(liveSettings)

@@ -1,6 +1,7 @@
 import { type Route, routesOf } from '@splitstream/kernel'
 import { type Config, ConfigError } from './config.ts'
 import { checkAccess, tlsFilesOf } from './internal-access.ts'
+import { checkKafkaAccess } from './kafka-access.ts'
 import type { EventsLink, PortLink } from './links.ts'
 import {
   type CallPortName,
@@ -55,6 +56,7 @@ export function planTopology(config: Config): Topology {
     engines: new Set(rows.flatMap((row) => row.engines)),
   }
   checkShared(config, topology)
+  checkKafkaAccess(config)
   if (topology.engines.has('clickhouse')) checkClickHouse(config)
   return topology
 }

@@ -1,9 +1,41 @@
 import { z } from 'zod'
+import { saslMechanisms } from '../transports/kafka/sasl.ts'
 
 const mib = 1 << 20
 
 /** The event log on Kafka. */
 export const kafkaSettings = {
+  KAFKA_TLS: z
+    .enum(['off', 'on'])
+    .default('off')
+    .describe('Whether the brokers of LINK_EVENTS are reached over TLS. Their certificates and names are checked.'),
+  KAFKA_TLS_CA: z
+    .string()
+    .min(1)
+    .optional()
+    .describe(
+      'PEM file: the CA of the brokers’ certificates, or several; those of the system if unset. This file and the next two are read again when they change, for new connections.',
+    ),
+  KAFKA_TLS_CERT: z
+    .string()
+    .min(1)
+    .optional()
+    .describe('PEM file: the certificate of this process, for brokers that want one (ssl.client.auth=required).'),
+  KAFKA_TLS_KEY: z.string().min(1).optional().describe('PEM file: the private key of KAFKA_TLS_CERT.'),
+  KAFKA_SASL_MECHANISM: z
+    .enum(saslMechanisms)
+    .optional()
+    .describe(
+      'How this process makes itself known to the brokers: scram does not show them the password, plain does. Not at all if unset.',
+    ),
+  KAFKA_SASL_USERNAME: z.string().min(1).optional().describe('Name of this process’s user on Kafka.'),
+  KAFKA_SASL_PASSWORD: z.string().min(1).optional().describe('Password of that user.'),
+  KAFKA_SASL_IN_CLEAR: z
+    .enum(['refuse', 'allow'])
+    .default('refuse')
+    .describe(
+      'Whether KAFKA_SASL_MECHANISM=plain may send the password over connections without TLS to brokers that are not on loopback.',
+    ),
   KAFKA_TOPIC: z
     .string()
     .regex(/^[A-Za-z0-9._-]{1,200}$/, 'legal are letters, digits, dot, underscore and hyphen')

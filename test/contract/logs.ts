@@ -46,7 +46,11 @@ async function localLog(adapt: (log: LocalLog) => EventLog, settings: LogSetting
 }
 
 /** @param topic one that nobody else uses; made when it is opened */
-export function kafkaLog(brokers: readonly string[], topic: string, settings: LogSettings = {}): Promise<LogUnderTest> {
+export function kafkaLog(
+  brokers: readonly string[],
+  topic: string,
+  settings: LogSettings & Pick<KafkaLogOptions, 'access'> = {},
+): Promise<LogUnderTest> {
   return openOnKafka(brokers, topic, settings, (log) => log)
 }
 
@@ -64,7 +68,7 @@ export async function kafkaLogOfEvents(
 async function openOnKafka(
   brokers: readonly string[],
   topic: string,
-  settings: LogSettings & Pick<KafkaLogOptions, 'codec' | 'singleEvents'>,
+  settings: LogSettings & Pick<KafkaLogOptions, 'access' | 'codec' | 'singleEvents'>,
   adapt: (log: EventLog) => EventLog,
 ): Promise<LogUnderTest> {
   const spoolDir = await mkdtemp(join(tmpdir(), 'splitstream-stream-port-'))

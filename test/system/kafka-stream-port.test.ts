@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { afterAll, beforeAll } from 'vitest'
-import { kafkaLog, kafkaLogOfEvents, type LogSettings, type LogUnderTest, type OpenLog } from '../contract/logs.ts'
+import { kafkaLog, kafkaLogOfEvents } from '../contract/logs.ts'
+import { OneAhead } from '../contract/one-ahead.ts'
 import { streamPortSuite } from '../contract/stream-port.suite.ts'
 import { type KafkaCluster, startKafka } from '../support/kafka/start.ts'
 import { describeWithKafka } from '../support/kafka/suite.ts'
@@ -9,35 +10,24 @@ import { deleteTopics } from '../support/kafka/topic.ts'
 describeWithKafka('the stream port on three brokers', () => {
   let cluster: KafkaCluster
   const topics: string[] = []
-  /** Opened while the case before runs: a topic takes half a second. */
-  const ahead = new Map<typeof kafkaLog, Promise<LogUnderTest>>()
-
-  const openFresh = (open: typeof kafkaLog, settings?: LogSettings): Promise<LogUnderTest> => {
-    const topic = `stream-port-${randomUUID()}`
-    topics.push(topic)
-    const opening = open(cluster.brokers, topic, settings)
-    opening.catch(() => undefined) // whoever takes it hears of it
-    return opening
-  }
-  const oneAhead =
-    (open: typeof kafkaLog): OpenLog =>
-    (settings) => {
-      if (settings) return openFresh(open, settings)
-      const opened = ahead.get(open) ?? openFresh(open)
-      ahead.set(open, openFresh(open))
-      return opened
-    }
+  const each = (open: typeof kafkaLog): OneAhead =>
+    new OneAhead((settings) => {
+      const topic = `stream-port-${randomUUID()}`
+      topics.push(topic)
+      return open(cluster.brokers, topic, settings)
+    })
+  const [batches, events] = [each(kafkaLog), each(kafkaLogOfEvents)]
 
   beforeAll(async () => {
     cluster = await startKafka()
   }, 300_000) // the jars may have to be downloaded first
 
   afterAll(async () => {
-    for (const opening of ahead.values()) await (await opening).close()
+    for (const one of [batches, events]) await one.close()
     if (cluster?.kind === 'external') await deleteTopics(cluster.brokers, topics)
     await cluster?.stop()
   })
 
-  streamPortSuite('Kafka', oneAhead(kafkaLog))
-  streamPortSuite('Kafka, a record for each event', oneAhead(kafkaLogOfEvents))
+  streamPortSuite('Kafka', batches.open)
+  streamPortSuite('Kafka, a record for each event', events.open)
 })

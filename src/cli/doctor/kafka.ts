@@ -1,5 +1,6 @@
 import { messageOf, silentLogger } from '@splitstream/kernel'
 import type { Config } from '../../config.ts'
+import { kafkaAccess } from '../../kafka-access.ts'
 import type { Topology } from '../../topology.ts'
 import { inspectTopic } from '../../transports/kafka/inspect.ts'
 import { type Check, type Finding, fail, ok, warn } from './check.ts'
@@ -20,7 +21,11 @@ async function checkKafka(brokers: readonly string[], config: Config): Promise<F
     minInSync: config.KAFKA_MIN_INSYNC,
     retainMs: config.KAFKA_RETAIN_HOURS * 3_600_000,
   }
-  const seen = await inspectTopic(brokers, topic, silentLogger).catch((error: unknown) => messageOf(error))
+  const access = await kafkaAccess(config).catch((error: unknown) => messageOf(error))
+  if (typeof access === 'string')
+    return fail(access, 'a start is refused: the file has to be there, in PEM, and readable')
+  const seen = await inspectTopic(brokers, access, topic, silentLogger).catch((error: unknown) => messageOf(error))
+  if (access.trouble !== undefined) return fail('the brokers do not let this process in', access.trouble)
   if (typeof seen === 'string')
     return fail(seen, 'no broker of LINK_EVENTS answers: are they up, and is the list right?')
   const found = `${seen.brokers} brokers, round trip ${ms(seen.tookMs)}, topic ${config.KAFKA_TOPIC}${seen.exists ? '' : ' is not there yet'}`

@@ -2,9 +2,13 @@ import { promisify } from 'node:util'
 import zlib from 'node:zlib'
 import { AppError, type Logger } from '@splitstream/kernel'
 import './stop-fetching.ts'
-import kafkajs, { type Kafka, logLevel } from 'kafkajs'
+import kafkajs, { type Kafka, logLevel, type SASLOptions } from 'kafkajs'
+import type { BrokerAccess } from './access.ts'
 import { whoAnswers } from './answering.ts'
+import './observe-sasl.ts'
+import type { SaslObserver } from './observe-sasl.ts'
 import './quiet-queue.ts'
+import type { Sasl } from './sasl.ts'
 
 // Built into Node; kafkajs itself brings gzip alone.
 kafkajs.CompressionCodecs[kafkajs.CompressionTypes.ZSTD] = () => ({
@@ -23,10 +27,12 @@ export const compressionTypes: Record<Compression, kafkajs.CompressionTypes> = {
 }
 
 /** A client whose requests end soon: what it cannot do now, the caller spools or tries again by itself. */
-export function kafkaClient(brokers: readonly string[], clientId: string, logger: Logger): Kafka {
+export function kafkaClient(brokers: readonly string[], access: BrokerAccess, clientId: string, logger: Logger): Kafka {
   return new kafkajs.Kafka({
     clientId,
-    brokers: () => whoAnswers(brokers),
+    brokers: () => whoAnswers(brokers, access),
+    socketFactory: ({ host, port, onConnect }) => access.connect(host, port, onConnect),
+    ...(access.sasl && { sasl: saslOf(access, access.sasl) }),
     connectionTimeout: 2_000,
     requestTimeout: 5_000,
     enforceRequestTimeout: true,
@@ -37,6 +43,22 @@ export function kafkaClient(brokers: readonly string[], clientId: string, logger
       logger.debug(`kafka: ${entry.log.message}`, { namespace: entry.namespace, error: String(entry.log.error ?? '') })
     },
   })
+}
+
+/** What kafkajs reads whenever a connection makes itself known: the password may have changed since the last one. */
+function saslOf(access: BrokerAccess, current: Sasl): SASLOptions {
+  const sasl: SASLOptions & SaslObserver = {
+    mechanism: current.mechanism,
+    get username() {
+      return current.username
+    },
+    get password() {
+      return current.password
+    },
+    authenticated: () => access.authenticated(),
+    refused: (broker, error) => access.refused(broker, error),
+  }
+  return sasl
 }
 
 /** The type of the broker's refusal, such as REBALANCE_IN_PROGRESS: kafkajs wraps the error that has it, more than once. */

@@ -6,7 +6,7 @@ import { describeWithKafka } from '../../../test/support/kafka/suite.ts'
 import { openLocalLog } from '../log/local-log.ts'
 import { kafkaClient } from './client.ts'
 import { clusterOfSuite } from './cluster.fixture.ts'
-import { call, entry, freshTopic } from './kafka.fixture.ts'
+import { call, entry, freshTopic, plainAccess } from './kafka.fixture.ts'
 import { openKafkaLog } from './log.ts'
 import { requestQueue } from './quiet-queue.ts'
 import { Reachability } from './reachability.ts'
@@ -20,13 +20,13 @@ describeWithKafka('what kafkajs and clusters get wrong', () => {
   it('each request to a broker is for one partition, with its own producer', async () => {
     const partitions = 6
     const topic = await suite.topic('dodges', partitions)
-    const kafka = kafkaClient(suite.cluster.brokers, 'splitstream-test', silentLogger)
+    const kafka = kafkaClient(suite.cluster.brokers, plainAccess(), 'splitstream-test', silentLogger)
     const watched = watchProducers(kafka)
     const shared = { clock: systemClock, logger: silentLogger }
     const spool = await openLocalLog({ dir: await cleanups.folder(), partitions, minFreeBytes: 0, ...shared })
     cleanups.add(() => spool.stop())
     const limits = { maxSpoolBytes: 1 << 20, maxPendingBytes: 1 << 20 }
-    const reachability = new Reachability(suite.cluster.brokers, systemClock, silentLogger)
+    const reachability = new Reachability(suite.cluster.brokers, plainAccess(), systemClock, silentLogger)
     const to = { kafka, topic, partitions, compression: 'none' as const, encode: asBatch, reachability }
     const writer = new KafkaWriter({ ...to, spool, ...limits, ...shared, metrics: noMetrics })
     await writer.start()

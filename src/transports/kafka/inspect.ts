@@ -1,4 +1,5 @@
 import { type Logger, messageOf } from '@splitstream/kernel'
+import type { BrokerAccess } from './access.ts'
 import { kafkaClient, kafkaError } from './client.ts'
 import { checkTopic, type TopicOptions } from './topic.ts'
 
@@ -13,8 +14,13 @@ export interface SeenTopic {
 }
 
 /** Looks at a cluster and a topic, and changes nothing. @throws AppError UNAVAILABLE when no broker answers */
-export async function inspectTopic(brokers: readonly string[], o: TopicOptions, logger: Logger): Promise<SeenTopic> {
-  const admin = kafkaClient(brokers, 'splitstream-doctor', logger).admin({ retry: { retries: 1 } })
+export async function inspectTopic(
+  brokers: readonly string[],
+  access: BrokerAccess,
+  o: TopicOptions,
+  logger: Logger,
+): Promise<SeenTopic> {
+  const admin = kafkaClient(brokers, access, 'splitstream-doctor', logger).admin({ retry: { retries: 1 } })
   try {
     await admin.connect()
     const from = performance.now()

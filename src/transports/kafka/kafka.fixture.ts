@@ -4,11 +4,15 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type Call, type Lane, type LogRecord, silentLogger, systemCall, systemClock } from '@splitstream/kernel'
 import type { Kafka } from 'kafkajs'
+import { BrokerAccess } from './access.ts'
 import { Asker } from './asker.ts'
 import { kafkaClient } from './client.ts'
 import { type KafkaLogOptions, openKafkaLog } from './log.ts'
 
 export const partitions = 4
+
+/** In the clear, as an open cluster is reached. */
+export const plainAccess = (): BrokerAccess => new BrokerAccess({ clock: systemClock, logger: silentLogger })
 
 export const freshTopic = (name: string): string => `${name}-${randomUUID()}`
 
@@ -58,7 +62,7 @@ export class Cleanups {
   }
 
   client(brokers: readonly string[]): { kafka: Kafka; asker: Asker } {
-    const kafka = kafkaClient(brokers, 'splitstream-test', silentLogger)
+    const kafka = kafkaClient(brokers, plainAccess(), 'splitstream-test', silentLogger)
     const asker = new Asker(kafka, systemClock)
     this.add(() => asker.close())
     return { kafka, asker }

@@ -12,6 +12,7 @@ import {
 } from '@splitstream/kernel'
 import type { Kafka } from 'kafkajs'
 import { openLocalLog } from '../log/local-log.ts'
+import { BrokerAccess } from './access.ts'
 import { Asker, adminClient } from './asker.ts'
 import { type Compression, kafkaClient } from './client.ts'
 import { asCloudEvents, type EventCodec } from './cloud-event-record.ts'
@@ -26,6 +27,8 @@ import { KafkaWriter } from './writer.ts'
 export interface KafkaLogOptions extends TopicOptions {
   /** host:port of some brokers; the others are found through them. */
   readonly brokers: readonly string[]
+  /** How they are reached; in the clear and unnamed without it. */
+  readonly access?: BrokerAccess
   readonly compression: Compression
   /** What is in the bytes of records. Without it the log neither writes nor reads single events. */
   readonly codec?: EventCodec
@@ -72,9 +75,10 @@ export interface KafkaLog extends EventLog {
  */
 export async function openKafkaLog(o: KafkaLogOptions): Promise<KafkaLog> {
   const { clock, logger, topic, partitions } = o
-  const kafka = kafkaClient(o.brokers, 'splitstream', logger)
+  const access = o.access ?? new BrokerAccess({ clock, logger })
+  const kafka = kafkaClient(o.brokers, access, 'splitstream', logger)
   const asker = new Asker(kafka, clock)
-  const reachability = new Reachability(o.brokers, clock, logger)
+  const reachability = new Reachability(o.brokers, access, clock, logger)
   const stopping = new AbortController()
   const end = async (): Promise<void> => {
     stopping.abort()
@@ -90,7 +94,9 @@ export async function openKafkaLog(o: KafkaLogOptions): Promise<KafkaLog> {
       if (error instanceof AppError && error.code === 'CONFIG_INVALID') state = error
     },
   )
-  await Promise.race([ready, clock.sleep(o.startMs ?? 10_000, stopping.signal).catch(() => undefined)])
+  const waited = clock.sleep(o.startMs ?? 10_000, stopping.signal).catch(() => undefined)
+  // Who is not let in waits for an operator, and not for Kafka.
+  await Promise.race([ready, access.troubled, waited])
   const found = state as 'unknown' | 'prepared' | AppError
   if (found instanceof AppError) {
     await end()
@@ -176,6 +182,9 @@ export async function openKafkaLog(o: KafkaLogOptions): Promise<KafkaLog> {
       groups.add(group)
       group.start()
       return {
+        get absence() {
+          return group.absence
+        },
         stop: async () => {
           groups.delete(group)
           await group.stop()
@@ -184,8 +193,7 @@ export async function openKafkaLog(o: KafkaLogOptions): Promise<KafkaLog> {
     },
     health: () => {
       if (state instanceof AppError) return { state: 'down', reason: state.message }
-      if (state === 'unknown') return { state: 'degraded', reason: 'Kafka does not answer' }
-      return writer?.health() ?? { state: 'ok' }
+      return healthOf(state, access.trouble, writer?.health())
     },
     stop: async () => {
       stopping.abort()
@@ -195,6 +203,24 @@ export async function openKafkaLog(o: KafkaLogOptions): Promise<KafkaLog> {
       await end()
     },
   }
+}
+
+/**
+ * A process that was never let in is told so as `down`: its settings are its own to mend, and a new release with wrong ones must not
+ * take the place of one that works. What is refused later is an outage like others: the spool takes events.
+ */
+function healthOf(
+  state: 'unknown' | 'prepared',
+  trouble: string | undefined,
+  written: Health = { state: 'ok' },
+): Health {
+  if (state === 'unknown') {
+    return trouble === undefined
+      ? { state: 'degraded', reason: 'Kafka does not answer' }
+      : { state: 'down', reason: `Kafka cannot be used: ${trouble}` }
+  }
+  if (trouble === undefined) return written
+  return { state: 'degraded', reason: [trouble, written.reason].filter((reason) => reason !== undefined).join('; ') }
 }
 
 function counting(lane: Lane, perRecord: EventsPerRecord): Lane {

@@ -3,6 +3,7 @@ import { createServer, type Server } from 'node:net'
 import { silentLogger, systemClock } from '@splitstream/kernel'
 import { afterEach, expect, it, vi } from 'vitest'
 import { freePorts } from '../../../test/support/kafka/ports.ts'
+import { plainAccess } from './kafka.fixture.ts'
 import { Reachability } from './reachability.ts'
 
 const ends: (() => unknown)[] = []
@@ -24,7 +25,7 @@ async function answering(port: number): Promise<Server> {
 it('is lost only when no broker answers, and found again by itself', async () => {
   const [one, other] = (await freePorts(2)) as [number, number]
   const brokers = [`127.0.0.1:${one}`, `127.0.0.1:${other}`]
-  const reachability = new Reachability(brokers, systemClock, silentLogger)
+  const reachability = new Reachability(brokers, plainAccess(), systemClock, silentLogger)
   ends.push(() => reachability.stop())
   const server = await answering(other)
   const { lost } = reachability
@@ -49,7 +50,7 @@ it('is lost only when no broker answers, and found again by itself', async () =>
 
 it('looks no more once it is stopped', async () => {
   const [port] = await freePorts(1)
-  const reachability = new Reachability([`127.0.0.1:${port}`], systemClock, silentLogger)
+  const reachability = new Reachability([`127.0.0.1:${port}`], plainAccess(), systemClock, silentLogger)
   reachability.suspect()
   await vi.waitFor(() => expect(reachability.isLost).toBe(true))
   reachability.stop()

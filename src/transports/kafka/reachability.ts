@@ -1,4 +1,5 @@
 import type { Clock, Logger } from '@splitstream/kernel'
+import type { BrokerAccess } from './access.ts'
 import { answeringBroker } from './answering.ts'
 
 /** Between two looks while no broker answers, ms. */
@@ -14,6 +15,7 @@ const lookMs = 500
  */
 export class Reachability {
   readonly #brokers: readonly string[]
+  readonly #access: BrokerAccess
   readonly #clock: Clock
   readonly #logger: Logger
   readonly #stop = new AbortController()
@@ -21,8 +23,9 @@ export class Reachability {
   #back = Promise.withResolvers<void>()
   #looking = false
 
-  constructor(brokers: readonly string[], clock: Clock, logger: Logger) {
+  constructor(brokers: readonly string[], access: BrokerAccess, clock: Clock, logger: Logger) {
     this.#brokers = brokers
+    this.#access = access
     this.#clock = clock
     this.#logger = logger
   }
@@ -62,7 +65,7 @@ export class Reachability {
   async #look(): Promise<void> {
     const { signal } = this.#stop
     while (!signal.aborted) {
-      const broker = await answeringBroker(this.#brokers)
+      const broker = await answeringBroker(this.#brokers, this.#access)
       if (broker !== undefined) return this.#found(broker)
       if (!this.isLost) {
         this.#logger.warn('no Kafka broker answers', { brokers: this.#brokers.join(',') })

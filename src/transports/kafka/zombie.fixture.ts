@@ -8,10 +8,11 @@ import { codeOf, silentLogger, systemClock } from '@splitstream/kernel'
 import { Asker } from './asker.ts'
 import { kafkaClient } from './client.ts'
 import { KafkaGroup } from './consumer.ts'
+import { plainAccess } from './kafka.fixture.ts'
 import { placeOf } from './places.ts'
 
 const [brokers = '', topic = '', group = '', sessionMs = ''] = process.argv.slice(2)
-const kafka = kafkaClient(brokers.split(','), 'splitstream-zombie', silentLogger)
+const kafka = kafkaClient(brokers.split(','), plainAccess(), 'splitstream-zombie', silentLogger)
 const asker = new Asker(kafka, systemClock)
 const common = { kafka, asker, topic, group, partitions: 4, clock: systemClock, logger: silentLogger }
 const ended = new Set<number>()

@@ -4,6 +4,20 @@ export interface KafkaOptions {
   readonly heapMb?: number
   /** Broker settings on top of those in settings.ts. */
   readonly settings?: Readonly<Record<string, string>>
+  /** Two more listeners on each broker, with TLS. Only for brokers from jars. */
+  readonly secured?: Secured
+}
+
+/** What brokers show and ask for on their listeners with TLS. PEM, the key as PKCS #8. */
+export interface Secured {
+  /** For 127.0.0.1. */
+  readonly cert: string
+  readonly key: string
+  /** Of clients that show a certificate. */
+  readonly ca: string
+  /** Whom they let in by SASL, with any mechanism. */
+  readonly username: string
+  readonly password: string
 }
 
 export interface KafkaCluster {
@@ -12,6 +26,8 @@ export interface KafkaCluster {
   readonly brokers: readonly string[]
   /** What can be broken and mended. Empty when the cluster is an external one: that is not ours to kill. */
   readonly nodes: readonly KafkaNode[]
+  /** host:port of each broker's listeners with TLS: the one asks for a name and a password, the other for a certificate. */
+  readonly secured?: { readonly sasl: readonly string[]; readonly mutual: readonly string[] }
   /** Ends all nodes and removes their data; leaves an external cluster alone. */
   stop(): Promise<void>
 }

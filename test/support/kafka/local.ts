@@ -10,6 +10,7 @@ import type { Java } from './java.ts'
 import { untilMember } from './member.ts'
 import { LocalNode } from './node.ts'
 import { freePorts } from './ports.ts'
+import { type SecuredPorts, scramArguments, withSecured } from './secured.ts'
 import { clusterSettings, NODES } from './settings.ts'
 
 /** Of the one broker that leaves an archive of its classes. */
@@ -21,6 +22,8 @@ export async function startLocal(java: Java, options: KafkaOptions): Promise<Kaf
   const folder = await mkdtemp(join(tmpdir(), 'splitstream-kafka-'))
   const guardian = guardFolder(folder)
   const nodes: LocalNode[] = []
+  const { secured } = options
+  let securedPorts: SecuredPorts[] = []
   const archive = await classArchive(java, jars, folder)
 
   // Not a shutdown in good order: the data go, and a broker would hand over its partitions one by one.
@@ -35,24 +38,33 @@ export async function startLocal(java: Java, options: KafkaOptions): Promise<Kaf
   }
 
   try {
-    const ports = await freePorts(2 * NODES)
+    const ports = await freePorts(4 * NODES)
+    securedPorts = Array.from({ length: NODES }, (_, i) => ({
+      sasl: ports[2 * NODES + i]!,
+      mutual: ports[3 * NODES + i]!,
+    }))
     const voters = Array.from({ length: NODES }, (_, i) => `${i + 1}@127.0.0.1:${ports[NODES + i]}`).join(',')
     for (let id = 1; id <= NODES; id++) {
       const [port, controllerPort, own] = [ports[id - 1]!, ports[NODES + id - 1]!, join(folder, `node-${id}`)]
+      const listeners = {
+        all: `CLIENT://127.0.0.1:${port},CONTROLLER://127.0.0.1:${controllerPort}`,
+        advertised: `CLIENT://127.0.0.1:${port}`,
+      }
       const settings = {
         ...clusterSettings,
         'node.id': String(id),
         'controller.quorum.voters': voters,
         'log.dirs': join(own, 'data'),
         'inter.broker.listener.name': 'CLIENT',
-        listeners: `CLIENT://127.0.0.1:${port},CONTROLLER://127.0.0.1:${controllerPort}`,
-        'advertised.listeners': `CLIENT://127.0.0.1:${port}`,
+        listeners: listeners.all,
+        'advertised.listeners': listeners.advertised,
+        ...(secured && withSecured(listeners, securedPorts[id - 1]!, secured)),
         ...options.settings,
       }
       const heapMb = options.heapMb ?? 320
       const firstOptions = id === 1 ? archive.make?.options : undefined
       const setup = { id, port, folder: own, settings, java, jars, heapMb, options: archive.use, firstOptions }
-      nodes.push(new LocalNode(setup, guardian))
+      nodes.push(new LocalNode({ ...setup, ...(secured && { formatArguments: scramArguments(secured) }) }, guardian))
     }
     const clusterId = newClusterId()
     await Promise.all(nodes.map((node) => node.format(clusterId)))
@@ -63,5 +75,7 @@ export async function startLocal(java: Java, options: KafkaOptions): Promise<Kaf
     await end()
     throw error
   }
-  return { kind: 'jars', brokers: nodes.map(({ broker }) => broker), nodes, stop }
+  const at = (listener: keyof SecuredPorts): string[] => securedPorts.map((ports) => `127.0.0.1:${ports[listener]}`)
+  const more = secured && { secured: { sasl: at('sasl'), mutual: at('mutual') } }
+  return { kind: 'jars', brokers: nodes.map(({ broker }) => broker), nodes, stop, ...more }
 }

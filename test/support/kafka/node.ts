@@ -17,6 +17,8 @@ export interface NodeSetup {
   readonly java: Java
   readonly jars: readonly string[]
   readonly heapMb: number
+  /** More for the tool that formats it. */
+  readonly formatArguments?: readonly string[]
   /** JVM options of all its processes. */
   readonly options: readonly string[]
   /** More of them for its first life as a broker. */
@@ -52,7 +54,8 @@ export class LocalNode implements KafkaNode {
   async format(clusterId: string): Promise<void> {
     await mkdir(this.#setup.folder)
     await writeFile(this.#propertiesFile, properties(this.#setup.settings))
-    const args = ['format', '-t', clusterId, '-c', this.#propertiesFile]
+    const more = this.#setup.formatArguments ?? []
+    const args = ['format', '-t', clusterId, '-c', this.#propertiesFile, ...more]
     const child = this.#run('kafka.tools.StorageTool', args, { timeoutMs: FORMAT_DEADLINE_MS })
     const [code] = await once(child, 'close')
     if (code !== 0) throw new Error(`Kafka's storage cannot be formatted: ${this.#output}`)

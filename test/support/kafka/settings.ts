@@ -32,6 +32,6 @@ export const clusterSettings: Readonly<Record<string, string>> = {
 /** A java.util.Properties file. */
 export function properties(settings: Readonly<Record<string, string>>): string {
   return Object.entries(settings)
-    .map(([name, value]) => `${name}=${value.replaceAll('\\', '\\\\')}\n`)
+    .map(([name, value]) => `${name}=${value.replaceAll('\\', '\\\\').replaceAll('\n', '\\n')}\n`)
     .join('')
 }

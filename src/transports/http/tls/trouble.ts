@@ -14,12 +14,15 @@ const untrusted: ReadonlySet<string> = new Set([
   'UNABLE_TO_VERIFY_LEAF_SIGNATURE',
 ])
 
+/** Whether the certificate of the other side is not accepted here; its names apart, which are a trouble of their own. */
+export const isUntrusted = (error: unknown): boolean => untrusted.has(codeOf(error))
+
 /**
  * Whether the other side refused the handshake with an alert about our certificate. In TLS 1.3 the word comes after our side is
  * done with it, when a request may be under way: it was never looked at.
  */
 export const isRefusedHandshake = (error: unknown): boolean =>
-  /^ERR_SSL_TLSV1.?_ALERT_|^ERR_SSL_SSLV3_ALERT_/.test(codeOf(error))
+  /^ERR_SSL_(TLSV1.?|SSLV3|SSL\/TLS)_ALERT_/.test(codeOf(error))
 
 /** What is wrong between two processes, if it is about TLS: for operators, as the rest of a sentence about an instance. */
 export function tlsTrouble(error: unknown): string | undefined {
