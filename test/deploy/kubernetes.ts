@@ -21,7 +21,7 @@ interface Container {
   readonly env?: readonly {
     name: string
     value?: string
-    valueFrom?: { secretKeyRef: { name: string; key: string } }
+    valueFrom?: { secretKeyRef: { name: string; key: string; optional?: boolean } }
   }[]
   readonly envFrom?: readonly { configMapRef: { name: string } }[]
 }
@@ -70,8 +70,11 @@ function environmentOf(who: string, { env = [], envFrom = [] }: Container, all: 
     Object.assign(environment, map.data)
   }
   for (const { name, value, valueFrom } of env) {
-    const key = valueFrom?.secretKeyRef.key
-    if (key !== undefined && !(key in secrets)) throw new Error(`${who}: the Secret has no ${key}`)
+    const { key, optional = false } = valueFrom?.secretKeyRef ?? {}
+    if (key !== undefined && !(key in secrets)) {
+      if (optional) continue
+      throw new Error(`${who}: the Secret has no ${key}`)
+    }
     environment[name] = key === undefined ? (value ?? '') : secrets[key]!
   }
   return environment
