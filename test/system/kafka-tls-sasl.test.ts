@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto'
-import { copyFile } from 'node:fs/promises'
+import { copyFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { silentLogger, systemClock, untilAborted } from '@splitstream/kernel'
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest'
@@ -13,7 +13,9 @@ import { kafkaLog } from '../contract/logs.ts'
 import { OneAhead } from '../contract/one-ahead.ts'
 import { streamPortSuite } from '../contract/stream-port.suite.ts'
 import { securedKafkaUnavailable } from '../support/kafka/start-secured.ts'
+import { freePort, startServer } from '../support/server.ts'
 import { describeUnless } from '../support/suite.ts'
+import { doctor } from './doctor.fixture.ts'
 import { type SecuredRig, startSecuredRig, user } from './kafka-tls-sasl.fixture.ts'
 
 const patience = { timeout: 60_000, interval: 50 }
@@ -169,5 +171,87 @@ describeUnless((await securedKafkaUnavailable()) ?? authorityUnavailable, 'Kafka
       const given = await access({ ca: rig.files.ca, own: true, sasl: scram })
       await refused(rig.cluster.secured.mutual, given, /unset KAFKA_SASL_MECHANISM/)
     })
+  })
+
+  describe('a process', () => {
+    const settings = (more: Record<string, string>): Record<string, string> => ({
+      LINK_EVENTS: `kafka://${rig.cluster.secured.sasl.join(',')}`,
+      KAFKA_TOPIC: `secured-${randomUUID()}`,
+      KAFKA_TLS: 'on',
+      KAFKA_TLS_CA: rig.files.ca,
+      KAFKA_SASL_MECHANISM: 'scram-sha-512',
+      KAFKA_SASL_USERNAME: user.username,
+      ...more,
+    })
+
+    it('with a wrong password is not ready and says so, keeps events, and goes on with the right one', async () => {
+      const cwd = await cleanups.folder()
+      const password = (value: string) => writeFile(join(cwd, '.env'), `KAFKA_SASL_PASSWORD=${value}\n`)
+      await password('wrong')
+      const [port, adminKey] = [await freePort(), randomUUID() + randomUUID()]
+      let pid = 0
+      const onSpawn = (id: number): void => {
+        pid = id
+      }
+      const env = settings({ ADMIN_KEY: adminKey })
+      const starting = startServer({ cwd, port, env, onSpawn, readyTimeoutMs: 150_000 })
+      starting.catch(() => undefined)
+      cleanups.add(async () => (await starting.catch(() => undefined))?.stop())
+      const ask = (path: string, init?: RequestInit) => fetch(`http://127.0.0.1:${port}${path}`, init)
+      const says =
+        /log.*Kafka cannot be used: broker .* does not let in .*check KAFKA_SASL_USERNAME and KAFKA_SASL_PASSWORD/
+      await vi.waitFor(async () => {
+        const answer = await ask('/health/ready')
+        expect([answer.status, await answer.text()]).toEqual([503, expect.stringMatching(says)])
+        expect(await (await ask('/health')).text()).toMatch(says)
+      }, patience)
+      const sent = await ask('/v1/events', {
+        method: 'POST',
+        headers: { authorization: `Bearer ${adminKey}`, 'content-type': 'application/json' },
+        body: JSON.stringify({ id: '1', source: '/secured', type: 't' }),
+      })
+      expect([sent.status, sent.headers.get('splitstream-degraded')]).toEqual([202, 'spooled'])
+      await password(user.password)
+      process.kill(pid, 'SIGHUP')
+      const server = await starting
+      const told = server.output()
+      expect(told).toMatch(/"level":"error".*Kafka cannot be used: broker .* does not let in/)
+      expect(told).not.toContain(user.password)
+      await vi.waitFor(async () => {
+        const found = await ask('/v1/events', { headers: { authorization: `Bearer ${adminKey}` } })
+        expect(((await found.json()) as { events: object[] }).events).toHaveLength(1)
+      }, patience)
+    }, 200_000)
+
+    it.each([
+      ['KAFKA_TLS_CA: /nowhere cannot be read (ENOENT)', { KAFKA_TLS_CA: '/nowhere' }],
+      ['set KAFKA_TLS_KEY, too', { KAFKA_TLS_CERT: '/nowhere' }],
+      [
+        'KAFKA_SASL_MECHANISM=scram-sha-512 needs a name and a password: set KAFKA_SASL_PASSWORD',
+        { KAFKA_SASL_PASSWORD: '' },
+      ],
+    ])('does not start: %s', async (message, more) => {
+      const env = settings({ KAFKA_SASL_PASSWORD: user.password, ...more })
+      const from = performance.now()
+      await expect(startServer({ env })).rejects.toThrow(message)
+      // 2 s, and what a busy machine takes to start Node.
+      expect(performance.now() - from).toBeLessThan(10_000)
+    })
+
+    it('doctor looks at the brokers with the same settings', async () => {
+      const dir = await cleanups.folder()
+      const look = async (more: Record<string, string>) => (await doctor(dir, settings(more))).rows.get('Kafka')
+      const right = { KAFKA_SASL_PASSWORD: user.password }
+      expect(await look(right)).toMatchObject({
+        verdict: 'ok',
+        measured: expect.stringMatching(/^3 brokers/) as string,
+      })
+      const refused = (advice: string) => ({ verdict: 'fail', advice: expect.stringContaining(advice) as string })
+      expect(await look({ KAFKA_SASL_PASSWORD: 'wrong' })).toMatchObject(refused('does not let in'))
+      expect(await look({ ...right, KAFKA_TLS_CA: rig.files.other })).toMatchObject(
+        refused('KAFKA_TLS_CA does not cover'),
+      )
+      expect((await look({ ...right, KAFKA_TLS_CA: '/nowhere' }))?.measured).toContain('KAFKA_TLS_CA: /nowhere')
+    }, 120_000)
   })
 })
