@@ -1,4 +1,4 @@
-import { codeOf, type EventLog, type Health } from '@splitstream/kernel'
+import { type Absence, codeOf, type EventLog, type Health } from '@splitstream/kernel'
 import type { Lags } from './dependency.ts'
 import { seconds } from './dependency-state.ts'
 import { LaneWatch } from './lane-watch.ts'
@@ -9,6 +9,11 @@ import { verdictOf } from './verdicts.ts'
 const [slowMs, hungMs, waitsMs] = [1_000, 10_000, 4_000]
 /** For how long it is told that appends were turned away, ms: whoever was comes again within 5 s. */
 const refusedMs = 6_000
+/**
+ * Out of its group for so long a consumer is degraded, ms. A group waits 12 s at most for its slowest member: that is over before
+ * readiness takes it for a wedge.
+ */
+const absentMs = 5_500
 /** Between two questions to Kafka, which are several to its brokers, ms. */
 const askEveryMs = 2_500
 
@@ -49,15 +54,23 @@ export class WatchedLog implements EventLog {
     health.add({ part: 'log', read: (now) => (now - refusedAt < refusedMs ? busy : { state: 'ok' }) })
     health.add({ part: 'log', read: () => (o.full() ? full : { state: 'ok' }), needs: [] })
     const lanes = new LaneWatch({ now: () => health.now(), end: this.end, cause: (now) => health.cause(now) })
-    this.consume = (group, handler) => {
+    this.consume = async (group, handler) => {
       health.add({ part: group, read: (now) => lanes.health(group, now), needs: o.needs(group) })
-      return log.consume(group, lanes.watch(group, handler))
+      const consumption = await log.consume(group, lanes.watch(group, handler))
+      health.add({ part: group, read: (now) => membership(consumption.absence, now), needs: ['log'] })
+      return consumption
     }
   }
 }
 
 const busy: Health = { state: 'degraded', reason: 'more is appended than it takes' }
 const full: Health = { state: 'degraded', reason: 'there is no room for events' }
+
+function membership(absence: Absence | undefined, now: number): Health {
+  const ms = absence === undefined ? 0 : now - absence.since
+  if (ms < absentMs) return { state: 'ok' }
+  return { state: 'degraded', reason: `out of its consumer group for ${seconds(ms)}: ${absence?.why}` }
+}
 
 const waiting = (ms: number): Health =>
   ms < waitsMs

@@ -1,4 +1,5 @@
 import {
+  type Absence,
   AppError,
   type Call,
   type ClickHouse,
@@ -105,9 +106,9 @@ it('sees reads and inserts of ClickHouse apart, and takes an engine that is shor
   expect(health.parts().clickhouse).toEqual({ state: 'degraded', reason })
 })
 
-function watchedLog(append: EventLog['append'], full = false) {
+function watchedLog(append: EventLog['append'], full = false, consume?: EventLog['consume']) {
   const all = start()
-  const log = { partitions: 1, end: () => 0, append } as unknown as EventLog
+  const log = { partitions: 1, end: () => 0, append, consume } as unknown as EventLog
   const options = { name: 'log' as const, lags: () => new Map(), full: () => full, needs: () => [] }
   return { ...all, log: new WatchedLog(log, all.health, options) }
 }
@@ -137,6 +138,36 @@ it('is never wedged by taking less than what comes, and by others being in the w
 it('is down when there is no room and nothing else to do', () => {
   const { clock, health } = watchedLog(async () => [], true)
   expect(wait(clock, 8, health).log).toEqual({ state: 'down', reason: 'there is no room for events' })
+})
+
+it('is wedged by a consumer that is out of its group, and not while the log is not well', async () => {
+  let absence: Absence | undefined
+  const consumption = {
+    get absence() {
+      return absence
+    },
+    stop: async () => undefined,
+  }
+  const { clock, health, log } = watchedLog(
+    async () => [],
+    false,
+    async () => consumption,
+  )
+  await log.consume('storage', async () => undefined)
+  const since = clock.monotonic()
+  expect(wait(clock, 30, health).storage).toEqual({ state: 'ok' })
+  absence = { since: clock.monotonic(), why: 'not let in' }
+  expect(wait(clock, 5, health).storage).toEqual({ state: 'ok' })
+  // As long as a group waits for its slowest member.
+  expect(wait(clock, 7, health).storage!.state).toBe('degraded')
+  const reason = 'out of its consumer group for 14 s: not let in'
+  expect(wait(clock, 2, health).storage).toEqual({ state: 'down', reason })
+  absence = undefined
+  expect(wait(clock, 5, health).storage).toEqual({ state: 'ok' })
+  // The disk of the log, or Kafka: the process is not to blame.
+  health.add({ part: 'log', read: () => ({ state: 'degraded', reason: 'away' }) })
+  absence = { since, why: 'nobody answers' }
+  expect(wait(clock, 60, health).storage!.state).toBe('degraded')
 })
 
 it('hands on calls of a port, and blames nobody for a refusal', async () => {

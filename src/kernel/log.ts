@@ -18,6 +18,8 @@ export interface LogAppend {
   /** Events in `bytes`, at least 1. */
   readonly count: number
   readonly bytes: Uint8Array
+  /** The caller does not look at `bytes` again: a log may give them to another thread instead of copying them. */
+  readonly transfer?: boolean
   /** W3C Trace Context of the append, when it belongs to a sampled trace: its record has the same. */
   readonly traceparent?: string | undefined
 }
@@ -91,7 +93,18 @@ export interface Lane {
   working?(): void
 }
 
+/** A consumer that the log gives nothing to: since when, monotonic, ms, and why. */
+export interface Absence {
+  readonly since: number
+  readonly why: string
+}
+
 export interface Consumption {
+  /**
+   * Set while this process is out of its consumer group, or is alone in it and gets no partition. A log that has no members of groups
+   * has none.
+   */
+  readonly absence?: Absence | undefined
   /** Ends the lanes and waits until their handlers returned. */
   stop(): Promise<void>
 }

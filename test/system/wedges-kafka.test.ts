@@ -3,6 +3,7 @@ import { connectPostgres } from '../../src/engines/postgres/driver.ts'
 import { type Fleet, startFleet } from '../support/fleet.ts'
 import { type KafkaCluster, startKafka } from '../support/kafka/start.ts'
 import { describeWithKafka } from '../support/kafka/suite.ts'
+import { startStranger } from './stranger.fixture.ts'
 import { inject, watchFor } from './wedges.fixture.ts'
 
 describeWithKafka('readiness of processes that meet over Kafka', () => {
@@ -34,6 +35,15 @@ describeWithKafka('readiness of processes that meet over Kafka', () => {
     })
     expect([200, 202]).toContain(answer.status)
   }
+
+  it('turns red for a consumer that was put out of its group and is not let in again', async () => {
+    await event('before', '?wait=stored')
+    const stranger = await startStranger(cluster.brokers, `${fleet.topic}-storage`)
+    const cause = /storage: out of its consumer group for \d+ s: .*protocols are incompatible/
+    await inject('no member of its group', fleet.process('store').url, stranger.occupy, { cause })
+    await stranger.stop()
+    await event('after', '?wait=stored')
+  }, 180_000)
 
   it('turns red for a consumer that stands still, and not while no broker answers', async () => {
     await event('first', '?wait=stored')

@@ -1,4 +1,5 @@
 import {
+  type Absence,
   AppError,
   type Clock,
   type Consumption,
@@ -76,6 +77,7 @@ export class KafkaGroup implements Consumption {
   /** The last member of ours that the group knew. */
   #former = ''
   #making: Promise<void> | undefined
+  #absence: Absence | undefined
 
   constructor(o: ConsumerOptions, handler: (lane: Lane) => Promise<void>) {
     this.#o = o
@@ -102,6 +104,12 @@ export class KafkaGroup implements Consumption {
     await this.#member?.leave(leaveMs.stopping)
   }
 
+  get absence(): Absence | undefined {
+    if (this.#absence) return this.#absence
+    const since = this.#member?.outSince
+    return since === undefined ? undefined : { since, why: 'the group is being formed, or does not hear of it' }
+  }
+
   get #stopped(): boolean {
     return this.#stopping.signal.aborted
   }
@@ -116,6 +124,7 @@ export class KafkaGroup implements Consumption {
     const { clock, logger, sessionMs = 6_000 } = this.#o
     for (let pause = 250; !this.#stopped; pause = Math.min(pause * 2, maxPauseMs)) {
       const old = this.#member
+      this.#isOut(why)
       this.#member = undefined
       this.#assigned = []
       // Leaving the group gives them to the others.
@@ -140,10 +149,16 @@ export class KafkaGroup implements Consumption {
         this.#member = member
         return await member.join()
       } catch (error) {
+        this.#isOut(messageOf(error))
         logger.warn('the consumer group cannot be joined yet', { why, error: messageOf(error) })
         await clock.sleep(pause, this.#stopping.signal).catch(() => undefined)
       }
     }
+  }
+
+  /** For as long as it lasts the first instant counts, and the last reason. */
+  #isOut(why: string): void {
+    this.#absence = { since: this.absence?.since ?? this.#o.clock.monotonic(), why }
   }
 
   /** The group was formed: lanes of partitions that are gone end, new ones begin, kept ones go on where they were. */
@@ -152,6 +167,8 @@ export class KafkaGroup implements Consumption {
     const { logger, group } = this.#o
     logger.info('partitions were assigned', { group, partitions: assigned.join(',') })
     this.#assigned = assigned
+    if (alone && assigned.length === 0) this.#isOut('it is the only member, and was given no partition')
+    else this.#absence = undefined
     for (const partition of this.#lanes.keys()) if (!steady || !assigned.includes(partition)) this.#end(partition)
     for (const partition of assigned) {
       const running = this.#lanes.get(partition)

@@ -32,6 +32,8 @@ export interface MemberEvents {
 }
 
 const heartbeatMs = 1_000
+/** A member that takes part is heard of more often than this, ms. */
+const silentMs = 3_000
 /** A leader that moved is found so soon. kafkajs asks again after five minutes, or when a broker answers with a refusal. */
 const metadataMs = 2_000
 
@@ -50,6 +52,7 @@ export class Member {
   /** Tries to join since the group was last formed. */
   #tries = 0
   #formed = Promise.withResolvers<void>()
+  #formingSince: number | undefined
   #cluster: Cluster | undefined
   #heardAt: number
   #crash: Error | undefined
@@ -66,7 +69,10 @@ export class Member {
           connected: (cluster) => {
             this.#cluster = cluster
           },
-          joining: () => void this.#tries++,
+          joining: () => {
+            this.#tries++
+            this.#formingSince ??= o.clock.monotonic()
+          },
           leading: (members) => {
             this.#members = members
           },
@@ -94,6 +100,12 @@ export class Member {
     const silentMs = this.#o.clock.monotonic() - this.#heardAt
     // Forming a group waits for its slowest member.
     return silentMs > this.#o.sessionMs * (this.#tries > 0 || this.#id === '' ? 4 : 1)
+  }
+
+  /** Since when it takes no part: the group is being formed, or does not hear of it. Monotonic, ms. */
+  get outSince(): number | undefined {
+    const silent = this.#o.clock.monotonic() - this.#heardAt > silentMs
+    return this.#formingSince ?? (silent ? this.#heardAt : undefined)
   }
 
   /** While the group is being formed: until it is. */
@@ -177,6 +189,7 @@ export class Member {
     const steady = memberId === this.#id && this.#tries <= 1
     this.#id = memberId
     this.#tries = 0
+    this.#formingSince = undefined
     this.#heardAt = this.#o.clock.monotonic()
     this.#events.formed({
       assigned: memberAssignment[this.#o.topic] ?? [],
