@@ -28,7 +28,6 @@ const health = z
 const text: Contents = { 'text/plain': { schema: z.string() } }
 const common = { tag: 'Health', method: 'GET', scope: 'public' } as const
 
-/** They are about the process that answers: behind a gateway, ask the processes. */
 export const opsOperations = {
   getLiveness: {
     ...common,
@@ -53,12 +52,14 @@ export const opsOperations = {
     ...common,
     path: '/health',
     summary: 'How well each part is; 200 whatever they say, as the answer is about them',
+    description: 'Of the process that answers: ask it, not a gateway.',
     answers: { 200: { description: 'Parts of the process, and what it depends on', content: jsonContent(health) } },
   },
   getMetrics: {
     ...common,
     path: '/metrics',
     summary: 'Metrics in the Prometheus text format',
+    description: 'Of the process that answers: ask it, not a gateway.',
     answers: { 200: { description: 'The metrics; docs/telemetry.md has them all', content: text } },
   },
 } satisfies Operations

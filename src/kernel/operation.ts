@@ -76,7 +76,8 @@ function routeOf(operation: Operation, handle: Handler<Operation>): Route {
     query: Object.keys(query?.shape ?? {}),
     ...(accepts && { accepts }),
     ...(produces.length > 0 && { produces: [...new Set(produces)] }),
-    handle: (request, call) =>
+    // Asynchronous, so that a parameter that is refused rejects like everything else.
+    handle: async (request, call) =>
       handle({ ...request, params: readParams(request.params), query: readQuery(request.query) }, call),
   } as Route
 }

@@ -5,6 +5,7 @@ import { DatabaseSync } from 'node:sqlite'
 import { crc32 } from 'node:zlib'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { type RunningServer, startServer } from '../support/server.ts'
+import { DocumentedClient } from './openapi.fixture.ts'
 
 /*
  * Ingest and the table agree on what an event is, so no event sent over HTTP becomes a dead letter. The bad ones are made in
@@ -248,4 +249,17 @@ it('a deleted letter is gone, and is not stored', async () => {
   expect((await api('DELETE', `/v1/dead-letters/${id}`, tenantKey)).status).toBe(404)
   expect((await replay(tenantKey, { ids: [id], dryRun: false })).json).toMatchObject({ found: 0, replayable: 0 })
   expect(await stored(tenantKey, '/b')).not.toContain('bad3')
+})
+
+it('is as the OpenAPI document says', async () => {
+  const client = await DocumentedClient.of({ url: server.url, adminKey })
+  for (const key of [adminKey, tenantKey]) {
+    for (const { id } of await letters(key)) await client.ask('getDeadLetter', { params: [id], key })
+    await client.ask('listDeadLetters', { query: { limit: '1' }, key })
+  }
+  const { id } = await byId(tenantKey, 'bad2')
+  for (const dryRun of [true, false]) {
+    await client.ask('replayDeadLetters', { key: tenantKey, body: { ids: [id], dryRun } })
+  }
+  expect(await client.misfits()).toEqual([])
 })

@@ -4,9 +4,13 @@ interface Content {
   readonly schema?: unknown
   examples?: Record<string, { readonly value: unknown }>
 }
+interface Header {
+  readonly required?: boolean
+  readonly $ref?: string
+}
 export interface DocumentedResponse {
   readonly $ref?: string
-  readonly headers?: Readonly<Record<string, { readonly required?: boolean; readonly $ref?: string }>>
+  readonly headers?: Readonly<Record<string, Header>>
   readonly content?: Readonly<Record<string, Content>>
 }
 export interface DocumentedOperation {
@@ -18,7 +22,10 @@ export interface DocumentedOperation {
 export interface OpenApi {
   readonly openapi: string
   readonly paths: Readonly<Record<string, Readonly<Record<string, DocumentedOperation>>>>
-  readonly components: { readonly responses: Readonly<Record<string, DocumentedResponse>> }
+  readonly components: {
+    readonly responses: Readonly<Record<string, DocumentedResponse>>
+    readonly headers: Readonly<Record<string, Header>>
+  }
 }
 
 export interface Asked {
@@ -109,6 +116,9 @@ function targetOf(path: string, { params = [], query = {} }: Asked): string {
   return search === '' ? filled : `${filled}?${search}`
 }
 
+const byReference = <T>(components: Readonly<Record<string, T>>, reference: string): T =>
+  components[reference.split('/').at(-1)!]!
+
 /** Puts an answer where the document has it. @returns why there is no such place */
 function place(document: OpenApi, { path, method, status, type, headers, value }: Exchange, n: number): string[] {
   const { responses } = document.paths[path]![method]!
@@ -116,12 +126,19 @@ function place(document: OpenApi, { path, method, status, type, headers, value }
   let response = responses[status]
   if (!response) return [`${where} is not in the document: ${JSON.stringify(value).slice(0, 300)}`]
   if (response.$ref) {
-    response = structuredClone(document.components.responses[response.$ref.split('/').at(-1)!]!)
+    response = structuredClone(byReference(document.components.responses, response.$ref))
     responses[status] = response
   }
   const known = new Set(Object.keys(response.headers ?? {}).map((name) => name.toLowerCase()))
   const unknown = [...headers.keys()].filter((name) => ours.test(name) && !known.has(name))
-  const problems = unknown.map((name) => `${where}: the header ${name} is not in the document`)
+  const missing = Object.entries(response.headers ?? {}).filter(
+    ([name, header]) =>
+      (header.$ref ? byReference(document.components.headers, header.$ref) : header).required && !headers.has(name),
+  )
+  const problems = [
+    ...unknown.map((name) => `${where}: the header ${name} is not in the document`),
+    ...missing.map(([name]) => `${where}: the header ${name} is missing`),
+  ]
   if (type === '') return problems
   const content = response.content?.[type]
   if (!content) return [...problems, `${where}: ${type} is not in the document`]

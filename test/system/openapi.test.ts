@@ -140,6 +140,11 @@ describe('a server', () => {
     for (const query of bad({ limit: '0' }, { cursor: 'x' }, { after: 'x' }, { where: 'n>1' }, { what: 'x' })) {
       expect((await client.ask('listEvents', { query })).status).toBe(400)
     }
+    expect((await client.ask('streamEvents', { query: { after: 'x' } })).status).toBe(400)
+    const authorization = `Bearer ${server.adminKey}`
+    const stream = await fetch(`${server.url}/v1/events/stream`, { headers: { authorization } })
+    expect([stream.status, stream.headers.get('content-type')]).toEqual([200, 'text/event-stream'])
+    await stream.body!.cancel()
     expect((await client.ask('queryEvents', { body: { measures: [] } })).code).toBe('REQUEST_INVALID')
     expect((await client.ask('queryEvents', { body: '{' })).code).toBe('BODY_MALFORMED')
     expect((await client.ask('listEvents', { key: 'none' })).status).toBe(401)

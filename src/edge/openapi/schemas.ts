@@ -16,7 +16,9 @@ export class Schemas {
   /** @throws TypeError for a component that is not the same on both sides, or a recursive schema without an id */
   of(schema: Schema, side: Side): Json {
     const { $schema: _, $defs = {}, ...root } = convert(schema, side) as Json & { $defs?: Record<string, Json> }
-    for (const [id, definition] of Object.entries($defs)) this.#add(nameOf(id, definition), renamed(definition, $defs))
+    for (const [id, definition] of Object.entries($defs)) {
+      this.#add(nameOf(id, definition), isNumbered(id) ? jsonValue : renamed(definition, $defs))
+    }
     return renamed(root, $defs)
   }
 
@@ -65,26 +67,22 @@ function convert(schema: Schema, side: Side): Json {
 const jsonValue = { description: 'Any JSON value' }
 
 /** zod numbers recursive schemas that have no id. Of those there is one: any JSON value. */
-function nameOf(id: string, definition: Json): string {
-  if (!id.startsWith('__')) return id.charAt(0).toUpperCase() + id.slice(1)
-  const branches = (definition.anyOf as readonly { type?: string }[] | undefined)?.map(({ type }) => type)
+const isNumbered = (id: string): boolean => id.startsWith('__')
+
+function nameOf(id: string, definition: Json | undefined): string {
+  if (!isNumbered(id)) return id.charAt(0).toUpperCase() + id.slice(1)
+  const branches = (definition?.anyOf as readonly { type?: string }[] | undefined)?.map(({ type }) => type)
   const any = ['string', 'number', 'boolean', 'null', 'array', 'object']
   if (!isDeepStrictEqual(branches, any)) throw new TypeError('a recursive schema has no id')
   return 'JsonValue'
 }
 
 /** With references to components, in place of those to the definitions of one schema. */
-function renamed(value: Json, definitions: Record<string, Json>): Json {
-  if (
-    value.anyOf &&
-    definitions &&
-    Object.entries(definitions).some(([id, one]) => id.startsWith('__') && one === value)
-  )
-    return jsonValue
+function renamed(value: Json, definitions: Readonly<Record<string, Json>>): Json {
   const text = JSON.stringify(value, (key, member: unknown) => {
     if (key !== '$ref' || typeof member !== 'string') return member
     const id = member.replace('#/$defs/', '')
-    return componentPath + nameOf(id, definitions[id] ?? {})
+    return componentPath + nameOf(id, definitions[id])
   })
   return JSON.parse(text) as Json
 }
