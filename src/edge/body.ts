@@ -1,6 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Transform } from 'node:stream'
 import { AppError } from '@splitstream/kernel'
+import { BodyPool } from './body-pool.ts'
 import { decoderFor } from './decompress.ts'
 import type { Share } from './in-flight.ts'
 
@@ -24,8 +25,11 @@ export interface Reading {
   fail(error: Error): void
   /** Bytes taken from InFlight so far, which the owner gives back when the request is done, however it ended. */
   readonly reserved: number
+  /** Nobody looks at `bytes` again: another body may come to lie there. Without it they are collected like any others. */
+  release(): void
 }
 
+const pool = new BodyPool()
 const nothing = new Uint8Array(0)
 
 /** Begins to read. @throws AppError BODY_TOO_LARGE, ENCODING_UNSUPPORTED or OVERLOADED by the headers alone. */
@@ -109,6 +113,11 @@ class Reader implements Reading {
     this.#reject(error)
   }
 
+  release(): void {
+    if (this.#whole) pool.give(this.#whole)
+    this.#whole = undefined
+  }
+
   readonly #resume = (): void => {
     if (!this.#done) this.#request.resume()
   }
@@ -140,7 +149,7 @@ class Reader implements Reading {
       this.#first = chunk
     } else if (this.#declared !== undefined) {
       if (!this.#whole) {
-        this.#whole = Buffer.allocUnsafeSlow(this.#declared)
+        this.#whole = pool.take(this.#declared)
         this.#first.copy(this.#whole)
       }
       chunk.copy(this.#whole, this.#total - chunk.length)
@@ -154,7 +163,10 @@ class Reader implements Reading {
   readonly #end = (): void => {
     if (this.#done) return
     this.#done = true
-    this.#resolve(this.#whole ?? (this.#more ? Buffer.concat(this.#more, this.#total) : (this.#first ?? nothing)))
+    this.#resolve(
+      this.#whole?.subarray(0, this.#total) ??
+        (this.#more ? Buffer.concat(this.#more, this.#total) : (this.#first ?? nothing)),
+    )
   }
 }
 

@@ -101,7 +101,11 @@ export function createServe(deps: ServeDeps): Serve {
       exchange.answering(clock.monotonic(), limits.stallMs)
       live = isLive(answer)
       // How long a live answer lasts is no measure of speed: it counts as answered when it begins.
-      if (!live) await respond(exchange, answer)
+      if (!live) {
+        await respond(exchange, answer)
+        // Only after the handler's own end: one that is late may still read it.
+        reading?.release()
+      }
       deps.metrics.observe(route, answer.status, clock.monotonic() - from)
       if (span) deps.spans.end(span, answer.status)
       if (live) {

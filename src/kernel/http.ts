@@ -13,7 +13,7 @@ export interface RouteRequest {
   readonly headers: Readonly<Record<string, string | string[] | undefined>>
   /** The media type without parameters, lower case; '' when there is no body. */
   readonly mediaType: string
-  /** The body, decompressed, within the limits. Empty when `Route.body` is 'none'. */
+  /** The body, decompressed, within the limits; empty when the route takes none. It is good until the handler has answered, not longer. */
   readonly body: Uint8Array
   /** Aborted when the process is asked to stop: an answer that goes on for long ends itself then. */
   readonly stopping?: AbortSignal

@@ -44,7 +44,7 @@ export function createAppend({ log, clock, limits }: AppendDeps) {
 
     const entries = []
     for (const [partition, builder] of encoder.builders.entries()) {
-      if (builder.count > 0) entries.push({ partition, count: builder.count, bytes: builder.finish() })
+      if (builder.count > 0) entries.push({ partition, count: builder.count, bytes: builder.finish(), transfer: true })
     }
     const ranges = await log.append(entries, call)
     // Durable, but without a place in the log for some: no position would cover them.

@@ -1,7 +1,7 @@
 import type { Worker } from 'node:worker_threads'
 import { AppError, type Clock, type LogAppend, type LogRange } from '@splitstream/kernel'
 import type { Bounds, FromWorker, GroupOffset, Skip, ToWorker } from './messages.ts'
-import { entryBytes, packRow, type RecordTrace } from './row.ts'
+import { buffersOf, type PackedRow, packRow, type RecordTrace } from './row.ts'
 import { nextPlace } from './skips.ts'
 
 interface Waiting {
@@ -32,6 +32,7 @@ export class Committer {
   readonly #committed: (partitions: Iterable<number>) => void
   #queue: Waiting[] = []
   #running: Waiting[] | undefined
+  #rows: readonly PackedRow[] = []
   /** The worker takes a commit. */
   #ready = true
   #pendingBytes = 0
@@ -157,6 +158,7 @@ export class Committer {
     }
     const rows = Array.from(byPartition, ([partition, entries]) => packRow(partition, this.#next(partition), entries))
     const traces = Array.from(byPartition, ([partition, entries]) => tracesOf(this.#next(partition), entries)).flat()
+    this.#rows = rows
     const offsets = [...this.#dirty.values()]
     this.#dirty = new Map()
     this.#flushing = false
@@ -164,7 +166,7 @@ export class Committer {
     this.#startedAt = this.#clock.monotonic()
     this.#worker.postMessage(
       { kind: 'commit', rows, traces, appendedAt: this.#clock.now(), offsets } satisfies ToWorker,
-      rows.map((row) => row.bytes.buffer as ArrayBuffer),
+      buffersOf(rows),
     )
   }
 
@@ -198,18 +200,17 @@ export class Committer {
     const bytes = this.#running!.reduce((sum, waiting) => sum + waiting.bytes, 0)
     const ms = Math.max(0.1, this.#clock.monotonic() - this.#startedAt)
     if (bytes > 100_000) this.#bytesPerMs = this.#bytesPerMs * 0.9 + (bytes / ms) * 0.1
-    const touched = new Set<number>()
+    for (const { partition, size } of this.#rows) this.#sizes[partition]! += size
     this.#settle((waiting) => {
-      const ranges = waiting.entries.map(({ partition, count, bytes }) => {
+      const ranges = waiting.entries.map(({ partition, count }) => {
         const first = this.#next(partition)
         this.#ends[partition] = first + count
-        this.#sizes[partition]! += entryBytes(bytes)
-        touched.add(partition)
         return { partition, first, last: first + count - 1 }
       })
       waiting.resolve(ranges)
     })
-    if (touched.size > 0) this.#committed(touched)
+    if (this.#rows.length > 0) this.#committed(this.#rows.map(({ partition }) => partition))
+    this.#rows = []
   }
 
   /** Where the next append begins: after a restore that is not where the records end. */

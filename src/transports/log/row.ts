@@ -1,4 +1,5 @@
 import { crc32 } from 'node:zlib'
+import type { LogAppend } from '@splitstream/kernel'
 
 /**
  * A row of the log file: all records of one partition that one group commit took, packed as
@@ -8,7 +9,9 @@ export interface PackedRow {
   readonly partition: number
   readonly baseOffset: number
   readonly count: number
-  readonly bytes: Uint8Array
+  /** Its bytes, in order. Nobody else has their buffers: they are handed to the worker. */
+  readonly pieces: readonly Uint8Array<ArrayBuffer>[]
+  readonly size: number
 }
 
 export interface Entry {
@@ -28,20 +31,62 @@ const headerBytes = 8
 /** What a record takes of its row. */
 export const entryBytes = (bytes: Uint8Array): number => headerBytes + bytes.length
 
-export function packRow(partition: number, baseOffset: number, entries: readonly Entry[]): PackedRow {
+export type Appended = Entry & Pick<LogAppend, 'transfer'>
+
+/** Records from this size on are handed over as they are; smaller ones cost less when they are copied together. */
+const handedOver = 32 << 10
+
+const isHandedOver = ({ bytes, transfer }: Appended): boolean =>
+  transfer === true &&
+  bytes.length >= handedOver &&
+  bytes.buffer instanceof ArrayBuffer &&
+  bytes.byteLength === bytes.buffer.byteLength
+
+export function packRow(partition: number, baseOffset: number, entries: readonly Appended[]): PackedRow {
   const size = entries.reduce((sum, { bytes }) => sum + entryBytes(bytes), 0)
-  // Slow: a buffer of its own, which can be handed to the worker without copying a shared pool.
-  const bytes = Buffer.allocUnsafeSlow(size)
+  const apart = entries.reduce((sum, entry) => sum + (isHandedOver(entry) ? entry.bytes.length : 0), 0)
+  // Slow: a buffer of its own, which can be handed over without a shared pool.
+  const joined = Buffer.allocUnsafeSlow(size - apart)
+  const pieces: Uint8Array<ArrayBuffer>[] = []
+  let from = 0
   let at = 0
   let count = 0
   for (const entry of entries) {
-    bytes.writeUInt32LE(entry.count, at)
-    bytes.writeUInt32LE(entry.bytes.length, at + 4)
-    bytes.set(entry.bytes, at + headerBytes)
-    at += headerBytes + entry.bytes.length
+    joined.writeUInt32LE(entry.count, at)
+    joined.writeUInt32LE(entry.bytes.length, at + 4)
+    at += headerBytes
+    if (isHandedOver(entry)) {
+      pieces.push(joined.subarray(from, at), entry.bytes as Uint8Array<ArrayBuffer>)
+      from = at
+    } else {
+      joined.set(entry.bytes, at)
+      at += entry.bytes.length
+    }
     count += entry.count
   }
-  return { partition, baseOffset, count, bytes }
+  if (at > from) pieces.push(joined.subarray(from, at))
+  return { partition, baseOffset, count, pieces, size }
+}
+
+/** What the pieces of rows lie in, for the transfer to another thread. */
+export const buffersOf = (rows: readonly PackedRow[]): ArrayBuffer[] => [
+  ...new Set(rows.flatMap(({ pieces }) => pieces.map(({ buffer }) => buffer))),
+]
+
+/** Joins the pieces of rows, one row at a time, in a buffer that they share: what comes out is good until the next. */
+export class RowJoiner {
+  #buffer = Buffer.alloc(0)
+
+  join({ pieces, size }: PackedRow): Uint8Array {
+    if (pieces.length === 1) return pieces[0]!
+    if (size > this.#buffer.length) this.#buffer = Buffer.allocUnsafeSlow(size)
+    let at = 0
+    for (const piece of pieces) {
+      this.#buffer.set(piece, at)
+      at += piece.length
+    }
+    return this.#buffer.subarray(0, size)
+  }
 }
 
 /** The records of a row, as views of it, with the offset of each. */

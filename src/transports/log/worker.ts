@@ -4,7 +4,7 @@ import { parentPort, workerData } from 'node:worker_threads'
 import { isFull, lockDirectory, openForWriting } from './file.ts'
 import type { Bounds, FromWorker, GroupOffset, ToWorker } from './messages.ts'
 import { Retention } from './retention.ts'
-import { checksum } from './row.ts'
+import { checksum, RowJoiner } from './row.ts'
 import { readSkips } from './skips.ts'
 
 /**
@@ -34,6 +34,7 @@ function serve(lock: DatabaseSync, db: DatabaseSync): void {
   const setOffset = db.prepare('INSERT OR REPLACE INTO groups VALUES (?, ?, ?)')
   const bounds: Bounds[] = each((p) => readBounds(db, p))
   const retention = new Retention(db, partitions)
+  const joiner = new RowJoiner()
   const offsets = db
     .prepare('SELECT name AS "group", log_partition AS partition, next_offset AS next FROM groups')
     .all()
@@ -63,7 +64,9 @@ function serve(lock: DatabaseSync, db: DatabaseSync): void {
   function commit(message: Extract<ToWorker, { kind: 'commit' }>): FromWorker {
     try {
       db.exec('BEGIN IMMEDIATE')
-      for (const { partition, baseOffset, count, bytes } of message.rows) {
+      for (const row of message.rows) {
+        const { partition, baseOffset, count } = row
+        const bytes = joiner.join(row)
         insert[partition]!.run(baseOffset, count, message.appendedAt, checksum(bytes), bytes)
         setEnd.run(partition, baseOffset + count)
       }
@@ -78,7 +81,7 @@ function serve(lock: DatabaseSync, db: DatabaseSync): void {
     }
     for (const row of message.rows) {
       const b = bounds[row.partition]!
-      bounds[row.partition] = { ...b, end: row.baseOffset + row.count, bytes: b.bytes + row.bytes.length }
+      bounds[row.partition] = { ...b, end: row.baseOffset + row.count, bytes: b.bytes + row.size }
     }
     return { kind: 'committed' }
   }

@@ -1,7 +1,9 @@
-import { randomBytes } from 'node:crypto'
+import { createHash, randomBytes } from 'node:crypto'
 import { describe, expect, it } from 'vitest'
 import type { LogUnderTest } from '../logs.ts'
 import { call, hold, put, readAll, readRecords } from './support.ts'
+
+const hash = (bytes: Uint8Array): string => createHash('sha256').update(bytes).digest('hex')
 
 export function byteCases(tested: () => LogUnderTest): void {
   /** What comes back of a record. */
@@ -32,6 +34,15 @@ export function byteCases(tested: () => LogUnderTest): void {
     it('8 MiB come back', async () => {
       const bytes = randomBytes(8 << 20)
       expect(Buffer.compare(await roundTrip(bytes), bytes)).toBe(0)
+    })
+
+    it('large and small ones that are given away come back in their order', async () => {
+      const { log } = tested()
+      const given = [100, 40_000, 7, 200_000, 32_768, 0].map((size) => randomBytes(size))
+      const entries = given.map((bytes) => ({ partition: 0, count: 1, bytes: Uint8Array.from(bytes), transfer: true }))
+      const [first] = await log.append(entries, call())
+      const records = await readAll(log, first!.partition, given.length)
+      expect(records.map(({ bytes }) => hash(bytes))).toEqual(given.map(hash))
     })
 
     it('a view into a larger buffer is only the view', async () => {
