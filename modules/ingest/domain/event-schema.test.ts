@@ -41,6 +41,9 @@ describe.each([
     ['a time that is a number', { ...event, time: 1 }],
     ['data that is null', { ...event, data: null }],
   ])('agrees about one with %s', (_case, one) => {
-    expect(schema.safeParse(one).success).toBe(takes(one, strictVersion))
+    // With a version too: without one, a CloudEvent is refused whatever else it has.
+    for (const given of [one, { specversion: '1.0', ...one }]) {
+      expect(schema.safeParse(given).success).toBe(takes(given, strictVersion))
+    }
   })
 })
