@@ -1,9 +1,11 @@
+import { execFile } from 'node:child_process'
 import { randomUUID } from 'node:crypto'
 import { mkdtemp, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
+import { promisify } from 'node:util'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { type RunningServer, startServer } from '../support/server.ts'
 import { DocumentedClient } from './openapi.fixture.ts'
@@ -66,6 +68,12 @@ describe('the document', () => {
     const etag = first.headers.get('etag')!
     const same = (tag: string) => fetch(url, { headers: { 'if-none-match': tag } }).then(({ status }) => status)
     expect(await Promise.all([etag, `"x", ${etag.slice(2)}`, '*', '"x"'].map(same))).toEqual([304, 304, 304, 200])
+  })
+
+  it('is made by the command line too, without a server', async () => {
+    const bin = fileURLToPath(new URL('../../src/cli/bin.ts', import.meta.url))
+    const { stdout } = await promisify(execFile)(process.execPath, [bin, 'openapi'], { cwd: dir, maxBuffer: 1 << 24 })
+    expect(JSON.parse(stdout)).toEqual(client.document)
   })
 
   it('has the routes that express has, and no other', async () => {
