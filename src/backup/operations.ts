@@ -4,9 +4,11 @@ import type { BackupView } from './backups.ts'
 
 const instant = z.string().meta({ format: 'date-time' })
 
-export const newBackup = z.strictObject({
-  name: z.string().describe('Letters, digits, dot, underscore and hyphen, 100 at most: a folder below BACKUP_DIR'),
-})
+export const newBackup = z
+  .strictObject({
+    name: z.string().describe('Letters, digits, dot, underscore and hyphen, 100 at most: a folder below BACKUP_DIR'),
+  })
+  .meta({ id: 'NewBackup' })
 
 const backup = z
   .object({

@@ -32,7 +32,8 @@ export const ingestOperations = {
     summary: 'Append events: CloudEvents structured, batch or binary, NDJSON, or a JSON array',
     description:
       'A 2xx means: every accepted event is durable and will be stored exactly once. A client that is not sure sends the same ' +
-      'events again: `source` and `id` tell that they are the same. Bodies may be compressed.',
+      'events again: `source` and `id` tell that they are the same. Bodies may be compressed. Limits are the settings MAX_BODY_BYTES, MAX_BATCH_EVENTS and ' +
+      'MAX_EVENT_BYTES.',
     query: z.strictObject({
       mode: z
         .enum(['partial', 'strict'], { error: 'strict or partial is expected' })

@@ -56,7 +56,7 @@ export const listParameters = z.strictObject({
   ...filterParameters,
   from: instant.describe('`from` ≤ `time`'),
   to: instant.describe('`time` < `to`'),
-  limit: z.preprocess((value) => numberIn(given(value)), limit),
+  limit: z.preprocess((value) => numberIn(given(value)), limit).describe('Most events in the answer'),
   cursor: text.describe('`next` of the page before, for the same conditions'),
   after,
 })

@@ -28,11 +28,13 @@ const outcome = z
   })
   .meta({ id: 'DeadLetterReplay' }) satisfies z.ZodType<ReplayOutcome>
 
-export const replayBody = z.strictObject({
-  ids: z.array(z.string().max(64)).min(1).max(1000),
-  dryRun: z.boolean().default(true).describe('Only say what would happen'),
-  event: z.unknown().optional().describe('A mended event, for a single id'),
-})
+export const replayBody = z
+  .strictObject({
+    ids: z.array(z.string().max(64)).min(1).max(1000),
+    dryRun: z.boolean().default(true).describe('Only say what would happen'),
+    event: z.unknown().optional().describe('A mended event, for a single id'),
+  })
+  .meta({ id: 'DeadLetterReplayRequest' })
 
 const limit = z.int({ error: 'a whole number from 1 to 1000 is expected' }).min(1).max(1_000).default(100)
 const byId = z.strictObject({ id: z.string().describe('The id of a dead letter') })

@@ -20,29 +20,33 @@ const quota = z
   .describe('null: that of the settings; {}: none')
 
 /** Bodies. */
-export const newKey = z.strictObject({
-  name: z
-    .string()
-    .min(1)
-    .max(200)
-    .regex(/^[^\p{C}]*$/u, 'control characters have no place here'),
-  tenant: tenant.optional().describe("The caller's if absent; only the operator makes keys for others"),
-  scopes: z
-    .array(z.enum(scopes))
-    .min(1)
-    .max(4)
-    .transform((given) => [...new Set(given)]),
-  expiresAt: z.iso
-    .datetime({ offset: true })
-    .refine((text) => Number.isFinite(Date.parse(text)), 'is no instant')
-    .nullable()
-    .default(null),
-  quota: quota.default(null),
-})
-export const change = z.strictObject({ quota })
-export const rotation = z.strictObject({
-  graceSeconds: z.number().int().min(0).max(2_592_000).default(86_400).describe('For how long the old secret works'),
-})
+export const newKey = z
+  .strictObject({
+    name: z
+      .string()
+      .min(1)
+      .max(200)
+      .regex(/^[^\p{C}]*$/u, 'control characters have no place here'),
+    tenant: tenant.optional().describe("The caller's if absent; only the operator makes keys for others"),
+    scopes: z
+      .array(z.enum(scopes))
+      .min(1)
+      .max(4)
+      .transform((given) => [...new Set(given)]),
+    expiresAt: z.iso
+      .datetime({ offset: true })
+      .refine((text) => Number.isFinite(Date.parse(text)), 'is no instant')
+      .nullable()
+      .default(null),
+    quota: quota.default(null),
+  })
+  .meta({ id: 'NewKey' })
+export const change = z.strictObject({ quota }).meta({ id: 'KeyChange' })
+export const rotation = z
+  .strictObject({
+    graceSeconds: z.number().int().min(0).max(2_592_000).default(86_400).describe('For how long the old secret works'),
+  })
+  .meta({ id: 'KeyRotation' })
 
 const key = {
   id: z.string(),

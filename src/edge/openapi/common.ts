@@ -57,7 +57,7 @@ export const description = `Events come in over HTTP, are stored exactly once in
 Errors are RFC 9457 problem documents; \`code\` is stable. Beside those that an operation names, any request can be answered
 with \`HOST_MISDIRECTED\`, \`METHOD_NOT_ALLOWED\`, \`EXPECTATION_FAILED\`, \`URI_TOO_LONG\` and \`HEADERS_TOO_LARGE\`. Unknown and repeated
 query parameters are refused. Answers may get new members within a major version: ignore what you do not know. Limits that are
-settings have their defaults here.
+settings are named; docs/config.md has their defaults.
 
 This document is about a whole installation: every process of a split serves it, and serves itself the operations of its own
 modules.`
