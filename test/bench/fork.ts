@@ -1,7 +1,8 @@
-import { type ChildProcess, fork } from 'node:child_process'
+import { fork } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
 import { onEnd } from './cleanup.ts'
 import type { FromGenerator, Job, ResultOf, ToGenerator } from './job.ts'
+import { nextMessage } from './next-message.ts'
 
 const entry = fileURLToPath(new URL('./generator.ts', import.meta.url))
 
@@ -16,13 +17,13 @@ export interface Load<J extends Job> {
 export async function prepareLoad<J extends Job>(job: J): Promise<Load<J>> {
   const child = fork(entry, [], { execArgv: ['--disable-warning=ExperimentalWarning', '--max-old-space-size=4096'] })
   const end = onEnd(async () => child.kill('SIGKILL'))
-  const prepared = next(child)
+  const prepared = nextMessage<FromGenerator>(child)
   child.send({ kind: 'job', job } satisfies ToGenerator)
   await prepared
   return {
     pid: child.pid ?? 0,
     run: async () => {
-      const answer = next(child)
+      const answer = nextMessage<FromGenerator>(child)
       child.send({ kind: 'go' } satisfies ToGenerator)
       const message = await answer
       await end()
@@ -30,13 +31,4 @@ export async function prepareLoad<J extends Job>(job: J): Promise<Load<J>> {
       return message.result as ResultOf<J> // the generator answers a job with the result of its kind
     },
   }
-}
-
-async function next(child: ChildProcess): Promise<FromGenerator> {
-  const { promise, resolve, reject } = Promise.withResolvers<FromGenerator>()
-  const onExit = (code: number | null): void => reject(new Error(`the load generator exited (${code})`))
-  child.once('message', resolve).once('exit', onExit)
-  const message = await promise.finally(() => child.off('message', resolve).off('exit', onExit))
-  if (message.kind === 'failed') throw new Error(`the load failed: ${message.message}`)
-  return message
 }

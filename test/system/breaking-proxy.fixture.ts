@@ -1,5 +1,5 @@
-import { createServer, type IncomingMessage, request, type ServerResponse } from 'node:http'
-import type { AddressInfo } from 'node:net'
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import { startHttpProxy } from './http-proxy.fixture.ts'
 
 /** What becomes of an answer: more parameters for the engine, or an end after so many bytes. */
 export interface Breach {
@@ -21,45 +21,23 @@ export async function startBreakingProxy(target: string): Promise<BreakingProxy>
   let armed: { statement: string; breach: Breach } | undefined
   let breaches = 0
 
-  const forward = async (incoming: IncomingMessage, outgoing: ServerResponse): Promise<void> => {
-    const body = Buffer.concat(await incoming.toArray())
-    const url = new URL(incoming.url ?? '/', target)
-    let breach: Breach | undefined
-    if (armed && body.toString('latin1').startsWith(armed.statement)) {
-      breach = armed.breach
-      armed = undefined
-      breaches++
-    }
-    for (const [name, value] of Object.entries(breach?.parameters ?? {})) url.searchParams.set(name, value)
-    const { 'transfer-encoding': _, ...rest } = incoming.headers
-    const headers = { ...rest, 'content-length': body.length }
-    const upstream = request(url, { method: incoming.method ?? 'GET', headers }, (answer) => {
-      outgoing.writeHead(answer.statusCode ?? 502, answer.headers)
-      answer.on('error', () => outgoing.destroy())
-      if (breach?.cut) cutOff(answer, outgoing, breach.cut)
-      else answer.pipe(outgoing)
-    })
-    upstream.on('error', () => outgoing.destroy())
-    outgoing.on('close', () => upstream.destroy())
-    upstream.end(body)
-  }
-
-  const server = createServer((incoming, outgoing) => {
-    forward(incoming, outgoing).catch(() => outgoing.destroy())
+  const proxy = await startHttpProxy(target, ({ url, body }) => {
+    if (!armed || !body.toString('latin1').startsWith(armed.statement)) return 'whole'
+    const { parameters, cut } = armed.breach
+    armed = undefined
+    breaches++
+    for (const [name, value] of Object.entries(parameters ?? {})) url.searchParams.set(name, value)
+    return cut ? (answer, outgoing) => cutOff(answer, outgoing, cut) : 'whole'
   })
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
   return {
-    port: (server.address() as AddressInfo).port,
+    port: Number(new URL(proxy.origin).port),
     get breaches() {
       return breaches
     },
     arm: (statement, breach) => {
       armed = { statement, breach }
     },
-    stop: async () => {
-      server.closeAllConnections()
-      await new Promise((resolve) => server.close(resolve))
-    },
+    stop: proxy.stop,
   }
 }
 

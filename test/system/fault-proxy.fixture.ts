@@ -1,5 +1,4 @@
-import { createServer, type IncomingMessage, request, type ServerResponse } from 'node:http'
-import type { AddressInfo } from 'node:net'
+import { startHttpProxy } from './http-proxy.fixture.ts'
 
 /**
  * What becomes of a request: `hang` holds it until the fault is over, and then lets it go on; `refuse` cuts its connection;
@@ -23,34 +22,17 @@ export async function startFaultProxy(target: string): Promise<FaultProxy> {
   let hits = 0
   let over = Promise.withResolvers<void>()
 
-  const forward = async (incoming: IncomingMessage, outgoing: ServerResponse): Promise<void> => {
-    const body = Buffer.concat(await incoming.toArray())
-    const url = new URL(incoming.url ?? '/', target)
+  const proxy = await startHttpProxy(target, async ({ url, body }) => {
     const statement = `${url.searchParams.get('query') ?? ''}${body.toString('latin1', 0, 200)}`.trimStart()
-    if (fault !== undefined && (only === undefined || statement.startsWith(only))) {
-      hits++
-      if (fault === 'refuse') return void outgoing.destroy()
-      if (fault === 'hang') await over.promise
-      else for (const [name, value] of Object.entries(fault.parameters)) url.searchParams.set(name, value)
-    }
-    const { 'transfer-encoding': _, ...rest } = incoming.headers
-    const headers = { ...rest, 'content-length': body.length }
-    const upstream = request(url, { method: incoming.method ?? 'GET', headers }, (answer) => {
-      outgoing.writeHead(answer.statusCode ?? 502, answer.headers)
-      answer.on('error', () => outgoing.destroy())
-      answer.pipe(outgoing)
-    })
-    upstream.on('error', () => outgoing.destroy())
-    outgoing.on('close', () => upstream.destroy())
-    upstream.end(body)
-  }
-
-  const server = createServer((incoming, outgoing) => {
-    forward(incoming, outgoing).catch(() => outgoing.destroy())
+    if (fault === undefined || (only !== undefined && !statement.startsWith(only))) return 'whole'
+    hits++
+    if (fault === 'refuse') return 'cut'
+    if (fault === 'hang') await over.promise
+    else for (const [name, value] of Object.entries(fault.parameters)) url.searchParams.set(name, value)
+    return 'whole'
   })
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
   return {
-    origin: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    origin: proxy.origin,
     get hits() {
       return hits
     },
@@ -63,8 +45,7 @@ export async function startFaultProxy(target: string): Promise<FaultProxy> {
     },
     stop: async () => {
       over.resolve()
-      server.closeAllConnections()
-      await new Promise((resolve) => server.close(resolve))
+      await proxy.stop()
     },
   }
 }
