@@ -1,7 +1,4 @@
-import { mkdtemp, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { fileURLToPath } from 'node:url'
 import {
   type Consumption,
   type Lane,
@@ -13,35 +10,26 @@ import {
 } from '@splitstream/kernel'
 import { afterAll, beforeAll, expect, it, vi } from 'vitest'
 import { loadConfig } from './config.ts'
-import { connectPostgres } from './engines/postgres/driver.ts'
-import { type EmbeddedPostgres, startEmbeddedPostgres } from './engines/postgres/embedded.ts'
-import { migratePostgres, moduleUrl } from './engines/postgres/migrate.ts'
 import { type OpenLog, openLog } from './event-log.ts'
 import { LogHandover } from './log-handover.ts'
+import { startTurns } from './log-turns.fixture.ts'
 import { type LogName, LogTurns } from './log-turns.ts'
 
-let folder: string
-let server: EmbeddedPostgres
-let postgres: Postgres & { close(): Promise<void> }
+let world: Awaited<ReturnType<typeof startTurns>>
+let postgres: Postgres
 
 beforeAll(async () => {
-  folder = await mkdtemp(join(tmpdir(), 'splitstream-handover-'))
-  server = await startEmbeddedPostgres({ dataDir: join(folder, 'postgres') })
-  await migratePostgres(server, fileURLToPath(new URL('../migrations/postgres/', import.meta.url)))
-  postgres = connectPostgres({ url: moduleUrl(server.url, 'ingest'), applicationName: 'test' })
+  world = await startTurns()
+  postgres = world.postgres
 })
-afterAll(async () => {
-  await postgres.close()
-  await server.stop()
-  await rm(folder, { recursive: true, force: true })
-})
+afterAll(() => world.stop())
 
 const common = { clock: systemClock, logger: silentLogger }
 
 /** A process with a log, a local one whatever it is called, in which the group takes an event each `slowMs`. */
 async function startProcess(name: LogName, taken: string[], slowMs: number) {
   const lifecycle = new Lifecycle(silentLogger)
-  const config = loadConfig({ DATA_DIR: join(folder, name), MIN_FREE_BYTES: '0', LOG_PARTITIONS: '1' })
+  const config = loadConfig({ DATA_DIR: join(world.folder, name), MIN_FREE_BYTES: '0', LOG_PARTITIONS: '1' })
   const need = { link: { kind: 'local' as const }, appends: true, groups: [] }
   const log = await openLog(config, need, systemClock, silentLogger, lifecycle)
   const handover = new LogHandover({ log, turns: new LogTurns(postgres, name, name), writes: true, ...common })

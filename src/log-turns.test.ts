@@ -1,29 +1,16 @@
-import { mkdtemp, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
-import { fileURLToPath } from 'node:url'
 import type { Postgres } from '@splitstream/kernel'
 import { afterAll, beforeAll, beforeEach, expect, it } from 'vitest'
-import { connectPostgres } from './engines/postgres/driver.ts'
-import { type EmbeddedPostgres, startEmbeddedPostgres } from './engines/postgres/embedded.ts'
-import { migratePostgres, moduleUrl } from './engines/postgres/migrate.ts'
+import { startTurns } from './log-turns.fixture.ts'
 import { type LogName, LogTurns } from './log-turns.ts'
 
-let folder: string
-let server: EmbeddedPostgres
-let postgres: Postgres & { close(): Promise<void> }
+let world: Awaited<ReturnType<typeof startTurns>>
+let postgres: Postgres
 
 beforeAll(async () => {
-  folder = await mkdtemp(join(tmpdir(), 'splitstream-turns-'))
-  server = await startEmbeddedPostgres({ dataDir: folder })
-  await migratePostgres(server, fileURLToPath(new URL('../migrations/postgres/', import.meta.url)))
-  postgres = connectPostgres({ url: moduleUrl(server.url, 'ingest'), applicationName: 'test' })
+  world = await startTurns()
+  postgres = world.postgres
 })
-afterAll(async () => {
-  await postgres.close()
-  await server.stop()
-  await rm(folder, { recursive: true, force: true })
-})
+afterAll(() => world.stop())
 beforeEach(() => postgres.query('TRUNCATE log_turns, log_users'))
 
 const group = 'storage'

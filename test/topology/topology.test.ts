@@ -10,7 +10,7 @@ import { type KafkaCluster, startKafka } from '../support/kafka/start.ts'
 import { describeWithKafka } from '../support/kafka/suite.ts'
 import { deleteTopics } from '../support/kafka/topic.ts'
 import { type Layout, layouts, setPartitions } from './layouts.ts'
-import { type Installation, scenario, type Told } from './scenario.ts'
+import { type Installation, scenario, type Told, urlsOf } from './scenario.ts'
 
 /** Of starts, restarts and stops of up to six processes on busy cores. */
 const timeout = 120_000
@@ -46,13 +46,7 @@ async function run({ name, processes, tls, env: more }: Layout, events: EventsPl
   const shown = certificates && { tls: certificates.files }
   await using fleet = await startFleet({ processes, events, sharedClickHouse: true, env, ...shown })
   const place: Installation = {
-    urls: {
-      ingest: fleet.urlsFor('ingest'),
-      query: fleet.urlsFor('query'),
-      deadLetters: fleet.urlsFor('storage'),
-      sagas: fleet.urlsFor('sagas'),
-      all: fleet.processes.map(({ url }) => url),
-    },
+    urls: urlsOf(fleet),
     participants,
     engineUrl: fleet.clickhouseUrl!,
     operatorKey: fleet.adminKey,

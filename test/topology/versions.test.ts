@@ -4,7 +4,7 @@ import { type KafkaCluster, startKafka } from '../support/kafka/start.ts'
 import { describeWithKafka } from '../support/kafka/suite.ts'
 import { deleteTopics } from '../support/kafka/topic.ts'
 import { type PreviousBuild, previousBuild } from '../support/previous-build.ts'
-import { exchange, exchangeAndRestarts, type Installation } from './scenario.ts'
+import { exchange, exchangeAndRestarts, type Installation, urlsOf } from './scenario.ts'
 
 let previous: PreviousBuild
 
@@ -15,13 +15,7 @@ afterAll(() => previous?.remove())
 
 function installation(fleet: Fleet, tenant: string, restartAll: () => Promise<void>): Installation {
   return {
-    urls: {
-      ingest: fleet.urlsFor('ingest'),
-      query: fleet.urlsFor('query'),
-      deadLetters: fleet.urlsFor('storage'),
-      sagas: fleet.urlsFor('sagas'),
-      all: fleet.processes.map(({ url }) => url),
-    },
+    urls: urlsOf(fleet),
     // The earlier version has no sagas.
     participants: { url: 'http://127.0.0.1:9', ledger: () => [] },
     engineUrl: fleet.clickhouseUrl!,

@@ -1,7 +1,7 @@
-import { AppError, noMetrics, type Route, silentLogger, systemCall, systemClock } from '@splitstream/kernel'
+import { AppError, type Route, systemCall, systemClock } from '@splitstream/kernel'
 import type { AggregateInput, ListInput, StorageRead } from '@splitstream/storage/contract'
 import { beforeEach, describe, expect, it } from 'vitest'
-import { createQueryModule } from '../module.ts'
+import { queryModule } from './query-module.fixture.ts'
 
 /* What the routes make of a request, and in which order they use the port. The engine's half is tested in storage. */
 
@@ -28,16 +28,7 @@ const storage: StorageRead = {
   },
 }
 
-const module = createQueryModule({
-  storage,
-  clock: systemClock,
-  metrics: noMetrics,
-  logger: silentLogger,
-  cursorSecret: Buffer.alloc(32, 7),
-  partitions: 2,
-  stale: { maxBytes: 0, maxAgeMs: 1 },
-  maxStreams: 1,
-})
+const module = queryModule(storage)
 const route = (path: string): Route => module.routes.find((one) => one.path === path)!
 const call = (tenant = 'acme') => systemCall(systemClock, 5_000, new AbortController().signal, tenant)
 const request = (query: Record<string, string>, body: Uint8Array = new Uint8Array(0)) => ({

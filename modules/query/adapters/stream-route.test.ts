@@ -1,7 +1,7 @@
-import { AppError, noMetrics, silentLogger, systemCall, systemClock } from '@splitstream/kernel'
+import { AppError, systemCall, systemClock } from '@splitstream/kernel'
 import type { FollowInput, FollowPage, StorageRead } from '@splitstream/storage/contract'
 import { beforeEach, describe, expect, it } from 'vitest'
-import { createQueryModule } from '../module.ts'
+import { queryModule } from './query-module.fixture.ts'
 
 /* What the route makes of storage's pages. That storage gives each event once is tested there. */
 
@@ -24,16 +24,7 @@ async function* pages(given: readonly (FollowPage | AppError)[], stays: boolean)
   if (stays) await new Promise(() => {})
 }
 
-const { routes } = createQueryModule({
-  storage,
-  clock: systemClock,
-  metrics: noMetrics,
-  logger: silentLogger,
-  cursorSecret: Buffer.alloc(32, 7),
-  partitions: 2,
-  stale: { maxBytes: 0, maxAgeMs: 1 },
-  maxStreams: 1,
-})
+const { routes } = queryModule(storage)
 const route = routes.find(({ path }) => path === '/v1/events/stream')!
 const page = (position: string, ...ids: string[]): FollowPage => ({
   position,

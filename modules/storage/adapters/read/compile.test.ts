@@ -2,6 +2,7 @@ import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import type { AggregateInput, CompareOp, Filter, ListInput, Measure } from '../../contract/index.ts'
 import { parseField } from '../../contract/index.ts'
+import { aggregateInput } from './aggregate-input.fixture.ts'
 import { compileAggregate } from './compile-aggregate.ts'
 import { compileList } from './compile-list.ts'
 
@@ -141,7 +142,7 @@ describe('no request changes the text of a statement', () => {
   })
 
   it('always asks for one tenant, the caller’s', () => {
-    const { query } = compileAggregate(aggregate({}), 'acme')
+    const { query } = compileAggregate(aggregateInput({}), 'acme')
     expect(query.sql.match(/tenant/g)).toHaveLength(1)
     expect(query.params).toMatchObject({ p0: 'acme' })
     expect(query.sql).toContain('WHERE tenant = {p0:String}')
@@ -175,7 +176,7 @@ describe('what is refused', () => {
     [{ range: { from: 'yesterday' } }, '$.range.from'],
     [{ limit: 0 }, '$.limit'],
   ] as const)('%j', (part, path) => {
-    const compile = () => compileAggregate(aggregate(part as Partial<AggregateInput>), 'acme')
+    const compile = () => compileAggregate(aggregateInput(part as Partial<AggregateInput>), 'acme')
     expect(compile).toThrow(expect.objectContaining({ code: 'REQUEST_INVALID' }))
     expect(compile).toThrow(`${path}:`)
   })
@@ -210,16 +211,3 @@ describe('fields', () => {
     `data.${'a'.repeat(1001)}`,
   ])('not %s', (text) => expect(parseField(text)).toBeUndefined())
 })
-
-function aggregate(part: Partial<AggregateInput>): AggregateInput {
-  return {
-    measures: [{ fn: 'count', as: 'n' }],
-    groupBy: [],
-    range: {},
-    filters: [],
-    having: [],
-    orderBy: [],
-    limit: 100,
-    ...part,
-  }
-}

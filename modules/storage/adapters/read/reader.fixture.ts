@@ -8,6 +8,7 @@ import { connectClickHouse } from '../../../../src/engines/clickhouse/client.ts'
 import { type EmbeddedClickHouse, startEmbeddedClickHouse } from '../../../../src/engines/clickhouse/embedded.ts'
 import { migrateClickHouse } from '../../../../src/engines/clickhouse/migrate.ts'
 import type { AggregateInput, Filter } from '../../contract/index.ts'
+import { aggregateInput } from './aggregate-input.fixture.ts'
 import { createReader, type ReadLimits } from './reader.ts'
 import { insertEvents, type TestEvent } from './rows.fixture.ts'
 
@@ -59,17 +60,7 @@ export const insertDocs = (tenant: string, docs: readonly unknown[]): Promise<vo
   )
 
 export function aggregate(tenant: string, part: Partial<AggregateInput>) {
-  const input: AggregateInput = {
-    measures: [{ fn: 'count', as: 'n' }],
-    groupBy: [],
-    range: {},
-    filters: [],
-    having: [],
-    orderBy: [],
-    limit: 10_000,
-    ...part,
-  }
-  return reader.aggregate(input, as(tenant))
+  return reader.aggregate(aggregateInput({ limit: 10_000, ...part }), as(tenant))
 }
 
 export async function idsWhere(tenant: string, ...filters: Filter[]): Promise<string[]> {
