@@ -9,7 +9,7 @@ import { stall } from './scenario/stall.ts'
 import { type Installation, Story, type Told } from './scenario/story.ts'
 import { tail } from './scenario/tail.ts'
 
-export { type Installation, type Told, urlsOf } from './scenario/story.ts'
+export type { Installation, Told } from './scenario/story.ts'
 
 /**
  * A day in the life of an installation, told by its clients: they know addresses and keys, and nothing of what runs where.

@@ -10,7 +10,8 @@ import { type KafkaCluster, startKafka } from '../support/kafka/start.ts'
 import { describeWithKafka } from '../support/kafka/suite.ts'
 import { deleteTopics } from '../support/kafka/topic.ts'
 import { type Layout, layouts, setPartitions } from './layouts.ts'
-import { type Installation, scenario, type Told, urlsOf } from './scenario.ts'
+import { type Installation, scenario, type Told } from './scenario.ts'
+import { urlsOf } from './urls.ts'
 
 /** Of starts, restarts and stops of up to six processes on busy cores. */
 const timeout = 120_000

@@ -4,7 +4,8 @@ import { type KafkaCluster, startKafka } from '../support/kafka/start.ts'
 import { describeWithKafka } from '../support/kafka/suite.ts'
 import { deleteTopics } from '../support/kafka/topic.ts'
 import { type PreviousBuild, previousBuild } from '../support/previous-build.ts'
-import { exchange, exchangeAndRestarts, type Installation, urlsOf } from './scenario.ts'
+import { exchange, exchangeAndRestarts, type Installation } from './scenario.ts'
+import { urlsOf } from './urls.ts'
 
 let previous: PreviousBuild
 

@@ -1,4 +1,3 @@
-import type { Fleet } from '../../support/fleet.ts'
 import { Client } from './client.ts'
 
 /** All that is known of an installation. */
@@ -18,15 +17,6 @@ export interface Installation {
   /** Stops and starts every process, one after another. */
   restartAll(): Promise<void>
 }
-
-/** Addresses of a fleet, by what clients want there. */
-export const urlsOf = (fleet: Fleet): Installation['urls'] => ({
-  ingest: fleet.urlsFor('ingest'),
-  query: fleet.urlsFor('query'),
-  deadLetters: fleet.urlsFor('storage'),
-  sagas: fleet.urlsFor('sagas'),
-  all: fleet.processes.map(({ url }) => url),
-})
 
 /** What was asked, and what was answered. */
 export type Told = readonly [question: string, answer: unknown]
