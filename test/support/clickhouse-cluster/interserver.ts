@@ -1,5 +1,5 @@
 import { once } from 'node:events'
-import { globSync } from 'node:fs'
+import { existsSync } from 'node:fs'
 import { readdir, readFile } from 'node:fs/promises'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
@@ -24,11 +24,14 @@ export async function startInterserver(port: number, folders: ReadonlyMap<string
   const cut = new Set<string>()
   const server = createServer(async (request, response) => {
     const { searchParams } = new URL(request.url ?? '/', 'http://localhost')
-    const replica = /\/replicas\/([^/]+)$/.exec(searchParams.get('endpoint') ?? '')?.[1] ?? ''
+    // …/<database>/<table>/replicas/<replica>. Parts of other tables of the replica may have the same name.
+    const endpoint = searchParams.get('endpoint') ?? ''
+    const [, database = '', table = '', replica = ''] = /([^/]+)\/([^/]+)\/replicas\/([^/]+)$/.exec(endpoint) ?? []
     const part = searchParams.get('part') ?? ''
     const folder = folders.get(replica)
-    const [path] = folder && !cut.has(replica) ? globSync(join(folder, 'store/*/*', part)) : []
-    if (path === undefined) return void response.writeHead(500).end(`No part ${part} here`)
+    const path = folder === undefined ? '' : join(folder, 'data', database, table, part)
+    if (path === '' || cut.has(replica) || !existsSync(path))
+      return void response.writeHead(500).end(`No part ${part} here`)
     response.setHeader('Set-Cookie', `server_protocol_version=${protocol}`)
     response.end(await wholePart(path))
   }).listen(port, '127.0.0.1')
