@@ -7,18 +7,11 @@ import { FleetProcess } from '../support/fleet/process.ts'
 import { type Guardian, guardFolder } from '../support/kafka/guardian.ts'
 import { freePorts } from '../support/kafka/ports.ts'
 import { type KafkaCluster, startKafka } from '../support/kafka/start.ts'
-import { expectFaultless, findUnanswered } from './faultless.ts'
+import { FaultlessClients } from './faultless.ts'
 import type { Findings } from './findings.ts'
-import { Latencies } from './latencies.ts'
-import { Ledger } from './ledger.ts'
+import type { Latencies } from './latencies.ts'
 import { listening, until } from './listening.ts'
-import { Load } from './load.ts'
-import { Random } from './random.ts'
-import { connectRaw } from './raw-rows.ts'
-import { Reader } from './reader.ts'
-import { twoTenants } from './tenants.ts'
 import { inFolder, judge } from './trial.ts'
-import { awaitStored, verifyRawRows, verifyThroughApi } from './verify.ts'
 
 export interface ExtractOptions {
   readonly from: number
@@ -63,46 +56,13 @@ async function runOnce(home: string, cluster: KafkaCluster, o: ExtractOptions, f
   const all = [place.one, place.front, place.storage]
   try {
     await place.one.start()
-    const tenants = await twoTenants(place.url, adminKey)
-    const source = '/chaos/extract'
-    const ledger = await Ledger.open(join(home, 'ledger.ndjson'))
-    const latencies = new Latencies()
-    const load = new Load({
-      url: place.url,
-      tenants,
-      source,
-      ledger,
-      random: new Random(o.from),
-      eventsPerSecond: o.eventsPerSecond,
-      senders: 8,
-      batchSize: (random) => random.int(1, 200),
-    })
-    expectFaultless(load, latencies, findings)
-    const reader = new Reader(place.url, adminKey, findings)
-    try {
-      await delay(3_000) // warm
-      const moves = await move(place, latencies)
-      const figures = latencies.summary()
-      await load.stop()
-      findUnanswered(load, findings)
-      await reader.stop()
-      await awaitStored(place.url, await load.mark(), 60_000)
-      const expectation = { ledger, source, tenants }
-      const stored = await verifyThroughApi(place.url, expectation, findings)
-      await verifyRawRows(connectRaw(engines.clickhouseUrl!), [expectation], findings)
-      return {
-        ...ledger.counts(),
-        stored: [...stored.values()].reduce((a, b) => a + b, 0),
-        answers: Object.fromEntries(load.statuses),
-        reads: reader.reads,
-        moves,
-        latencies: figures,
-      }
-    } finally {
-      await load.stop(0)
-      await reader.stop()
-      await ledger.close()
-    }
+    const options = { ...o, adminKey, seed: o.from, batchEvents: 200, ledgerFile: join(home, 'ledger.ndjson') }
+    const urls = { ingest: place.url, query: place.url }
+    await using clients = await FaultlessClients.begin({ ...options, urls, source: '/chaos/extract' }, findings)
+    await delay(3_000) // warm
+    const moves = await move(place, clients.latencies)
+    const latencies = clients.latencies.summary()
+    return { ...(await clients.verify(engines.clickhouseUrl!)), moves, latencies }
   } catch (error) {
     console.log(all.map((process) => process.output().slice(-8_000)).join('\n'))
     throw error
