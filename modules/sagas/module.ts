@@ -24,6 +24,7 @@ import { OutboxRelay } from './app/relay-outbox.ts'
 import { problemOf } from './app/to-transition.ts'
 import { SagaWorker } from './app/worker.ts'
 import { resultOf } from './domain/scope.ts'
+import type { SagaStatus } from './domain/state.ts'
 
 export type { LockHint } from './app/lock-hint.ts'
 
@@ -62,6 +63,15 @@ export interface SagasDeps {
   readonly version: string
 }
 
+/** Made once: labels are found by their identity. */
+const labelOf: Readonly<Record<SagaStatus, { readonly status: SagaStatus }>> = {
+  running: { status: 'running' },
+  compensating: { status: 'compensating' },
+  completed: { status: 'completed' },
+  compensated: { status: 'compensated' },
+  needs_attention: { status: 'needs_attention' },
+}
+
 /** The sagas module: definitions, and the worker that runs what they say. It owns the schema `sagas`. */
 export function createSagasModule(deps: SagasDeps): Module<object> {
   const { clock, metrics, postgres } = deps
@@ -89,7 +99,7 @@ export function createSagasModule(deps: SagasDeps): Module<object> {
       if (entries[0]?.e === 'start') started.add(1)
       if (!hasStopped(entries, state)) return
       const { status } = state
-      ended.add(1, { status })
+      ended.add(1, labelOf[status])
       const output = () => (status === 'completed' ? resultOf(plan, state) : null)
       ends.tell(id, () => ({ status, problem: problemOf(state), output: output(), at: state.at + t }))
     },

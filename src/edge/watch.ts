@@ -1,5 +1,4 @@
-import type { Clock } from '@splitstream/kernel'
-import { type Placed, PlacedList } from './placed-list.ts'
+import { type Clock, type Placed, PlacedList } from '@splitstream/kernel'
 
 export interface Watched extends Placed {
   /** Called a few times a second with the monotonic time, ms. */

@@ -1,3 +1,4 @@
+import { PlacedMap } from '@splitstream/kernel'
 import type { Entry } from '../domain/entry.ts'
 import type { Json } from '../domain/json.ts'
 import type { SagaState, SagaStatus } from '../domain/state.ts'
@@ -20,19 +21,23 @@ export function hasStopped(entries: readonly Entry[], { status }: SagaState): bo
   return status !== 'running' && status !== 'compensating' && entries.some(({ e }) => e === 'end' || e === 'halt')
 }
 
-type Listener = (end: End) => void
+/** Who waits for the end of one saga. */
+interface Waiter {
+  end: End | undefined
+  wake(): void
+}
 
-/** Those who wait for the end of a saga, or for the moment in which it needs attention. */
+/** Those who wait for the end of a saga, or for the moment in which it needs attention: at most one for each, who makes it. */
 export class Ends {
-  readonly #waiting = new Map<string, Set<Listener>>()
+  readonly #waiting = new PlacedMap<Waiter>()
 
   /** The saga has come to its end, or needs attention; `end` is asked for only when somebody waits. */
   tell(id: string, end: () => End): void {
-    const listeners = this.#waiting.get(id)
-    if (!listeners) return
+    const waiter = this.#waiting.get(id)
+    if (!waiter) return
     this.#waiting.delete(id)
-    const known = end()
-    for (const listener of listeners) listener(known)
+    waiter.end = end()
+    waiter.wake()
   }
 
   /**
@@ -40,33 +45,21 @@ export class Ends {
    * saga is made: it may end sooner than its start is answered.
    */
   listen(id: string): { ended(ms: number, signal: AbortSignal): Promise<End | undefined>; cancel(): void } {
-    let known: End | undefined
-    let wake = (): void => undefined
-    const listener: Listener = (end) => {
-      known = end
-      wake()
-    }
-    const listeners = this.#waiting.get(id) ?? new Set()
-    listeners.add(listener)
-    this.#waiting.set(id, listeners)
-    const cancel = (): void => {
-      listeners.delete(listener)
-      if (listeners.size === 0 && this.#waiting.get(id) === listeners) this.#waiting.delete(id)
-    }
+    const waiter: Waiter = { end: undefined, wake: () => undefined }
+    this.#waiting.set(id, waiter)
     return {
-      cancel,
+      cancel: () => this.#waiting.delete(id),
       ended: (ms, signal) =>
         new Promise((resolve) => {
           const done = (): void => {
             clearTimeout(timer)
             signal.removeEventListener('abort', done)
-            cancel()
-            resolve(known)
+            resolve(waiter.end)
           }
           const timer = setTimeout(done, ms)
           signal.addEventListener('abort', done, { once: true })
-          wake = done
-          if (known !== undefined || signal.aborted) done()
+          waiter.wake = done
+          if (waiter.end !== undefined || signal.aborted) done()
         }),
     }
   }

@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto'
+import { hash } from 'node:crypto'
 import { isDeepStrictEqual } from 'node:util'
 import { AppError, type Call, remaining } from '@splitstream/kernel'
 import { decodeEntries } from '../domain/entry.ts'
@@ -111,5 +111,5 @@ const isOpen = ({ status }: SagaSummary): boolean => status === 'running' || sta
 
 /** What starts one saga at most, as a key of 16 bytes. */
 export function startKey(...parts: readonly string[]): Uint8Array {
-  return createHash('sha256').update(JSON.stringify(parts)).digest().subarray(0, 16)
+  return hash('sha256', JSON.stringify(parts), 'buffer').subarray(0, 16)
 }

@@ -4,6 +4,7 @@ import {
   codeOf,
   type Logger,
   messageOf,
+  PlacedMap,
   type Postgres,
   type Random,
   type Tracer,
@@ -86,7 +87,7 @@ export class SagaWorker implements Engine {
   readonly #deps: WorkerDeps
   readonly #lease: Lease
   readonly #group: GroupCommit
-  readonly #instances = new Map<string, Instance>()
+  readonly #instances = new PlacedMap<Instance>()
   #stopped = false
   #looking: Promise<void> | undefined
   #again = false

@@ -2,6 +2,7 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
+import { startToxicProxy } from '../../../test/support/toxics/proxy.ts'
 import { connectPostgres } from './driver.ts'
 import { type EmbeddedPostgres, startEmbeddedPostgres } from './embedded.ts'
 import { freePort } from './server.ts'
@@ -111,6 +112,21 @@ describe('a lost connection', () => {
     await expect(lost).rejects.toMatchObject({ code: 'UNAVAILABLE', details: { outcome: 'none' } })
     expect(await victim.query('SELECT id FROM t WHERE id >= 20')).toEqual([])
     await victim.close()
+  })
+
+  it('that is cut without a word ends when an answer is overdue, with the outcome open', async () => {
+    const proxy = await startToxicProxy({ target: server.url })
+    const victim = connectPostgres({ url: proxy.url, applicationName: 'cut off', statementTimeoutMs: 300, max: 1 })
+    await victim.query('SELECT 1')
+    proxy.set('down', { kind: 'timeout', ms: 0 })
+    await expect(victim.query('SELECT 1')).rejects.toMatchObject({
+      code: 'UNAVAILABLE',
+      details: { outcome: 'unknown' },
+    })
+    proxy.heal()
+    expect(await victim.query('SELECT 1 AS a'), 'over another connection').toEqual([{ a: 1 }])
+    await victim.close()
+    await proxy.stop()
   })
 
   it('during a single statement leaves the outcome open', async () => {

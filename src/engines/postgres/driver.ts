@@ -2,6 +2,7 @@ import {
   AppError,
   type Breaker,
   codeOf,
+  type Labels,
   type Metrics,
   noMetrics,
   type Postgres,
@@ -10,6 +11,7 @@ import {
 import pg from 'pg'
 import { operationSeconds } from '../operations.ts'
 import { acquire } from './acquire.ts'
+import { AnswerWatch } from './answer-watch.ts'
 import { breaksConnection, type Outcome, toAppError } from './errors.ts'
 import { listenTo } from './listen.ts'
 
@@ -79,21 +81,21 @@ export function connectPostgres(o: ConnectOptions): Pool {
     ...(o.plans === 'by key' && { options: byKey }),
     statement_timeout: statementTimeout,
     idle_in_transaction_session_timeout: o.idleInTransactionMs ?? 60_000,
-    // When the network is cut, the server's own timeout never reaches us.
-    query_timeout: statementTimeout + 5_000,
   })
   // The pool has already dropped the idle connection; without a listener the event would end the process.
   pool.on('error', () => {})
   // The same for one that is just being handed out or given back, when neither the pool nor a session listens to it.
   pool.on('connect', (client) => client.on('error', () => {}))
   const seconds = operationSeconds(o.metrics ?? noMetrics)
+  const labels = new OperationLabels(o.poolName ?? '')
+  const watch = new AnswerWatch(statementTimeout + 5_000)
   let closed: Promise<void> | undefined
 
   async function withSession<T>(work: (session: Session) => Promise<T>): Promise<T> {
     if (closed) throw new AppError('STOPPING', 'The Postgres pool is closed')
     if (pool.waitingCount >= MAX_WAITING) throw new AppError('OVERLOADED', 'Too many callers wait for Postgres')
     const client = await acquire(pool, o.breaker)
-    const session = new Session(client)
+    const session = new Session(client, watch)
     try {
       return await work(session)
     } finally {
@@ -101,7 +103,7 @@ export function connectPostgres(o: ConnectOptions): Pool {
     }
   }
 
-  async function timed<T>(operation: string, work: () => Promise<T>): Promise<T> {
+  async function timed<T>(operation: Operation, work: () => Promise<T>): Promise<T> {
     const from = performance.now()
     let failed = ''
     try {
@@ -110,8 +112,7 @@ export function connectPostgres(o: ConnectOptions): Pool {
       failed = codeOf(error)
       throw error
     } finally {
-      const about = { 'db.system.name': 'postgresql', 'db.namespace': o.poolName ?? '', 'db.operation.name': operation }
-      seconds.observe((performance.now() - from) / 1_000, { ...about, 'error.type': failed })
+      seconds.observe((performance.now() - from) / 1_000, labels.of(operation, failed))
     }
   }
 
@@ -131,17 +132,42 @@ export function connectPostgres(o: ConnectOptions): Pool {
   }
 }
 
+type Operation = 'query' | 'transaction'
+
+/** Made once each: a metric finds labels by their identity. */
+class OperationLabels {
+  readonly #pool: string
+  readonly #known = new Map<string, Labels>()
+
+  constructor(pool: string) {
+    this.#pool = pool
+  }
+
+  of(operation: Operation, failed: string): Labels {
+    const key = `${operation} ${failed}`
+    let labels = this.#known.get(key)
+    if (!labels) {
+      const about = { 'db.system.name': 'postgresql', 'db.namespace': this.#pool, 'db.operation.name': operation }
+      labels = { ...about, 'error.type': failed }
+      this.#known.set(key, labels)
+    }
+    return labels
+  }
+}
+
 /** One connection while somebody holds it. A broken one is thrown away at release and not handed to the next caller. */
 class Session {
   readonly #client: pg.PoolClient
+  readonly #watch: AnswerWatch
   #broken = false
   // A connection that breaks between two statements says so by an event, which must have a listener.
   readonly #onError = () => {
     this.#broken = true
   }
 
-  constructor(client: pg.PoolClient) {
+  constructor(client: pg.PoolClient, watch: AnswerWatch) {
     this.#client = client
+    this.#watch = watch
     client.on('error', this.#onError)
   }
 
@@ -185,13 +211,21 @@ class Session {
     name?: string,
   ): Promise<pg.QueryResult> {
     try {
-      if (!values) return await this.#client.query(text)
-      return await this.#client.query(
-        name === undefined ? { text, values: [...values] } : { name, text, values: [...values] },
-      )
+      return await this.#answer({ text, ...(values && { values: [...values] }), ...(name !== undefined && { name }) })
     } catch (error) {
       if (breaksConnection(error)) this.#broken = true
       throw toAppError(error, lost)
     }
+  }
+  /** By pg's callback, and not by its promise: see AnswerWatch. */
+  #answer(query: pg.QueryConfig): Promise<pg.QueryResult> {
+    return new Promise((resolve, reject) => {
+      const waiting = this.#watch.add(() => reject(new Error('Postgres does not answer')))
+      this.#client.query(query, (error, result) => {
+        this.#watch.remove(waiting)
+        if (error) reject(error)
+        else resolve(result)
+      })
+    })
   }
 }

@@ -1,4 +1,4 @@
-import { type Placed, PlacedList } from '../../edge/placed-list.ts'
+import { type Placed, PlacedList } from '@splitstream/kernel'
 
 /** A call that is being served. */
 export interface Running extends Placed {

@@ -1,5 +1,5 @@
 import type { IncomingHttpHeaders } from 'node:http'
-import type { Verdict } from '@splitstream/kernel'
+import { type Placed, PlacedList, type Verdict } from '@splitstream/kernel'
 import type { Dispatcher } from 'undici'
 import type { Outcome } from '../../app/participants.ts'
 import { type Body, readBody } from './answer.ts'
@@ -34,10 +34,27 @@ export function exchange(options: ExchangeOptions): Promise<Ended> {
   return new Promise((resolve) => new Exchange(options, resolve))
 }
 
-class Exchange implements Dispatcher.DispatchHandler {
+/**
+ * What each signal would end. Its own list of listeners would not do: one that was removed still leads to the next one, so that
+ * an old one keeps all that came after it, until the next full collection (docs/adr/0006).
+ */
+const under = new WeakMap<AbortSignal, PlacedList<Exchange>>()
+
+function exchangesUnder(signal: AbortSignal): PlacedList<Exchange> {
+  const known = under.get(signal)
+  if (known) return known
+  const exchanges = new PlacedList<Exchange>()
+  under.set(signal, exchanges)
+  signal.addEventListener('abort', () => exchanges.each((one) => one.aborted()))
+  return exchanges
+}
+
+class Exchange implements Dispatcher.DispatchHandler, Placed {
+  place = -1
   readonly #options: ExchangeOptions
   readonly #resolve: (ended: Ended) => void
   readonly #timer: NodeJS.Timeout
+  readonly #others: PlacedList<Exchange>
   #controller: Dispatcher.DispatchController | undefined
   #status = 0
   #headers: Readonly<Record<string, string>> = {}
@@ -49,8 +66,9 @@ class Exchange implements Dispatcher.DispatchHandler {
     this.#options = options
     this.#resolve = resolve
     this.#timer = setTimeout(this.#late, Math.min(options.timeoutMs, maxTimerMs))
-    options.signal.addEventListener('abort', this.#aborted)
-    if (options.signal.aborted) this.#aborted()
+    this.#others = exchangesUnder(options.signal)
+    this.#others.add(this)
+    if (options.signal.aborted) this.aborted()
     else options.dispatcher.dispatch(options.request, this)
   }
 
@@ -91,7 +109,9 @@ class Exchange implements Dispatcher.DispatchHandler {
 
   readonly #late = (): void => this.#cut(`${this.#options.timeoutMs} ms are over`, 'bad')
 
-  readonly #aborted = (): void => this.#cut('aborted', 'none')
+  aborted(): void {
+    this.#cut('aborted', 'none')
+  }
 
   #tooLarge(): void {
     this.#answered({
@@ -125,7 +145,7 @@ class Exchange implements Dispatcher.DispatchHandler {
     if (this.#over) return
     this.#over = true
     clearTimeout(this.#timer)
-    this.#options.signal.removeEventListener('abort', this.#aborted)
+    this.#others.remove(this)
     this.#resolve({ outcome, verdict })
   }
 }
