@@ -98,6 +98,8 @@ describeUnless(await replicasMissing(), 'three replicas of ClickHouse', () => {
       if (n !== 'UNAVAILABLE' || performance.now() > until) return expect(n).toBe(rows)
     }
   }
+  /** How many rows there are, whenever somebody can say. */
+  const known = () => vi.waitFor(() => count(), patience)
   /** As storage does: again under the same token, until it is in. */
   const store = (offsets: readonly number[], token: string) => vi.waitFor(() => insert(offsets, token), patience)
   /** Rows that nobody has inserted yet, with their token. */
@@ -108,7 +110,7 @@ describeUnless(await replicasMissing(), 'three replicas of ClickHouse', () => {
   }
 
   it('an insert is on two replicas when it is answered, and read from any', async () => {
-    const before = await count()
+    const before = await known()
     await store(...fresh())
     const there = await Promise.all([0, 1, 2].map((i) => on(i, count)))
     expect(there.filter((n) => n === before + 10).length).toBeGreaterThanOrEqual(2)
@@ -135,7 +137,7 @@ describeUnless(await replicasMissing(), 'three replicas of ClickHouse', () => {
   })
 
   it('a repeated insert stores nothing twice, on whichever replica', async () => {
-    const before = await count()
+    const before = await known()
     const [rows, token] = fresh()
     await store(rows, token)
     for (const i of [0, 1, 2]) await on(i, (one) => insert(rows, token, one))
@@ -143,7 +145,7 @@ describeUnless(await replicasMissing(), 'three replicas of ClickHouse', () => {
   })
 
   it('goes on with one replica down, under a repeated insert too, and takes it back', async () => {
-    const before = await count()
+    const before = await known()
     const [rows, token] = fresh()
     await store(rows, token)
     await replicas.kill(0)
@@ -159,7 +161,7 @@ describeUnless(await replicasMissing(), 'three replicas of ClickHouse', () => {
     await store(...fresh())
     const synced = (i: number) => on(i, (one) => one.command({ sql: 'SYSTEM SYNC REPLICA events' }, call()))
     await Promise.all([0, 1, 2].map((i) => vi.waitFor(() => synced(i), patience)))
-    const before = await count()
+    const before = await known()
     await replicas.kill(0)
     await replicas.kill(1)
     for (let i = 0; i < 4; i++) await counts(before)
@@ -183,7 +185,7 @@ describeUnless(await replicasMissing(), 'three replicas of ClickHouse', () => {
   it('a replica that is behind never answers: not alone, and not beside others', async () => {
     await replicas.kill(2)
     await store(...fresh())
-    const before = await count()
+    const before = await known()
     for (const i of [0, 1]) replicas.share(i, false)
     await replicas.start(2)
     // It has joined again, knows of the part, and cannot get it.
@@ -206,7 +208,7 @@ describeUnless(await replicasMissing(), 'three replicas of ClickHouse', () => {
 
   it('passes over one that hangs, and does not ask it again meanwhile', async () => {
     await store(...fresh())
-    const before = await count()
+    const before = await known()
     replicas.freeze(1, true)
     for (let i = 0; i < 3; i++) await counts(before)
     expect(serving!()).toBe(2)
@@ -252,7 +254,7 @@ describeUnless(await replicasMissing(), 'three replicas of ClickHouse', () => {
   }, 60_000)
 
   it('without Keeper nobody knows who is complete: reads are refused, and work again with it', async () => {
-    const before = await count()
+    const before = await known()
     await replicas.stopZooKeeper()
     await vi.waitFor(() => expect(count()).rejects.toMatchObject({ code: 'UNAVAILABLE' }), patience)
     await expect(insert(...fresh(), clickhouse, {}, 8_000)).rejects.toThrow()
