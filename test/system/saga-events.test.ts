@@ -66,7 +66,13 @@ describe('events and sagas', () => {
       const events = await stored(server, 'type=order.told&limit=1000')
       return events.length >= orders.length ? events : undefined
     })
-    expect(told.map(({ id }) => id).sort()).toEqual(all.map(({ id }) => `${id}.tell`).sort())
+    const tellers = told.map(async ({ id }) => {
+      const [alias] = String(id).split('.')
+      const saga = await json<Saga & { knownAs: string }>(await ask(server.url, 'GET', `/v1/sagas/${alias}`))
+      expect(id).toBe(`${saga.knownAs}.tell`)
+      return saga.id
+    })
+    expect((await Promise.all(tellers)).sort()).toEqual(all.map(({ id }) => id).sort())
     expect(new Set(told.map(({ subject }) => subject)).size).toBe(orders.length)
     expect(await stored(server, 'type=order.placed&limit=1000')).toHaveLength(orders.length)
   })

@@ -2,6 +2,7 @@ import { decodeRow, type IngestAppend, openRecord } from '@splitstream/ingest/co
 import { AppError, noMetrics, silentLogger, systemClock } from '@splitstream/kernel'
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
 import { load } from '../../../src/registry.ts'
+import { aliasOf } from '../domain/alias.ts'
 import { type Sagas, startSagas, startWorld, type World } from './events.fixture.ts'
 import { OutboxRelay } from './relay-outbox.ts'
 import { tenant } from './worker.fixture.ts'
@@ -80,9 +81,9 @@ describe('the relay', () => {
     })
     await world.post([{ id: '1', type: 'placed', data: { n: 7 } }])
     await until(async () => (await world.sagas('order')).map(({ status }) => status)).toEqual(['completed'])
-    const [saga] = await world.sagas('order')
     await until(left).toBe(0)
-    expect(await appended()).toContain(`acme ${saga?.id}.tell`)
+    const alias = aliasOf({ tenant, saga: 'order', source: '/test', id: '1' })
+    expect(await appended()).toContain(`acme ${alias}.tell`)
   })
 
   it('puts aside what ingest refuses, and sends the rest', async () => {
