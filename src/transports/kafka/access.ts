@@ -99,8 +99,10 @@ export class BrokerAccess {
 
   /** A broker that asks who is there says what it speaks, and then ends the connection of whoever goes on without a name. */
   #watchUnnamed(socket: Socket, broker: string): void {
+    const sent = socket.bytesWritten
     const ended = (): void => {
-      if (socket.writableEnded) return
+      // One that was asked nothing more may be stopping.
+      if (socket.writableEnded || socket.bytesWritten === sent) return
       const why = 'ends the connection after its first answer, as one with SASL does: set KAFKA_SASL_MECHANISM'
       this.#note(broker, 'sasl', why)
     }
