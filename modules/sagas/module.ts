@@ -79,7 +79,7 @@ export function createSagasModule(deps: SagasDeps): Module<object> {
   const started = metrics.counter('splitstream.sagas.started', 'Sagas started')
   const definitions = new Definitions(postgres)
   const plans = new Plans(definitions, () => clock.monotonic())
-  const ends = new Ends()
+  const ends = new Ends(clock)
   const { capacity, retainMs, retainKeysMs, maxAnswerBytes, allowPrivate } = deps.limits
   const relay = new OutboxRelay(deps)
   const participants = createParticipants({

@@ -26,7 +26,7 @@ beforeAll(async () => {
   const definitions = new Definitions(postgres)
   const plans = new Plans(definitions, () => systemClock.monotonic())
   const parts = { postgres, worker, definitions, plans, clock: systemClock }
-  deps = { ...parts, rows: new SagaRows(postgres), ends: new Ends(), answering: new Set() }
+  deps = { ...parts, rows: new SagaRows(postgres), ends: new Ends(systemClock), answering: new Set() }
 })
 afterAll(async () => {
   await other?.stop()

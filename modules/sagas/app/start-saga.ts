@@ -69,7 +69,7 @@ async function start(
     if (begun.kind === 'exists') return await replay(deps, begun.id, input, until, call)
     const left = until - clock.monotonic()
     if (left <= 0) return { saga: freshSummary(id, plan), output: null, replayed: false }
-    const ended = await end.ended(left, call.signal)
+    const ended = await end.ended(left, call)
     // Not here, or not yet: it may run in another process.
     if (!ended) return { ...(await look(deps, tenant, id)), replayed: false }
     return { saga: endedSummary(id, plan, ended), output: ended.output, replayed: false }
