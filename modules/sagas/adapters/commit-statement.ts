@@ -1,6 +1,18 @@
 import type { PostgresTx } from '@splitstream/kernel'
 import { isStart, type Start, type Transition } from '../app/transition.ts'
 
+/** @param moves the parameter that has them */
+const moved = (table: string, moves: string) => `  UPDATE ${table} s SET
+    owner = CASE WHEN n.held THEN s.owner END,
+    due_at = CASE WHEN n.held THEN NULL WHEN s.mail > n.seen THEN clock_timestamp() ELSE to_timestamp(n.due / 1000) END,
+    ended_at = CASE WHEN n.ended IS NOT NULL THEN coalesce(s.ended_at, to_timestamp(n.ended / 1000)) END,
+    status = n.status, seq = s.seq + 1, problem = n.problem, journal = n.lines || s.journal
+  FROM json_to_recordset(${moves}::json) AS n (tenant text, id uuid, fence bigint, seq integer, held boolean, due float8,
+    ended float8, status text, problem text, lines text, seen integer)
+  WHERE s.tenant = n.tenant AND s.id = n.id AND s.fence = n.fence AND s.seq = n.seq
+    AND s.owner IS NOT DISTINCT FROM $1::integer AND n.seq BETWEEN 0 AND 2147483647
+  RETURNING s.id, s.mail`
+
 /**
  * All transitions of a group commit in one statement: a round trip and a sync for dozens of sagas. Starts whose key made a
  * saga before make nothing; transitions of sagas that have another owner by now change nothing. What was written comes back.
@@ -33,18 +45,21 @@ WITH given AS (
     AND NOT EXISTS (SELECT FROM ${table} s WHERE s.tenant = n.tenant AND s.id = n.id)
   RETURNING id, mail
 ), moved AS (
-  UPDATE ${table} s SET
-    owner = CASE WHEN n.held THEN s.owner END,
-    due_at = CASE WHEN n.held THEN NULL WHEN s.mail > n.seen THEN clock_timestamp() ELSE to_timestamp(n.due / 1000) END,
-    ended_at = CASE WHEN n.ended IS NOT NULL THEN coalesce(s.ended_at, to_timestamp(n.ended / 1000)) END,
-    status = n.status, seq = s.seq + 1, problem = n.problem, journal = n.lines || s.journal
-  FROM json_to_recordset($3::json) AS n (tenant text, id uuid, fence bigint, seq integer, held boolean, due float8,
-    ended float8, status text, problem text, lines text, seen integer)
-  WHERE s.tenant = n.tenant AND s.id = n.id AND s.fence = n.fence AND s.seq = n.seq
-    AND s.owner IS NOT DISTINCT FROM $1::integer AND n.seq BETWEEN 0 AND 2147483647
-  RETURNING s.id, s.mail
+${moved(table, '$3')}
 )
 SELECT id, mail FROM started UNION ALL SELECT id, mail FROM moved`
+
+/** For a group that starts nothing, as most small ones: a fifth less of the time for one transition. */
+export const statementOfMoves = (table: string) => `
+WITH moved AS (
+${moved(table, '$2')}
+)
+SELECT id, mail FROM moved`
+
+interface Written {
+  readonly id: string
+  readonly mail: number
+}
 
 /**
  * @param table the table of all sagas, or the partition that has all of these: then Postgres plans and locks only that one
@@ -62,8 +77,9 @@ export async function writeTransitions(
     if (isStart(one)) starts.push({ ...common(one), ...firstOf(one) })
     else moves.push({ ...common(one), seq: one.seq, seen: one.mailSeen })
   }
-  const values = [owner, JSON.stringify(starts), JSON.stringify(moves)]
-  const rows = await tx.query<{ id: string; mail: number }>(statement(table), values, `commit to ${table}`)
+  const rows = await (starts.length === 0
+    ? tx.query<Written>(statementOfMoves(table), [owner, JSON.stringify(moves)], `move in ${table}`)
+    : tx.query<Written>(statement(table), [owner, JSON.stringify(starts), JSON.stringify(moves)], `commit to ${table}`))
   return new Map(rows.map(({ id, mail }) => [id, mail]))
 }
 

@@ -1,3 +1,4 @@
+import { setImmediate as endOfPoll } from 'node:timers/promises'
 import { AppError, type Clock, codeOf, type Logger, messageOf, type Postgres } from '@splitstream/kernel'
 import { writeTransitions } from '../adapters/commit-statement.ts'
 import { tellOwners } from '../adapters/mail.ts'
@@ -56,9 +57,11 @@ export class GroupCommit {
   }
 
   async #run(): Promise<void> {
-    // What arrives in the same turn of the event loop shares the first commit.
-    await Promise.resolve()
-    while (this.#waiting.length > 0) await this.#write(this.#next())
+    while (this.#waiting.length > 0) {
+      // What has arrived by now, and is not read yet, shares the commit: a group gets larger, and does not wait for anything.
+      await endOfPoll()
+      await this.#write(this.#next())
+    }
     this.#running = undefined
   }
 

@@ -6,7 +6,7 @@ import type { Strike } from './ledger/messages.ts'
 
 /** Kinds of statements at which a worker can be killed, by what they do; the first that fits. */
 const statements = {
-  commit: /^WITH given AS/,
+  commit: /^WITH (given|moved) AS/,
   claim: /^WITH due AS/,
   'side effect': /^(INSERT INTO|DELETE FROM|UPDATE) (?!workers)|^WITH target AS/,
   'end of a transaction': /^COMMIT/,

@@ -7,7 +7,7 @@ import type { Part } from './place.ts'
 import { firstColumn, type Message } from './postgres/messages.ts'
 import { runSagas } from './run.ts'
 
-const commit = /^WITH given AS/
+const commit = /^WITH (given|moved) AS/
 /** What a worker says to Postgres when it is cut off. */
 const lastWords = {
   /** Transitions of sagas; alone, or in a transaction with what they send. */
