@@ -40,6 +40,8 @@ export class EventEncoder {
   readonly builders: readonly RecordBuilder[]
   readonly #limits: EncoderLimits
   readonly #hash = new Murmur()
+  /** After the tenant, with which every key begins. */
+  readonly #prefix = new Murmur()
   readonly #spans: Span[] = attributes.map(() => ({ bytes: nothing, start: 0, end: 0 }))
   #tenant: Uint8Array = nothing
   #received = 0
@@ -57,6 +59,8 @@ export class EventEncoder {
   begin(tenant: string, receivedMicros: number, strictVersion: boolean): void {
     for (const builder of this.builders) builder.clear()
     this.#tenant = Buffer.from(`${tenant}\0`)
+    this.#prefix.start()
+    this.#prefix.add(this.#tenant, 0, this.#tenant.length)
     this.#received = receivedMicros
     this.#strictVersion = strictVersion
   }
@@ -73,13 +77,11 @@ export class EventEncoder {
     const spans = this.#spans
     const hash = this.#hash
     const ordered = length(spans[subject]!) > 0 ? spans[subject]! : spans[source]!
-    hash.start()
-    hash.add(this.#tenant, 0, this.#tenant.length)
+    hash.startFrom(this.#prefix)
     hash.add(ordered.bytes, ordered.start, ordered.end)
     hash.finish()
     const builder = this.builders[hash.low % this.builders.length]!
-    hash.start()
-    hash.add(this.#tenant, 0, this.#tenant.length)
+    hash.startFrom(this.#prefix)
     hash.add(spans[source]!.bytes, spans[source]!.start, spans[source]!.end)
     hash.add(this.#tenant, this.#tenant.length - 1, this.#tenant.length)
     hash.add(spans[id]!.bytes, spans[id]!.start, spans[id]!.end)
@@ -115,7 +117,7 @@ export class EventEncoder {
       const span = this.#spans[i]!
       const kind = scanner.kinds[i]!
       const given = kind !== valueKind.absent && kind !== valueKind.null
-      span.bytes = body
+      if (span.bytes !== body) span.bytes = body
       span.start = given ? scanner.starts[i]! : 0
       span.end = given ? scanner.ends[i]! : 0
       if (!given || i === attribute.data) continue

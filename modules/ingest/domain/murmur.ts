@@ -18,18 +18,41 @@ export class Murmur {
     this.#word = 0
   }
 
+  /** Goes on from where `other` is. */
+  startFrom(other: Murmur): void {
+    this.low = other.low
+    this.high = other.high
+    this.#length = other.#length
+    this.#word = other.#word
+  }
+
   add(bytes: Uint8Array, start: number, end: number): void {
+    let { low, high } = this
     let word = this.#word
-    let length = this.#length
-    for (let p = start; p < end; p++) {
-      word |= bytes[p]! << ((length & 3) << 3)
-      if ((++length & 3) === 0) {
-        this.#mix(word)
-        word = 0
+    const shift = (this.#length & 3) << 3
+    let p = start
+    // Whole words; the bytes that are left over from before stand in front of each.
+    for (; p + 4 <= end; p += 4) {
+      const next = bytes[p]! | (bytes[p + 1]! << 8) | (bytes[p + 2]! << 16) | (bytes[p + 3]! << 24)
+      const k = scramble(word | (next << shift))
+      word = shift === 0 ? 0 : next >>> (32 - shift)
+      low = mix(low, k)
+      high = mix(high, k)
+    }
+    for (let at = shift; p < end; p++) {
+      word |= bytes[p]! << at
+      at += 8
+      if (at === 32) {
+        const k = scramble(word)
+        low = mix(low, k)
+        high = mix(high, k)
+        word = at = 0
       }
     }
+    this.low = low
+    this.high = high
     this.#word = word
-    this.#length = length
+    this.#length += end - start
   }
 
   /** Sets `low` and `high` to the unsigned halves. */
@@ -42,14 +65,11 @@ export class Murmur {
     this.low = finalize(this.low ^ this.#length)
     this.high = finalize(this.high ^ this.#length)
   }
+}
 
-  #mix(word: number): void {
-    const k = scramble(word)
-    const low = this.low ^ k
-    const high = this.high ^ k
-    this.low = (Math.imul((low << 13) | (low >>> 19), 5) + 0xe6546b64) | 0
-    this.high = (Math.imul((high << 13) | (high >>> 19), 5) + 0xe6546b64) | 0
-  }
+function mix(h: number, k: number): number {
+  h ^= k
+  return (Math.imul((h << 13) | (h >>> 19), 5) + 0xe6546b64) | 0
 }
 
 function scramble(word: number): number {

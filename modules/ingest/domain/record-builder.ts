@@ -3,6 +3,7 @@ import { at, recordHeaderBytes, recordVersion } from '../contract/index.ts'
 /** Writes the rows of one record (contract/record.ts). Reused from batch to batch; `finish` hands out a copy. */
 export class RecordBuilder {
   #bytes = Buffer.allocUnsafeSlow(64 << 10)
+  #view = viewOf(this.#bytes)
   #end = 0
   #rowStart = 0
   #lengths = new Uint32Array(1024)
@@ -14,15 +15,15 @@ export class RecordBuilder {
     row: { keyLow: number; keyHigh: number; time: number; received: number; kind: number; flags: number },
   ): void {
     if (this.#end + maxBytes > this.#bytes.length) this.#grow(maxBytes)
-    const bytes = this.#bytes
+    const view = this.#view
     const start = this.#end
-    for (let p = start; p < start + at.key; p++) bytes[p] = 0
-    bytes.writeUInt32LE(row.keyLow, start + at.key)
-    bytes.writeUInt32LE(row.keyHigh, start + at.key + 4)
-    writeMicros(bytes, start + at.time, row.time)
-    writeMicros(bytes, start + at.received, row.received)
-    bytes[start + at.kind] = row.kind
-    bytes[start + at.flags] = row.flags
+    for (let p = start; p < start + at.key; p += 4) view.setUint32(p, 0)
+    view.setUint32(start + at.key, row.keyLow, true)
+    view.setUint32(start + at.key + 4, row.keyHigh, true)
+    writeMicros(view, start + at.time, row.time)
+    writeMicros(view, start + at.received, row.received)
+    view.setUint8(start + at.kind, row.kind)
+    view.setUint8(start + at.flags, row.flags)
     this.#rowStart = start
     this.#end = start + at.strings
   }
@@ -38,7 +39,7 @@ export class RecordBuilder {
     }
     bytes[p++] = length
     // A call into the runtime costs more than copying a few bytes by hand.
-    if (end - start < 32) for (let i = start; i < end; i++) bytes[p++] = source[i]!
+    if (end - start < 128) for (let i = start; i < end; i++) bytes[p++] = source[i]!
     else {
       bytes.set(source.subarray(start, end), p)
       p += end - start
@@ -72,18 +73,26 @@ export class RecordBuilder {
     this.count = 0
     this.#end = 0
     // One giant batch should not pin its memory for ever.
-    if (this.#bytes.length > 4 << 20) this.#bytes = Buffer.allocUnsafeSlow(64 << 10)
+    if (this.#bytes.length > 4 << 20) this.#use(Buffer.allocUnsafeSlow(64 << 10))
   }
 
   #grow(more: number): void {
     const larger = Buffer.allocUnsafeSlow(Math.max(this.#bytes.length * 2, this.#end + more))
     this.#bytes.copy(larger, 0, 0, this.#end)
-    this.#bytes = larger
+    this.#use(larger)
+  }
+
+  #use(bytes: Buffer<ArrayBuffer>): void {
+    this.#bytes = bytes
+    this.#view = viewOf(bytes)
   }
 }
 
+const viewOf = ({ buffer, byteOffset, byteLength }: Uint8Array): DataView =>
+  new DataView(buffer, byteOffset, byteLength)
+
 /** A 64-bit integer that a double holds exactly, without making a BigInt. */
-function writeMicros(bytes: Buffer, p: number, value: number): void {
-  bytes.writeUInt32LE(value >>> 0, p)
-  bytes.writeInt32LE(Math.floor(value / 2 ** 32), p + 4)
+function writeMicros(view: DataView, p: number, value: number): void {
+  view.setUint32(p, value >>> 0, true)
+  view.setInt32(p + 4, Math.floor(value / 2 ** 32), true)
 }
