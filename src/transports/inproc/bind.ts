@@ -8,18 +8,23 @@ import type { PortCalls } from '../port-calls.ts'
  */
 export function bindInProcess<P extends object>(port: CallPort<P>, target: () => P, clock: Clock): P {
   const bound: Record<string, PortMethod> = {}
-  let implementation: P | undefined
   for (const name of Object.keys(port.methods)) {
+    let method: PortMethod | undefined
     bound[name] = (input: never, call: Call): Promise<unknown> => {
       if (call.signal.aborted) return Promise.reject(whyAborted(call.signal))
       if (clock.monotonic() >= call.deadline) {
         return Promise.reject(new AppError('DEADLINE_EXCEEDED', 'The time budget is spent'))
       }
-      implementation ??= target()
-      return (implementation[name as keyof P] as PortMethod)(input, call)
+      method ??= methodOf(target(), name)
+      return method(input, call)
     }
   }
   return bound as P
+}
+
+function methodOf<P extends object>(implementation: P, name: string): PortMethod {
+  const method = implementation[name as keyof P] as PortMethod
+  return (input, call) => method.call(implementation, input, call)
 }
 
 /** The same, with what is told of calls. */
