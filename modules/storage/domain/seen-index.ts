@@ -24,7 +24,8 @@ interface Generation {
   maxTime: number
 }
 
-const minSlots = 1 << 12
+/** Part of the slots that keys may take. */
+const maxFill = 0.7
 /** Of the filter for events without a time, for each key of a generation: 32 MiB for two million. */
 const filterBits = 128
 
@@ -42,7 +43,7 @@ export class SeenIndex {
    */
   constructor(maxKeys: number, forgottenUntil = Number.NEGATIVE_INFINITY) {
     this.#maxKeys = maxKeys
-    this.#current = generation(minSlots)
+    this.#current = generation(maxKeys)
     this.#forgottenUntil = forgottenUntil
   }
 
@@ -83,30 +84,23 @@ export class SeenIndex {
   }
 
   #makeRoom(): void {
-    const { size, slots } = this.#current
-    if (size >= this.#maxKeys) {
-      if (this.#previous) this.#forgottenUntil = Math.max(this.#forgottenUntil, this.#previous.maxTime)
-      this.#previous = this.#current
-      // Full size at once: growing would copy millions of keys while requests wait. Untouched pages cost nothing.
-      this.#current = generation(slots.length / 2)
-      return
-    }
-    if (size * 20 <= slots.length * 7) return // under 70 % of the slots, two elements a slot
-    const old = this.#current
-    this.#current = generation(slots.length)
-    this.#current.maxTime = old.maxTime
-    for (let i = 0; i < slots.length; i += 2) {
-      if (slots[i] !== 0 || slots[i + 1] !== 0) insert(this.#current, slots[i]!, slots[i + 1]!)
-    }
+    if (this.#current.size < this.#maxKeys) return
+    if (this.#previous) this.#forgottenUntil = Math.max(this.#forgottenUntil, this.#previous.maxTime)
+    this.#previous = this.#current
+    this.#current = generation(this.#maxKeys)
   }
 }
 
-/** Room for `count` keys; two array elements a slot. */
-function generation(count: number): Generation {
+/**
+ * Room for `maxKeys` keys, two array elements a slot. Its full size at once: to grow would copy a million keys while requests
+ * wait (80 ms), and untouched pages cost nothing.
+ */
+function generation(maxKeys: number): Generation {
+  const count = 2 ** Math.ceil(Math.log2(maxKeys / maxFill))
   return { slots: new Uint32Array(count * 2), mask: count - 1, size: 0, maxTime: Number.NEGATIVE_INFINITY }
 }
 
-/** The element where the key is, or where it would go. Linear probing; at least a quarter of the slots is empty. */
+/** The element where the key is, or where it would go. Linear probing: some slots are always empty. */
 function find(g: Generation, low: number, high: number): number {
   let slot = (low ^ Math.imul(high, 0x9e3779b1)) & g.mask
   for (;;) {
