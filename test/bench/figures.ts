@@ -1,7 +1,7 @@
 import type { EngineFigures } from './engine.ts'
 import type { IngestFigures } from './ingest.ts'
 import type { PortCallFigures } from './port-call.ts'
-import type { SingleFigures } from './single.ts'
+import { askedPerSecond, type SingleFigures } from './single.ts'
 import type { OnByOff, TelemetryFigures } from './telemetry/measure.ts'
 import type { VisibleFigures } from './visible.ts'
 
@@ -61,9 +61,11 @@ export function rowsOf(f: Figures): Row[] {
       met: ratio >= ratioTarget,
     },
     plain('3 single events, closed loop', `${whole(single.perSecond)} requests/s`),
-    atLeast('3 single events, per core-second of the main process', single.perCoreSecond, 10_000, 'requests'),
-    atMost(`3 single events at ${whole(single.rate)}/s, p50`, single.p50Ms, 2, 'ms', 2),
-    atMost(`3 single events at ${whole(single.rate)}/s, p99`, single.p99Ms, 10, 'ms', 2),
+    atLeast('3 single events, per core-second of the main process', single.perCoreSecond, askedPerSecond, 'requests'),
+    atMost(`3 single events at ${whole(single.asked.rate)}/s, p50`, single.asked.p50Ms, 2, 'ms', 2),
+    atMost(`3 single events at ${whole(single.asked.rate)}/s, p99`, single.asked.p99Ms, 10, 'ms', 2),
+    plain(`3 single events at ${whole(single.reached.rate)}/s, p50`, `${single.reached.p50Ms.toFixed(2)} ms`),
+    plain(`3 single events at ${whole(single.reached.rate)}/s, p99`, `${single.reached.p99Ms.toFixed(2)} ms`),
     atMost(`4 accepted → visible under ${whole(visible.rate)} events/s, p50`, visible.p50Ms, 500, 'ms'),
     atMost(`4 accepted → visible under ${whole(visible.rate)} events/s, p99`, visible.p99Ms, 1_500, 'ms'),
     atMost('5 memory of all processes, idle (sum of PSS)', f.idleMib, 600, 'MiB'),

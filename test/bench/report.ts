@@ -44,7 +44,8 @@ ${ingest.refused}.
    client, settings and tokens into an embedded ClickHouse with the same migration, with nothing else running. The ratio
    takes the better of one and two inserts at a time.
 3. One event a request, 64 connections, ${seconds} s after a warm-up. The CPU time is that of the server's main process with all
-   its threads. Then an open loop at half of the rate: latency counts from the moment a request was due, timer included.
+   its threads. Then open loops at half of what is asked of one core and at half of what was reached. Requests are due at whole
+   milliseconds, as timers step; latency counts from then on, also while a timer is late.
 4. Batches at half of the stored rate of figure 1; beside it, every 200 ms, one event with \`?wait=stored\` (${visible.probes} probes).
 5. Proportional set sizes 5 s after the first start, so that shared pages count once; \`VmHWM\` of the main process over
    figure 1.

@@ -10,13 +10,21 @@ export interface SingleFigures {
   /** Closed loop: requests per second, and per second of CPU time of the server's main process. */
   readonly perSecond: number
   readonly perCoreSecond: number
-  /** Open loop at half of that rate. */
+  /** Open loop, at half of what one core has to do and at half of what it did. */
+  readonly asked: OpenLoop
+  readonly reached: OpenLoop
+}
+
+export interface OpenLoop {
   readonly rate: number
   readonly p50Ms: number
   readonly p99Ms: number
 }
 
-/** Figure 3: one event a request, first as fast as the connections go, then at half of that rate. */
+/** Requests per second that one core has to answer. */
+export const askedPerSecond = 10_000
+
+/** Figure 3: one event a request, first as fast as the connections go, then at two rates. */
 export async function measureSingles(plan: Plan, fromMs: number, { server }: Subject): Promise<SingleFigures> {
   const run = async (tag: string, rate?: number): Promise<SingleResult> => {
     const load = await prepareLoad({
@@ -34,14 +42,13 @@ export async function measureSingles(plan: Plan, fromMs: number, { server }: Sub
   progress(`single events: ${connections} connections, closed loop`)
   const closed = await run('c')
   const perSecond = closed.requests / closed.seconds
-  progress(`single events: ${Math.round(perSecond)} requests/s; now at half of that`)
-  const open = await run('o', perSecond / 2)
-  progress(`single events: p50 ${open.p50Ms.toFixed(2)} ms, p99 ${open.p99Ms.toFixed(2)} ms`)
-  return {
-    perSecond,
-    perCoreSecond: closed.requests / closed.cpuSeconds,
-    rate: open.requests / open.seconds,
-    p50Ms: open.p50Ms,
-    p99Ms: open.p99Ms,
+  progress(`single events: ${Math.round(perSecond)} requests/s`)
+  const at = async (tag: string, wanted: number): Promise<OpenLoop> => {
+    const { requests, seconds, p50Ms, p99Ms } = await run(tag, wanted)
+    progress(`single events at ${Math.round(wanted)}/s: p50 ${p50Ms.toFixed(2)} ms, p99 ${p99Ms.toFixed(2)} ms`)
+    return { rate: requests / seconds, p50Ms, p99Ms }
   }
+  const asked = await at('o', askedPerSecond / 2)
+  const reached = await at('h', perSecond / 2)
+  return { perSecond, perCoreSecond: closed.requests / closed.cpuSeconds, asked, reached }
 }

@@ -72,8 +72,8 @@ async function closedLoop(
 }
 
 /**
- * Request n is due at n / rate. Its latency counts from then on, also while it waits for the timer (which steps in whole
- * ms) or a free connection: a slow server must not slow the clock down (coordinated omission).
+ * Request n is due at the first whole ms after n / rate, since timers step in those. Its latency counts from then on, also while
+ * it waits for a late timer or a free connection: a slow server must not slow the clock down (coordinated omission).
  */
 async function openLoop(
   connections: readonly Connection[],
@@ -82,7 +82,7 @@ async function openLoop(
   onAnswer: OnAnswer,
 ): Promise<void> {
   const from = performance.now()
-  const dueAt = (n: number): number => from + (n * 1000) / rate
+  const dueAt = (n: number): number => from + Math.ceil((n * 1000) / rate)
   const free = [...connections]
   const { promise, resolve, reject } = Promise.withResolvers<void>()
   let taken = 0
