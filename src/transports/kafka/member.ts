@@ -33,7 +33,7 @@ export interface MemberEvents {
 
 const heartbeatMs = 1_000
 /** A member that takes part is heard of more often than this, ms. */
-const silentMs = 3_000
+const unheardMs = 3_000
 /** A leader that moved is found so soon. kafkajs asks again after five minutes, or when a broker answers with a refusal. */
 const metadataMs = 2_000
 
@@ -104,7 +104,7 @@ export class Member {
 
   /** Since when it takes no part: the group is being formed, or does not hear of it. Monotonic, ms. */
   get outSince(): number | undefined {
-    const silent = this.#o.clock.monotonic() - this.#heardAt > silentMs
+    const silent = this.#o.clock.monotonic() - this.#heardAt > unheardMs
     return this.#formingSince ?? (silent ? this.#heardAt : undefined)
   }
 
