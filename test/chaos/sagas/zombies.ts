@@ -8,16 +8,20 @@ import { firstColumn, type Message } from './postgres/messages.ts'
 import { runSagas } from './run.ts'
 
 const commit = /^WITH (given|moved) AS/
+type LastWord = (sql: string, inTransaction: boolean) => boolean
 /** What a worker says to Postgres when it is cut off. */
 const lastWords = {
-  /** Transitions of sagas; alone, or in a transaction with what they send. */
-  commit,
+  /**
+   * Transitions of sagas that are there: what only starts would be nobody's until others take it, and so not stale. Not in a
+   * transaction with what they send: Postgres ends one that waits, and what comes later finds no session.
+   */
+  commit: (sql, inTransaction) => /^WITH moved AS/.test(sql) && !inTransaction,
   /** The end of such a transaction: until it comes, its rows are locked. */
-  'end of a transaction': /^COMMIT/,
+  'end of a transaction': (sql) => /^COMMIT/.test(sql),
   /** It takes sagas over. */
-  claim: /^WITH due AS/,
-  renewal: /^UPDATE workers/,
-} as const
+  claim: (sql) => /^WITH due AS/.test(sql),
+  renewal: (sql) => /^UPDATE workers/.test(sql),
+} satisfies Record<string, LastWord>
 
 /** How a worker comes to believe that it owns what it has lost. */
 export type Zombie =
@@ -30,7 +34,7 @@ const zombies: Readonly<Record<string, Zombie>> = {
   'stopped early': { kind: 'stopped', nth: 3 },
   'stopped late': { kind: 'stopped', nth: 8 },
   'cut off at a commit': { kind: 'cut off', at: 'commit', nth: 2 },
-  'cut off at a later commit': { kind: 'cut off', at: 'commit', nth: 20 },
+  'cut off at a later commit': { kind: 'cut off', at: 'commit', nth: 8 },
   'cut off in a transaction': { kind: 'cut off', at: 'end of a transaction', nth: 2 },
   'cut off at a claim': { kind: 'cut off', at: 'claim', nth: 1 },
   'cut off at a renewal': { kind: 'cut off', at: 'renewal', nth: 1 },
@@ -92,7 +96,7 @@ class Returning {
       }
       return { after }
     }
-    if (!(await inTime(stopped.promise, 10_000))) return { missed: true }
+    if (!(await inTime(stopped.promise, 10_000))) return this.#missed()
     const takenOverMs = await this.#takenOver()
     // Until it has another lease, all that it writes is stale.
     let hasLease = false
@@ -105,12 +109,12 @@ class Returning {
     return { takenOverMs, offered: this.#offered, accepted: this.#accepted }
   }
 
-  async cutOff(lastWord: RegExp, nth: number) {
+  async cutOff(isLast: LastWord, nth: number) {
     const cut = Promise.withResolvers<void>()
     const healed = Promise.withResolvers<void>()
     let left = nth
-    this.#victim.proxy.intercept = (sql) => {
-      if (left > 0 && (!lastWord.test(sql) || --left !== 0)) return undefined
+    this.#victim.proxy.intercept = (sql, inTransaction) => {
+      if (left > 0 && (!isLast(sql, inTransaction) || --left !== 0)) return undefined
       cut.resolve()
       const before = async (): Promise<boolean> => {
         await healed.promise
@@ -118,12 +122,18 @@ class Returning {
       }
       return { ...(commit.test(sql) && this.#stale()), before }
     }
-    if (!(await inTime(cut.promise, 10_000))) return { missed: true }
+    if (!(await inTime(cut.promise, 10_000))) return this.#missed()
     const takenOverMs = await this.#takenOver()
     this.#victim.proxy.intercept = undefined
     healed.resolve()
     await delay(2_000)
     return { takenOverMs, offered: this.#offered, accepted: this.#accepted }
+  }
+
+  /** Nothing was tried, and so nothing is shown. */
+  #missed() {
+    this.#findings.add('never became a zombie', this.#victim.process.name)
+    return { missed: true }
   }
 
   #stale() {

@@ -1,5 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { type Admin, Kafka, logLevel } from 'kafkajs'
+import '../../../src/transports/kafka/quiet-queue.ts'
 import { patiently } from './patiently.ts'
 
 export interface NewTopic {

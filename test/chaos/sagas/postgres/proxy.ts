@@ -13,11 +13,14 @@ export interface Interception {
   later?(): void
 }
 
+/** @param inTransaction whether it follows a BEGIN */
+export type Intercept = (sql: string, inTransaction: boolean) => Interception | undefined
+
 /** Stands between one process and Postgres, and can interfere at the boundaries of statements. */
 export interface PostgresProxy {
   readonly url: string
   /** Asked for each statement. */
-  intercept: ((sql: string) => Interception | undefined) | undefined
+  intercept: Intercept | undefined
   stop(): Promise<void>
 }
 
@@ -31,7 +34,7 @@ export async function startPostgresProxy(target: string): Promise<PostgresProxy>
       sockets.add(socket.setNoDelay())
       socket.on('error', () => socket.destroy()).on('close', () => sockets.delete(socket))
     }
-    new Connection(client, upstream, (sql) => proxy.intercept?.(sql))
+    new Connection(client, upstream, (...said) => proxy.intercept?.(...said))
   })
   server.listen(0, '127.0.0.1')
   await once(server, 'listening')
@@ -49,17 +52,21 @@ export async function startPostgresProxy(target: string): Promise<PostgresProxy>
   return proxy
 }
 
+/** In ReadyForQuery: there is no transaction. */
+const idle = 'I'.charCodeAt(0)
+
 /** Postgres answers statements one by one, and so they are passed on. */
 class Connection {
   readonly #client: Socket
   readonly #upstream: Socket
-  readonly #ask: (sql: string) => Interception | undefined
+  readonly #ask: Intercept
   readonly #queue: Statement[] = []
   #passing = false
+  #inTransaction = false
   /** Gathers the answer of a statement that is interfered with, until Postgres is ready for the next one. */
   #gather: { readonly answer: Message[]; done(): void } | undefined
 
-  constructor(client: Socket, upstream: Socket, ask: (sql: string) => Interception | undefined) {
+  constructor(client: Socket, upstream: Socket, ask: Intercept) {
     this.#client = client
     this.#upstream = upstream
     this.#ask = ask
@@ -86,7 +93,7 @@ class Connection {
   async #pass(): Promise<void> {
     this.#passing = true
     for (let next = this.#queue.shift(); next; next = this.#queue.shift()) {
-      const interception = this.#ask(next.sql)
+      const interception = this.#ask(next.sql, this.#inTransaction)
       if (interception?.before && !(await interception.before())) {
         this.#upstream.destroy()
         return
@@ -102,6 +109,7 @@ class Connection {
   async #await({ after, later }: Interception): Promise<void> {
     const answer: Message[] = []
     const ready = Promise.withResolvers<void>()
+    if (this.#upstream.closed) ready.resolve()
     this.#upstream.once('close', ready.resolve)
     this.#gather = { answer, done: ready.resolve }
     await ready.promise
@@ -116,6 +124,7 @@ class Connection {
   }
 
   #answer(message: Message): void {
+    if (message.type === 'Z') this.#inTransaction = message.bytes[5] !== idle
     const gather = this.#gather
     if (!gather) return void (this.#client.destroyed || this.#client.write(message.bytes))
     gather.answer.push(message)
