@@ -13,31 +13,31 @@ export interface Claimed {
   readonly journal: string
 }
 
-/**
- * Takes over sagas that are due and have no owner, those that are due for longest first, under a new fencing number.
- * Workers that claim at the same time get different ones.
- */
-export async function claimDue(postgres: Postgres, owner: number, limit: number): Promise<Claimed[]> {
-  return await postgres.query<Claimed>(
-    `WITH due AS MATERIALIZED (
-       SELECT tenant, id FROM sagas WHERE due_at <= clock_timestamp() AND owner IS NULL
+/** A statement about what is due, as it runs once a second in every process. */
+export const dueStatements = {
+  // The clock is read by a subquery, so once: by itself it could be another instant for each row, and all that is parked would
+  // be read to compare it.
+  claim: `WITH due AS MATERIALIZED (
+       SELECT tenant, id FROM sagas WHERE due_at <= (SELECT clock_timestamp()) AND owner IS NULL
        ORDER BY due_at LIMIT $2 FOR UPDATE SKIP LOCKED
      ), fence AS MATERIALIZED (SELECT nextval('fences') AS n)
      UPDATE sagas s SET owner = $1, fence = fence.n, due_at = NULL FROM due, fence
      WHERE s.tenant = due.tenant AND s.id = due.id
      RETURNING s.id, s.tenant, s.name, s.version, s.fence, s.seq, s.mail, s.journal`,
-    [owner, limit],
-    'sagas claim',
-  )
+  next: `SELECT extract(epoch FROM min(due_at) - clock_timestamp())::float8 * 1000 AS ms FROM sagas WHERE due_at IS NOT NULL`,
+} as const
+
+/**
+ * Takes over sagas that are due and have no owner, those that are due for longest first, under a new fencing number.
+ * Workers that claim at the same time get different ones.
+ */
+export async function claimDue(postgres: Postgres, owner: number, limit: number): Promise<Claimed[]> {
+  return await postgres.query<Claimed>(dueStatements.claim, [owner, limit], 'sagas claim')
 }
 
 /** ms until a saga without an owner is due, by the database's clock; undefined when none will be. */
 export async function nextDueIn(postgres: Postgres): Promise<number | undefined> {
-  const [row] = await postgres.query<{ ms: number | null }>(
-    `SELECT extract(epoch FROM min(due_at) - clock_timestamp())::float8 * 1000 AS ms FROM sagas WHERE due_at IS NOT NULL`,
-    [],
-    'sagas next due',
-  )
+  const [row] = await postgres.query<{ ms: number | null }>(dueStatements.next, [], 'sagas next due')
   return row?.ms ?? undefined
 }
 
