@@ -149,7 +149,7 @@ module.exports = {
     {
       name: 'placement-in-two-files',
       comment:
-        'Only the composition root knows who runs where; `splitstream topology` and `doctor` show it, and decide nothing; operations.ts lists what all modules offer.',
+        'Only the composition root has the plan of who runs where, and asks it in topology.ts and bind.ts (test/boundaries/placement.ts); `splitstream topology` and `doctor` show it, and decide nothing; operations.ts lists what all modules offer.',
       severity: 'error',
       from: {
         path: '^(src|modules)/',

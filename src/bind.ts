@@ -17,6 +17,7 @@ import { container, type DependencyContainer, type InjectionToken } from 'tsyrin
 import type { Config } from './config.ts'
 import type { InFlight } from './edge/in-flight.ts'
 import { RedisLockHint } from './engines/redis/lock-hint.ts'
+import { type LogDeps, type OpenLog, openLogInDataDir, openLogOnKafka } from './event-log.ts'
 import { type Internal, openInternal } from './internal.ts'
 import type { Platform } from './platform.ts'
 import { type CallPortName, load, type ModuleName } from './registry.ts'
@@ -47,6 +48,13 @@ export interface Bound {
   readonly modules: readonly { readonly name: ModuleName; readonly module: Module }[]
   /** What other processes may call here. */
   readonly served: readonly ServedPort[]
+}
+
+/** Opens the log of this process, if the modules here have to do with it. */
+export async function bindLog({ events, log, groups }: Topology, deps: LogDeps): Promise<OpenLog | undefined> {
+  if (log.size === 0) return undefined
+  const need = { appends: log.has('append'), groups }
+  return events.kind === 'local' ? openLogInDataDir(need, deps) : openLogOnKafka(events.brokers, need, deps)
 }
 
 /**

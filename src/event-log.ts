@@ -14,7 +14,6 @@ import {
 import type { Config } from './config.ts'
 import { fitRecord } from './fit-record.ts'
 import { openKafkaAccess } from './kafka-access.ts'
-import type { EventsLink } from './links.ts'
 import type { EventCodec } from './transports/kafka/cloud-event-record.ts'
 import { type LocalLogOptions, type LogHold, openLocalLog } from './transports/log/local-log.ts'
 import { moveRest } from './transports/log/move-rest.ts'
@@ -40,66 +39,65 @@ export interface OpenLog extends EventLog {
   health(): Health
 }
 
-/** Where the log is, and whether this process appends to it. */
+/** What this process does with the log. */
 export interface LogNeed {
-  readonly link: EventsLink
   readonly appends: boolean
   /** Groups that consume it: in this process, or, where others consume it too, in any. */
   readonly groups: readonly string[]
 }
 
-/** Opens the log. What an earlier local log has left unstored is moved into it first. */
-export async function openLog(
-  config: Config,
-  { link, appends, groups }: LogNeed,
-  clock: Clock,
-  logger: Logger,
-  lifecycle: Lifecycle,
-  metrics: Metrics = noMetrics,
+export interface LogDeps {
+  readonly config: Config
+  readonly clock: Clock
+  readonly logger: Logger
+  /** Stops the log. */
+  readonly lifecycle: Lifecycle
+  readonly metrics?: Metrics
+}
+
+/** Opens the log in DATA_DIR, which all that append to it and consume it share. */
+export async function openLogInDataDir({ groups }: LogNeed, deps: LogDeps): Promise<OpenLog> {
+  const local = optionsOf(deps)
+  const log = await openLocalLog({ ...local, groups })
+  await deps.lifecycle.start({ name: 'event log', start: async () => undefined, stop: () => log.stop() })
+  return {
+    partitions: log.partitions,
+    end: log.end,
+    append: log.append,
+    consume: log.consume,
+    health: log.health,
+    ...(log.isSkipped && { isSkipped: log.isSkipped }),
+    files: { dir: local.dir, partitions: log.partitions, hold: log.hold },
+    get full() {
+      return log.health().state === 'degraded'
+    },
+    get pendingBytes() {
+      return log.stats().pendingBytes
+    },
+    lags: () => new Map(groups.map((group) => [group, log.stats().lag[group] ?? 0])),
+    get settled() {
+      return log.stats().pendingBytes === 0
+    },
+    lag: async (group) => {
+      const { lag, partitions } = log.stats()
+      return lag[group] ?? partitions.reduce((sum, { start, end }) => sum + end - start, 0)
+    },
+  }
+}
+
+/** Opens the log on Kafka. What an earlier local log has left unstored is moved into it first. */
+export async function openLogOnKafka(
+  brokers: readonly string[],
+  { appends, groups }: LogNeed,
+  deps: LogDeps,
 ): Promise<OpenLog> {
-  const local: LocalLogOptions = {
-    dir: join(config.DATA_DIR, 'log'),
-    partitions: config.LOG_PARTITIONS,
-    clock,
-    logger,
-    retainBytes: config.LOG_RETAIN_BYTES,
-    retainMs: config.LOG_RETAIN_HOURS * 3_600_000,
-    minFreeBytes: config.MIN_FREE_BYTES,
-  }
-  if (link.kind === 'local') {
-    // Groups are called as their modules, and all that consume a local log run here.
-    const here = groups.filter((group) => config.MODULES.some((name) => name === group))
-    const log = await openLocalLog({ ...local, groups: here })
-    await lifecycle.start({ name: 'event log', start: async () => undefined, stop: () => log.stop() })
-    return {
-      partitions: log.partitions,
-      end: log.end,
-      append: log.append,
-      consume: log.consume,
-      health: log.health,
-      ...(log.isSkipped && { isSkipped: log.isSkipped }),
-      files: { dir: local.dir, partitions: log.partitions, hold: log.hold },
-      get full() {
-        return log.health().state === 'degraded'
-      },
-      get pendingBytes() {
-        return log.stats().pendingBytes
-      },
-      lags: () => new Map(groups.map((group) => [group, log.stats().lag[group] ?? 0])),
-      get settled() {
-        return log.stats().pendingBytes === 0
-      },
-      lag: async (group) => {
-        const { lag, partitions } = log.stats()
-        return lag[group] ?? partitions.reduce((sum, { start, end }) => sum + end - start, 0)
-      },
-    }
-  }
+  const { config, clock, logger, lifecycle, metrics = noMetrics } = deps
+  const local = optionsOf(deps)
   const access = await openKafkaAccess(config, clock, logger, lifecycle)
   // Loaded where there is a Kafka: its client takes time and memory.
   const { openKafkaLog } = await import('./transports/kafka/log.ts')
   const log = await openKafkaLog({
-    brokers: link.brokers,
+    brokers,
     access,
     topic: config.KAFKA_TOPIC,
     partitions: config.LOG_PARTITIONS,
@@ -124,6 +122,16 @@ export async function openLog(
   await moveRest({ from: local, to: log, partsOf, clock, logger })
   return Object.assign(log, { movedFrom: 'local' as const })
 }
+
+const optionsOf = ({ config, clock, logger }: LogDeps): LocalLogOptions => ({
+  dir: join(config.DATA_DIR, 'log'),
+  partitions: config.LOG_PARTITIONS,
+  clock,
+  logger,
+  retainBytes: config.LOG_RETAIN_BYTES,
+  retainMs: config.LOG_RETAIN_HOURS * 3_600_000,
+  minFreeBytes: config.MIN_FREE_BYTES,
+})
 
 /** What ingest puts into the log. */
 const eventCodec: EventCodec = { split: splitEvents, join: joinEvent }

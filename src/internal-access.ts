@@ -23,10 +23,9 @@ export const isSecure = (link: RemoteLink, tls: boolean): boolean =>
  * @param links by their settings
  * @throws ConfigError naming the settings that are missing
  */
-export function checkAccess(config: Config, links: Iterable<readonly [setting: string, link: PortLink]>): void {
+export function checkAccess(config: Config, links: Iterable<readonly [setting: string, link: RemoteLink]>): void {
   const tls = tlsFilesOf(config) !== undefined
   for (const [setting, link] of links) {
-    if (link.kind === 'local') continue
     const secure = isSecure(link, tls)
     if (secure && !tls) {
       throw new ConfigError(

@@ -5,6 +5,12 @@ import { Lifecycle, silentLogger, systemClock } from '@splitstream/kernel'
 import { expect, it } from 'vitest'
 import { loadConfig } from './config.ts'
 import { checkKafkaAccess, openKafkaAccess } from './kafka-access.ts'
+import { brokersOf } from './topology.ts'
+
+function check(env: object): void {
+  const config = loadConfig(env as Record<string, string>)
+  checkKafkaAccess(config, brokersOf(config.LINK_EVENTS))
+}
 
 const far = { LINK_EVENTS: 'kafka://127.0.0.1:9092,b2:9092' }
 const named = { KAFKA_SASL_USERNAME: 'shop', KAFKA_SASL_PASSWORD: 'secret' }
@@ -36,7 +42,7 @@ it.each([
     'would send the password to b2:9092 in the clear: set KAFKA_TLS=on',
   ],
 ])('%s is refused', (_, env, says) => {
-  expect(() => checkKafkaAccess(loadConfig(env as Record<string, string>))).toThrow(says)
+  expect(() => check(env)).toThrow(says)
 })
 
 it.each([
@@ -48,7 +54,7 @@ it.each([
   { ...plain, ...far, KAFKA_SASL_IN_CLEAR: 'allow' },
   { ...named, ...far, KAFKA_SASL_MECHANISM: 'scram-sha-256' },
 ])('%j is taken', (env) => {
-  expect(() => checkKafkaAccess(loadConfig(env as Record<string, string>))).not.toThrow()
+  expect(() => check(env)).not.toThrow()
 })
 
 it('files that cannot be used are refused by the name of their setting', async () => {

@@ -4,10 +4,13 @@ import { BrokerAccess } from './transports/kafka/access.ts'
 import type { Sasl } from './transports/kafka/sasl.ts'
 import { type KafkaTlsFiles, KafkaTlsRotation } from './transports/kafka/tls-files.ts'
 
-/** @throws ConfigError naming the settings of TLS and SASL to Kafka that do not go together */
-export function checkKafkaAccess(config: Config): void {
+/**
+ * @param brokers that are called; none when the log is elsewhere
+ * @throws ConfigError naming the settings of TLS and SASL to Kafka that do not go together
+ */
+export function checkKafkaAccess(config: Config, brokers: readonly string[]): void {
   checkTls(config)
-  checkSasl(config)
+  checkSasl(config, brokers)
 }
 
 /**
@@ -74,7 +77,7 @@ function checkTls({ KAFKA_TLS: tls, KAFKA_TLS_CA: ca, KAFKA_TLS_CERT: cert, KAFK
   )
 }
 
-function checkSasl(config: Config): void {
+function checkSasl(config: Config, brokers: readonly string[]): void {
   const { KAFKA_SASL_MECHANISM: mechanism, KAFKA_SASL_USERNAME: username, KAFKA_SASL_PASSWORD: password } = config
   const given = { KAFKA_SASL_USERNAME: username, KAFKA_SASL_PASSWORD: password }
   for (const [name, value] of Object.entries(given)) {
@@ -87,9 +90,9 @@ function checkSasl(config: Config): void {
       throw new ConfigError(`KAFKA_SASL_MECHANISM=${mechanism} needs a name and a password: set ${name}`)
     }
   }
-  const { KAFKA_TLS: tls, KAFKA_SASL_IN_CLEAR: clear, LINK_EVENTS: link } = config
-  if (mechanism !== 'plain' || tls === 'on' || clear === 'allow' || link.kind !== 'kafka') return
-  const far = link.brokers.find((broker) => !isLoopback(broker.slice(0, broker.lastIndexOf(':'))))
+  const { KAFKA_TLS: tls, KAFKA_SASL_IN_CLEAR: clear } = config
+  if (mechanism !== 'plain' || tls === 'on' || clear === 'allow') return
+  const far = brokers.find((broker) => !isLoopback(broker.slice(0, broker.lastIndexOf(':'))))
   if (far === undefined) return
   throw new ConfigError(
     `KAFKA_SASL_MECHANISM=plain would send the password to ${far} in the clear: set KAFKA_TLS=on, or a scram mechanism; ` +

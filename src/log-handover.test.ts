@@ -10,7 +10,7 @@ import {
 } from '@splitstream/kernel'
 import { afterAll, beforeAll, expect, it, vi } from 'vitest'
 import { loadConfig } from './config.ts'
-import { type OpenLog, openLog } from './event-log.ts'
+import { type OpenLog, openLogInDataDir } from './event-log.ts'
 import { LogHandover } from './log-handover.ts'
 import { startTurns } from './log-turns.fixture.ts'
 import { type LogName, LogTurns } from './log-turns.ts'
@@ -30,8 +30,7 @@ const common = { clock: systemClock, logger: silentLogger }
 async function startProcess(name: LogName, taken: string[], slowMs: number) {
   const lifecycle = new Lifecycle(silentLogger)
   const config = loadConfig({ DATA_DIR: join(world.folder, name), MIN_FREE_BYTES: '0', LOG_PARTITIONS: '1' })
-  const need = { link: { kind: 'local' as const }, appends: true, groups: [] }
-  const log = await openLog(config, need, systemClock, silentLogger, lifecycle)
+  const log = await openLogInDataDir({ appends: true, groups: [] }, { config, ...common, lifecycle })
   const handover = new LogHandover({ log, turns: new LogTurns(postgres, name, name), writes: true, ...common })
   await handover.enter()
   const take = async (lane: Lane): Promise<void> => {

@@ -18,6 +18,7 @@ import type {
 import { refuseHalfRestored } from './backup/half-restored.ts'
 import { sourcesOf } from './backup/sources.ts'
 import type { BackupSources } from './backup/take-backup.ts'
+import { bindLog } from './bind.ts'
 import type { Config } from './config.ts'
 import { KeyStore, sharedSecret } from './edge/keys/key-store.ts'
 import { type EmbeddedClickHouse, startEmbeddedClickHouse } from './engines/clickhouse/embedded.ts'
@@ -28,7 +29,7 @@ import { connectPostgres, type Plans, type Pool } from './engines/postgres/drive
 import { type EmbeddedPostgres, startEmbeddedPostgres } from './engines/postgres/embedded.ts'
 import { migratePostgres, moduleUrl } from './engines/postgres/migrate.ts'
 import type { RedisNodes } from './engines/redis/driver.ts'
-import { type LogNeed, type OpenLog, openLog } from './event-log.ts'
+import type { OpenLog } from './event-log.ts'
 import type { ProcessHealth } from './health/process-health.ts'
 import { ClickHouseWatch } from './health/watched-clickhouse.ts'
 import { WatchedLog } from './health/watched-log.ts'
@@ -36,8 +37,7 @@ import { PostgresWatch } from './health/watched-postgres.ts'
 import { watchRedis } from './health/watched-redis.ts'
 import { LogHandover } from './log-handover.ts'
 import { LogTurns } from './log-turns.ts'
-import { moduleNames, type Registration, registry } from './registry.ts'
-import { needsOf, type Topology } from './topology.ts'
+import { nameOfLog, needsOf, needsRoom, type Topology } from './topology.ts'
 
 /** What this process's modules stand on, started: as much of it as they need. */
 export interface Platform {
@@ -89,11 +89,7 @@ export async function startPlatform(
   await mkdir(config.DATA_DIR, { recursive: true, mode: 0o700 })
   await chmod(config.DATA_DIR, 0o700)
   await refuseHalfRestored(config.DATA_DIR)
-  const consumers = topology.events.kind === 'local' ? topology.modules : moduleNames
-  const groups = consumers.filter((name) => (registry[name] as Registration).log === 'consume')
-  const need = { link: topology.events, appends: topology.log.has('append'), groups }
-  const log =
-    topology.log.size > 0 ? await openLog(config, need, clock, logger, lifecycle, observed.metrics) : undefined
+  const log = await bindLog(topology, { config, clock, logger, lifecycle, metrics: observed.metrics })
   const [postgres, clickhouse] = await startBoth(
     lifecycle,
     openPostgres(config, clock, logger, lifecycle, observed),
@@ -101,11 +97,11 @@ export async function startPlatform(
       ? openClickHouse(config, clock, logger, lifecycle, observed)
       : Promise.resolve(undefined),
   )
-  const turns = log && (await takeTurn(log, postgres.connect('ingest'), { config, need, clock, logger, lifecycle }))
+  const turns = log && (await takeTurn(log, postgres.connect('ingest'), { config, topology, clock, logger, lifecycle }))
   const keys = new KeyStore(postgres.connect('edge'), clock, logger)
   const freshAdminKey = await keys.bootstrap(config.ADMIN_KEY)
   await lifecycle.start({ name: 'API keys', start: () => keys.start(), stop: () => keys.stop() })
-  const redis = topology.modules.includes('sagas') ? await openRedis(config, logger, lifecycle) : undefined
+  const redis = topology.optional.has('redis') ? await openRedis(config, logger, lifecycle) : undefined
   const secrets = postgres.connect('edge')
   const signing = await sharedSecret(secrets, 'saga-signing', randomBytes(32))
   return {
@@ -127,13 +123,11 @@ export async function startPlatform(
   }
 }
 
-/** A process that only ingests is of no use while its disk is full; one that serves queries still is. */
 function watchLog(log: LogHandover, topology: Topology, health: ProcessHealth): EventLog {
-  const onlyIngests = topology.modules.includes('ingest') && !topology.modules.includes('query')
   return new WatchedLog(log, health, {
-    name: topology.events.kind === 'kafka' ? 'kafka' : 'log',
+    name: nameOfLog(topology),
     lags: () => log.lags(),
-    full: () => onlyIngests && log.full,
+    full: () => needsRoom(topology) && log.full,
     needs: (part) => needsOf(topology, part),
   })
 }
@@ -142,12 +136,12 @@ function watchLog(log: LogHandover, topology: Topology, health: ProcessHealth): 
 async function takeTurn(
   log: OpenLog,
   postgres: Postgres,
-  o: { config: Config; need: LogNeed; clock: Clock; logger: Logger; lifecycle: Lifecycle },
+  o: { config: Config; topology: Topology; clock: Clock; logger: Logger; lifecycle: Lifecycle },
 ): Promise<LogHandover> {
-  const { config, need, clock, logger, lifecycle } = o
+  const { config, topology, clock, logger, lifecycle } = o
   const name = `${hostname()}:${config.DATA_DIR} ${config.MODULES.join(',')} :${config.PORT}`
-  const turns = new LogTurns(postgres, need.link.kind, name)
-  const handover = new LogHandover({ log, turns, writes: need.appends, clock, logger })
+  const turns = new LogTurns(postgres, topology.events.kind, name)
+  const handover = new LogHandover({ log, turns, writes: topology.log.has('append'), clock, logger })
   await lifecycle.start({
     name: 'turn of the log',
     start: async () => {

@@ -14,6 +14,8 @@ export interface CallPorts {
 }
 export type CallPortName = keyof CallPorts
 export type EngineName = 'clickhouse' | 'postgres'
+/** A server that is used where it is configured, and that nobody needs. */
+export type OptionalServer = 'redis'
 
 export interface Registration {
   readonly provides: readonly CallPortName[]
@@ -22,6 +24,7 @@ export interface Registration {
   readonly calls?: { readonly [P in CallPortName]?: readonly (keyof CallPorts[P])[] }
   readonly log: 'append' | 'consume' | 'none'
   readonly engines: readonly EngineName[]
+  readonly optional?: readonly OptionalServer[]
 }
 
 export const registry = {
@@ -46,7 +49,7 @@ export const registry = {
     log: 'none',
     engines: [],
   },
-  sagas: { provides: [], requires: ['ingest.append'], log: 'consume', engines: ['postgres'] },
+  sagas: { provides: [], requires: ['ingest.append'], log: 'consume', engines: ['postgres'], optional: ['redis'] },
 } as const satisfies Record<ModuleName, Registration>
 
 /** Lazy, so that a process never loads the code of a module that it does not run. */

@@ -1,6 +1,6 @@
 import { type Route, routesOf } from '@splitstream/kernel'
 import { type Config, ConfigError } from './config.ts'
-import { checkAccess, tlsFilesOf } from './internal-access.ts'
+import { checkAccess, type RemoteLink, tlsFilesOf } from './internal-access.ts'
 import { checkKafkaAccess } from './kafka-access.ts'
 import type { EventsLink, PortLink } from './links.ts'
 import {
@@ -8,6 +8,7 @@ import {
   type EngineName,
   type ModuleName,
   moduleNames,
+  type OptionalServer,
   type Registration,
   registry,
 } from './registry.ts'
@@ -24,7 +25,10 @@ export interface Topology {
   readonly events: EventsLink
   /** What the modules here do with the log. */
   readonly log: ReadonlySet<'append' | 'consume'>
+  /** Consumer groups of the log that there may be: those of this process, or, where others consume it too, all. */
+  readonly groups: readonly ModuleName[]
   readonly engines: ReadonlySet<EngineName>
+  readonly optional: ReadonlySet<OptionalServer>
 }
 
 export const linkSetting = {
@@ -53,10 +57,12 @@ export function planTopology(config: Config): Topology {
     served: config.INTERNAL_SECRET === undefined && !tlsFilesOf(config) ? [] : [...provided],
     events: config.LINK_EVENTS,
     log,
-    engines: new Set(rows.flatMap((row) => row.engines)),
+    groups: groupsOf(config),
+    engines: enginesOf(config.MODULES),
+    optional: new Set(rows.flatMap((row) => row.optional ?? [])),
   }
   checkShared(config, topology)
-  checkKafkaAccess(config)
+  checkKafkaAccess(config, brokersOf(config.LINK_EVENTS))
   if (topology.engines.has('clickhouse')) checkClickHouse(config)
   return topology
 }
@@ -67,8 +73,41 @@ export function needsOf(topology: Topology, part: string): readonly string[] | u
   const name = topology.modules.find((module) => module === part)
   if (name === undefined) return undefined
   const row: Registration = registry[name]
-  const links = row.requires.filter((port) => topology.links.get(port)?.kind !== 'local')
+  const remote = remoteLinksOf(topology)
+  const links = row.requires.filter((port) => remote.has(port))
   return [...row.engines, ...(row.log === 'none' ? [] : ['log']), ...links.map((port) => `link ${port}`)]
+}
+
+/** Engines that these modules keep their data in. */
+export const enginesOf = (modules: readonly ModuleName[]): ReadonlySet<EngineName> =>
+  new Set(modules.flatMap((name): readonly EngineName[] => registry[name].engines))
+
+/** Required ports that other processes provide. */
+export function remoteLinksOf({ links }: Topology): ReadonlyMap<CallPortName, RemoteLink> {
+  const remote = new Map<CallPortName, RemoteLink>()
+  for (const [port, link] of links) if (link.kind !== 'local') remote.set(port, link)
+  return remote
+}
+
+/** Of a log on Kafka; none of another. */
+export const brokersOf = (link: EventsLink): readonly string[] => (link.kind === 'kafka' ? link.brokers : [])
+
+/** As the log is called among dependencies, in GET /health and in metrics. */
+export const nameOfLog = ({ events }: Topology): 'kafka' | 'log' => (events.kind === 'kafka' ? 'kafka' : 'log')
+
+/** What of the log is kept on the disk of this process, bytes at most, and the setting that says so. */
+export const logOnDisk = (config: Config) =>
+  config.LINK_EVENTS.kind === 'local'
+    ? { setting: 'LOG_RETAIN_BYTES', bytes: config.LOG_RETAIN_BYTES }
+    : { setting: 'SPOOL_MAX_BYTES', bytes: config.SPOOL_MAX_BYTES }
+
+/** Whether it is of no use while its disk is full, as one is that only takes events; one that serves queries still is. */
+export const needsRoom = ({ modules }: Topology): boolean => modules.includes('ingest') && !modules.includes('query')
+
+/** They are called as their modules. All that consume a local log run in this process. */
+function groupsOf(config: Config): readonly ModuleName[] {
+  const consumers = config.LINK_EVENTS.kind === 'local' ? config.MODULES : moduleNames
+  return consumers.filter((name) => registry[name].log === 'consume')
 }
 
 function callsOf(rows: readonly Registration[]): Topology['calls'] {
@@ -82,7 +121,8 @@ function callsOf(rows: readonly Registration[]): Topology['calls'] {
 }
 
 /** What a process that is one of several cannot have for itself. */
-function checkShared(config: Config, { links, log, events }: Topology): void {
+function checkShared(config: Config, topology: Topology): void {
+  const { log, events } = topology
   const modules = `MODULES=${config.MODULES.join(',')}`
   const elsewhere = (['ingest', 'storage'] as const).find((name) => !config.MODULES.includes(name))
   if (events.kind === 'local' && log.size > 0 && elsewhere) {
@@ -97,7 +137,7 @@ function checkShared(config: Config, { links, log, events }: Topology): void {
   }
   checkAccess(
     config,
-    [...links].map(([port, link]) => [linkSetting[port], link]),
+    [...remoteLinksOf(topology)].map(([port, link]) => [linkSetting[port], link]),
   )
   if (config.MODULES.length < moduleNames.length && config.POSTGRES_URL === undefined) {
     throw new ConfigError(

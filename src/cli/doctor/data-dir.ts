@@ -2,6 +2,7 @@ import { access, constants, stat, statfs } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { AppError } from '@splitstream/kernel'
 import type { Config } from '../../config.ts'
+import { logOnDisk } from '../../topology.ts'
 import { type Check, type Finding, fail, ok, warn } from './check.ts'
 import { bytes } from './units.ts'
 
@@ -92,11 +93,9 @@ async function checkSpace(config: Config): Promise<Finding> {
   }
   if (files > 0 && ffree < 10_000)
     return warn(`${found}, ${ffree} inodes left`, 'files cannot be made without inodes: make room')
-  const log = config.LINK_EVENTS.kind === 'local' ? config.LOG_RETAIN_BYTES : config.SPOOL_MAX_BYTES
-  if (free < config.MIN_FREE_BYTES + log) {
-    const setting = config.LINK_EVENTS.kind === 'local' ? 'LOG_RETAIN_BYTES' : 'SPOOL_MAX_BYTES'
-    return warn(found, `the log alone may take ${bytes(log)}: lower ${setting}, or make room`)
-  }
+  const log = logOnDisk(config)
+  if (free < config.MIN_FREE_BYTES + log.bytes)
+    return warn(found, `the log alone may take ${bytes(log.bytes)}: lower ${log.setting}, or make room`)
   return ok(found)
 }
 

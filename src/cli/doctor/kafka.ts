@@ -1,16 +1,16 @@
 import { messageOf, silentLogger } from '@splitstream/kernel'
 import type { Config } from '../../config.ts'
 import { kafkaAccess } from '../../kafka-access.ts'
-import type { Topology } from '../../topology.ts'
+import { brokersOf, type Topology } from '../../topology.ts'
 import { inspectTopic } from '../../transports/kafka/inspect.ts'
 import { type Check, type Finding, fail, ok, warn } from './check.ts'
 import { ms } from './units.ts'
 
 /** Brokers and the topic, as a start checks them; nothing is made. */
 export function kafkaChecks(config: Config, topology: Topology): Check[] {
-  const link = config.LINK_EVENTS
-  if (link.kind === 'local' || topology.log.size === 0) return []
-  return [{ name: 'Kafka', run: () => checkKafka(link.brokers, config) }]
+  const brokers = brokersOf(topology.events)
+  if (brokers.length === 0 || topology.log.size === 0) return []
+  return [{ name: 'Kafka', run: () => checkKafka(brokers, config) }]
 }
 
 async function checkKafka(brokers: readonly string[], config: Config): Promise<Finding> {

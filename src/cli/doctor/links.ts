@@ -5,7 +5,7 @@ import type { Config } from '../../config.ts'
 import { discover } from '../../discovery/discover.ts'
 import type { Instance } from '../../discovery/resolver.ts'
 import { isSecure, type RemoteLink, tlsFilesOf } from '../../internal-access.ts'
-import { linkSetting, type Topology } from '../../topology.ts'
+import { linkSetting, remoteLinksOf, type Topology } from '../../topology.ts'
 import { askPorts, lackOf, type Needed } from '../../transports/http/handshake.ts'
 import { ConnectionPool } from '../../transports/http/pool.ts'
 import { readCredentials } from '../../transports/http/tls/credentials.ts'
@@ -16,11 +16,10 @@ const ports = { 'ingest.append': ingestAppendPort, 'storage.read': storageReadPo
 
 /** Other processes that this one calls: are they there, do they let us in, do they serve what is needed? */
 export function linkChecks(config: Config, topology: Topology): Check[] {
-  return [...topology.links].flatMap(([name, link]) => {
-    if (link.kind === 'local') return []
+  return [...remoteLinksOf(topology)].map(([name, link]) => {
     const port = ports[name] as CallPort<object>
     const needed = { port, methods: topology.calls.get(name), setting: linkSetting[name] }
-    return [{ name: `link ${name}`, run: () => checkLink(config, link, needed) }]
+    return { name: `link ${name}`, run: () => checkLink(config, link, needed) }
   })
 }
 

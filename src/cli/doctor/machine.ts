@@ -1,6 +1,7 @@
 import { readFile } from 'node:fs/promises'
 import { availableParallelism, totalmem } from 'node:os'
 import type { Config } from '../../config.ts'
+import { enginesOf } from '../../topology.ts'
 import { type Check, fail, ok, warn } from './check.ts'
 import { bytes } from './units.ts'
 
@@ -41,11 +42,11 @@ const [processBytes, postgresBytes] = [300 * mib, 150 * mib]
 const bytesOfKey = 32
 
 export function checkMemory(config: Config, there: number) {
-  const here = (name: Config['MODULES'][number]): boolean => config.MODULES.includes(name)
-  const clickhouse = config.CLICKHOUSE_URL === undefined && here('storage') ? config.CLICKHOUSE_MAX_MEMORY_BYTES : 0
+  const stores = enginesOf(config.MODULES).has('clickhouse')
+  const clickhouse = config.CLICKHOUSE_URL === undefined && stores ? config.CLICKHOUSE_MAX_MEMORY_BYTES : 0
   const postgres = config.POSTGRES_URL === undefined ? postgresBytes : 0
   // Two generations of the index.
-  const keys = here('storage') ? 2 * bytesOfKey * config.SEEN_KEYS : 0
+  const keys = stores ? 2 * bytesOfKey * config.SEEN_KEYS : 0
   const needed = processBytes + config.MAX_IN_FLIGHT_BYTES + clickhouse + postgres + keys
   const found = `${bytes(there)} for this process; with these settings it takes ${bytes(needed)} at most`
   if (needed <= there) return ok(found)
