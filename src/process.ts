@@ -143,8 +143,8 @@ export async function startProcess(settings: LiveSettings): Promise<Running> {
       },
     })
     const called = bound.modules.flatMap(({ name, module }) => (Object.keys(module.ports).length > 0 ? [name] : []))
-    const internal = internalUrl === undefined ? undefined : { url: internalUrl, modules: called }
-    for (const part of registrations({ url, internal }, { config, clock, logger })) await lifecycle.start(part)
+    const internal = internalUrl === undefined ? undefined : { url: internalUrl, called: new Set<string>(called) }
+    await lifecycle.start(registrations({ url, internal }, { config, clock, logger }))
     started = true
     logger.info('ready', { url, ...(internalUrl !== undefined && { internalUrl }), modules: topology.modules })
     return {

@@ -1,3 +1,5 @@
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
 import { silentLogger, systemClock } from '@splitstream/kernel'
 import { afterEach, expect, it, vi } from 'vitest'
 import { loadConfig } from './config.ts'
@@ -17,11 +19,10 @@ it('a module that others call over mutual TLS is registered at the port of that,
   await agent.start()
   ends.push(() => agent.stop())
   const config = loadConfig({ CONSUL_URL: agent.url, ADVERTISE_HOST: 'host.test', MODULES: 'storage,query' })
-  const internal = { url: 'https://0.0.0.0:8443', modules: ['storage'] }
-  for (const part of registrations({ url: 'http://0.0.0.0:8080', internal }, { config, ...options })) {
-    ends.push(() => part.stop())
-    await part.start()
-  }
+  const internal = { url: 'https://0.0.0.0:8443', called: new Set(['storage']) }
+  const part = registrations({ url: 'http://0.0.0.0:8080', internal }, { config, ...options })
+  ends.push(() => part.stop())
+  await part.start()
   const found = async (name: string, scheme: 'http' | 'https') => {
     const random = { bytes: () => new Uint8Array(0), fraction: () => 0 }
     const discovery = consulDiscovery(name, { access: { url: agent.url }, ...options, random, scheme })
@@ -34,4 +35,21 @@ it('a module that others call over mutual TLS is registered at the port of that,
   }
   expect(await found('storage', 'https')).toEqual({ origin: 'https://host.test:8443', name: 'storage' })
   expect(await found('query', 'http')).toEqual({ origin: 'http://host.test:8080', name: 'query' })
+})
+
+it('a Consul that does not answer holds up the start and the stop of all modules for as long as of one', async () => {
+  const silent = createServer(() => {})
+  await new Promise<void>((resolve) => silent.listen(0, '127.0.0.1', resolve))
+  ends.push(async () => {
+    silent.closeAllConnections()
+    silent.close()
+  })
+  const CONSUL_URL = `http://127.0.0.1:${(silent.address() as AddressInfo).port}`
+  const config = loadConfig({ CONSUL_URL, MODULES: 'ingest,storage,query,sagas' })
+  const part = registrations({ url: 'http://127.0.0.1:8080', internal: undefined }, { config, ...options })
+  const from = performance.now()
+  await part.start()
+  await part.stop()
+  // Of one: 2 s for the first answer, and as long for each of its two last requests.
+  expect(performance.now() - from).toBeLessThan(7_500)
 })

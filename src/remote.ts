@@ -124,25 +124,34 @@ export class RemotePorts implements Part {
 export interface Listening {
   readonly url: string
   /** The port of its own for calls of other processes, when it has one, and the modules that are called there. */
-  readonly internal: { readonly url: string; readonly modules: readonly string[] } | undefined
+  readonly internal: { readonly url: string; readonly called: ReadonlySet<string> } | undefined
 }
 
 /**
- * Registers the modules of this process with Consul, once it listens: consul://<module> finds them, where they are called.
- * Consul asks how they do at the public port, in any case.
+ * Registers the modules of this process with Consul, if there is one, once it listens: consul://<module> finds them, where they
+ * are called. Consul asks how they do at the public port, in any case. All at the same time: until the last is out of Consul at
+ * a stop, HTTP serves on.
  */
-export function registrations({ url, internal }: Listening, { config, clock, logger }: RemoteOptions): Part[] {
-  if (config.CONSUL_URL === undefined) return []
+export function registrations({ url, internal }: Listening, { config, clock, logger }: RemoteOptions): Part {
   const address = config.ADVERTISE_HOST ?? (['0.0.0.0', '::'].includes(config.HOST) ? hostname() : config.HOST)
   const healthPort = Number(new URL(url).port)
   const portOf = (name: string): number =>
-    internal?.modules.includes(name) ? Number(new URL(internal.url).port) : healthPort
-  return config.MODULES.map((name) =>
+    internal?.called.has(name) ? Number(new URL(internal.url).port) : healthPort
+  const registrationOf = (name: string): Part =>
     registerService(
       { name, id: `${name}-${address}-${healthPort}`, address, port: portOf(name), healthPort },
       { access: consulOf(config), clock, logger },
-    ),
-  )
+    )
+  const each = config.CONSUL_URL === undefined ? [] : config.MODULES.map(registrationOf)
+  return {
+    name: 'registrations with Consul',
+    start: async () => {
+      await Promise.all(each.map((one) => one.start()))
+    },
+    stop: async () => {
+      await Promise.all(each.map((one) => one.stop()))
+    },
+  }
 }
 
 const consulOf = ({ CONSUL_URL, CONSUL_TOKEN }: Config) => ({

@@ -1,3 +1,6 @@
+import { once } from 'node:events'
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
 import { silentLogger, systemClock } from '@splitstream/kernel'
 import { afterEach, expect, it, vi } from 'vitest'
 import { ProtocolAgent } from './consul/protocol-agent.fixture.ts'
@@ -42,19 +45,20 @@ it('finds by Consul, whose names have upper and lower case', async () => {
   const agent = new ProtocolAgent()
   await agent.start()
   ends.push(() => agent.stop())
+  const ready = createServer((_, response) => response.end()).listen(0, '127.0.0.1')
+  await once(ready, 'listening')
+  ends.push(async () => {
+    ready.closeAllConnections()
+    ready.close()
+  })
+  const { port: healthPort } = ready.address() as AddressInfo
   const access = { url: agent.url }
-  const service = {
-    name: 'Storage',
-    id: 'one',
-    address: '10.0.0.1',
-    port: 8080,
-    health: () => ({ state: 'ok' as const }),
-  }
+  const service = { name: 'Storage', id: 'one', address: '127.0.0.1', port: 8080, healthPort }
   const registration = registerService(service, { ...options, access })
   ends.push(() => registration.stop())
   await registration.start()
   const discovery = await open({ kind: 'consul', url: 'http://Storage' }, { consul: access })
-  await vi.waitFor(() => expect(discovery.view().map(({ origin }) => origin)).toEqual(['http://10.0.0.1:8080']))
+  await vi.waitFor(() => expect(discovery.view().map(({ origin }) => origin)).toEqual(['http://127.0.0.1:8080']))
   expect(discovery.current()).toHaveLength(1)
 })
 

@@ -23,10 +23,7 @@ afterEach(async () => {
 })
 
 function put(port: number): void {
-  const id = `storage-${port}`
-  const Check = { CheckID: `service:${id}`, TTL: '10m', DeregisterCriticalServiceAfter: '10m' }
-  agent.catalog.register({ Name: 'storage', ID: id, Address: '10.0.0.1', Port: port, Check })
-  agent.catalog.tell(`service:${id}`, 'passing')
+  agent.catalog.keep({ Name: 'storage', ID: `storage-${port}`, Address: '10.0.0.1', Port: port }, 'passing')
 }
 
 async function watch(token?: string): Promise<void> {

@@ -9,10 +9,9 @@ export interface Registered {
   readonly Check: {
     readonly CheckID: string
     readonly DeregisterCriticalServiceAfter: string
-    readonly TTL?: string
-    readonly HTTP?: string
-    readonly Interval?: string
-    readonly Timeout?: string
+    readonly HTTP: string
+    readonly Interval: string
+    readonly Timeout: string
   }
 }
 
@@ -22,7 +21,6 @@ interface Member {
   readonly service: Registered
   status: CheckStatus
   readonly checking: AbortController
-  toldAt: number
 }
 
 /** The services of an agent and their checks. Each change counts the index on and wakes those who wait for one. */
@@ -36,11 +34,21 @@ export class Catalog {
   }
 
   register(service: Registered): void {
+    void this.#check(this.#place(service, 'critical'))
+  }
+
+  /** One that nobody asks how it does: it stays as it is. */
+  keep(service: Omit<Registered, 'Check'>, status: CheckStatus): void {
+    const unasked = { CheckID: `service:${service.ID}`, HTTP: '', Interval: '', Timeout: '' }
+    this.#place({ ...service, Check: { ...unasked, DeregisterCriticalServiceAfter: '10m' } }, status)
+  }
+
+  #place(service: Registered, status: CheckStatus): Member {
     this.#members.get(service.ID)?.checking.abort()
-    const member: Member = { service, status: 'critical', checking: new AbortController(), toldAt: performance.now() }
+    const member: Member = { service, status, checking: new AbortController() }
     this.#members.set(service.ID, member)
-    void this.#check(member)
     this.change()
+    return member
   }
 
   deregister(id: string): boolean {
@@ -50,13 +58,11 @@ export class Catalog {
     return found
   }
 
-  /** False for a check that is not known. */
-  tell(checkId: string, status: CheckStatus): boolean {
+  /** As if a check had come to that, until the next one. @throws Error for one that is not known */
+  tell(checkId: string, status: CheckStatus): void {
     const member = [...this.#members.values()].find(({ service }) => service.Check.CheckID === checkId)
-    if (!member) return false
-    member.toldAt = performance.now()
+    if (!member) throw new Error(`no check ${checkId}`)
     this.#set(member, status)
-    return true
   }
 
   /** The body of /v1/health/service/:name?passing=true. */
@@ -94,20 +100,15 @@ export class Catalog {
   }
 
   async #check(member: Member): Promise<void> {
-    const { TTL, HTTP, Interval } = member.service.Check
+    const { HTTP, Interval } = member.service.Check
     const { signal } = member.checking
-    const everyMs = TTL ? 20 : milliseconds(Interval!)!
     while (!signal.aborted) {
-      if (!HTTP) {
-        if (performance.now() - member.toldAt > milliseconds(TTL!)!) this.#set(member, 'critical')
-      } else {
-        const ok = await fetch(HTTP, { signal }).then(
-          ({ status }) => status >= 200 && status < 300,
-          () => false,
-        )
-        if (!signal.aborted) this.#set(member, ok ? 'passing' : 'critical')
-      }
-      await delay(everyMs, undefined, { signal }).catch(() => {})
+      const ok = await fetch(HTTP, { signal }).then(
+        ({ status }) => status >= 200 && status < 300,
+        () => false,
+      )
+      if (!signal.aborted) this.#set(member, ok ? 'passing' : 'critical')
+      await delay(milliseconds(Interval)!, undefined, { signal }).catch(() => {})
     }
   }
 }

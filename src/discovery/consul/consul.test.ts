@@ -1,11 +1,10 @@
 import { once } from 'node:events'
 import { createServer, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
-import { type Clock, type Health, silentLogger, systemClock, systemRandom } from '@splitstream/kernel'
+import { silentLogger, systemClock, systemRandom } from '@splitstream/kernel'
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest'
 import { consulProgram, startConsul } from '../../../test/support/consul.ts'
 import type { Discovery } from '../discovery.ts'
-import { ManualClock } from '../manual-clock.fixture.ts'
 import { consulDiscovery } from './consul.ts'
 import { ProtocolAgent } from './protocol-agent.fixture.ts'
 import { registerService, type ServiceRegistration } from './registration.ts'
@@ -37,16 +36,26 @@ const agents: [string, () => Promise<Agent>][] = [
 
 describe.each(agents)('with %s', (_, startAgent) => {
   let agent: Agent
+  /** Of a process that is always ready. */
+  let healthPort: number
+  let ready: Server
   const ends: (() => Promise<unknown>)[] = []
   let services = 0
 
   beforeAll(async () => {
     agent = await startAgent()
+    ready = createServer((_, response) => response.end()).listen(0, '127.0.0.1')
+    await once(ready, 'listening')
+    healthPort = (ready.address() as AddressInfo).port
   })
   afterEach(async () => {
     for (const end of ends.splice(0).reverse()) await end()
   })
-  afterAll(() => agent.stop())
+  afterAll(async () => {
+    await agent.stop()
+    ready.closeAllConnections()
+    ready.close()
+  })
 
   /** Of its own for each test: they share an agent. */
   const newService = (): string => `storage-${++services}`
@@ -59,16 +68,11 @@ describe.each(agents)('with %s', (_, startAgent) => {
     return discovery
   }
 
-  async function register(
-    name: string,
-    port: number,
-    more: Partial<ServiceRegistration> = {},
-    clock: Clock = systemClock,
-  ) {
+  async function register(name: string, port: number, more: Partial<ServiceRegistration> = { healthPort }) {
     const service = { name, id: `${name}-${port}`, address: '127.0.0.1', port, ...more }
     const registration = registerService(service, {
       access: { url: agent.url },
-      clock,
+      clock: systemClock,
       logger: silentLogger,
       everyMs: 1_000,
     })
@@ -85,35 +89,15 @@ describe.each(agents)('with %s', (_, startAgent) => {
     const name = newService()
     const discovery = await watch(name)
     expect(discovery.health()).toMatchObject({ state: 'down' })
-    await register(name, 7001, { health: () => ({ state: 'ok' }) })
+    await register(name, 7001)
     await seen(discovery, 7001)
     const first = discovery.current()[0]
-    const second = await register(name, 7002, { health: () => ({ state: 'degraded', reason: 'slow' }) })
+    const second = await register(name, 7002)
     await seen(discovery, 7001, 7002)
     await second.stop()
     await seen(discovery, 7001)
     expect(discovery.current()[0]).toBe(first)
     expect(discovery.health()).toEqual({ state: 'ok' })
-  })
-
-  it('leaves out one that says that it is down, until it is not', async () => {
-    const name = newService()
-    let health: Health = { state: 'ok' }
-    const discovery = await watch(name)
-    await register(name, 7001, { health: () => health })
-    await seen(discovery, 7001)
-    health = { state: 'down', reason: 'ClickHouse is away' }
-    await seen(discovery)
-    health = { state: 'ok' }
-    await seen(discovery, 7001)
-  })
-
-  it('leaves out one that says nothing any more', async () => {
-    const name = newService()
-    const discovery = await watch(name)
-    await register(name, 7001, { health: () => ({ state: 'ok' }) }, new ManualClock())
-    await seen(discovery, 7001)
-    await seen(discovery)
   })
 
   it('lists one for as long as its readiness answers 200', async () => {
@@ -128,29 +112,24 @@ describe.each(agents)('with %s', (_, startAgent) => {
     ends.push(async () => server.close())
     const { port } = server.address() as AddressInfo
     const discovery = await watch(name)
-    await register(name, port)
+    await register(name, port, {})
     await vi.waitFor(() => expect([...paths]).toEqual(['/health/ready']), within)
     expect(origins(discovery)).toEqual([])
     status = 200
     await seen(discovery, port)
     status = 503
     await seen(discovery)
-  })
-
-  it('asks for readiness at another port than that of calls, when that is told', async () => {
-    const name = newService()
-    const server: Server = createServer((_, response) => response.end()).listen(0, '127.0.0.1')
-    await once(server, 'listening')
-    ends.push(async () => server.close())
-    const discovery = await watch(name)
-    await register(name, 8443, { healthPort: (server.address() as AddressInfo).port })
-    await seen(discovery, 8443)
+    status = 200
+    await seen(discovery, port)
+    server.closeAllConnections()
+    server.close()
+    await seen(discovery)
   })
 
   it('keeps what is known while Consul is gone, and registers again with one that has forgotten all', async () => {
     const name = newService()
     const discovery = await watch(name)
-    const registration = await register(name, 7001, { health: () => ({ state: 'ok' }) })
+    const registration = await register(name, 7001)
     await seen(discovery, 7001)
     const before = discovery.current()
     await agent.kill()
@@ -162,7 +141,7 @@ describe.each(agents)('with %s', (_, startAgent) => {
     await vi.waitFor(() => expect(registration.health().state).toBe('ok'), within)
     await vi.waitFor(() => expect(discovery.health().state).toBe('ok'), within)
     await seen(discovery, 7001)
-    await register(name, 7002, { health: () => ({ state: 'ok' }) })
+    await register(name, 7002)
     await seen(discovery, 7001, 7002)
   })
 
@@ -170,7 +149,7 @@ describe.each(agents)('with %s', (_, startAgent) => {
     await agent.kill()
     const name = newService()
     const discovery = await watch(name)
-    const registration = await register(name, 7001, { health: () => ({ state: 'ok' }) })
+    const registration = await register(name, 7001)
     expect(discovery.health()).toMatchObject({ state: 'down', reason: expect.stringContaining('does not answer') })
     expect(registration.health().state).toBe('degraded')
     await agent.start()
@@ -178,7 +157,7 @@ describe.each(agents)('with %s', (_, startAgent) => {
   })
 
   it('stops without an error while Consul is away', async () => {
-    const registration = await register(newService(), 7001, { health: () => ({ state: 'ok' }) })
+    const registration = await register(newService(), 7001)
     await agent.kill()
     await registration.stop()
     await agent.start()

@@ -3,7 +3,7 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import type { AddressInfo } from 'node:net'
 import { json } from 'node:stream/consumers'
 import { setTimeout as delay } from 'node:timers/promises'
-import { Catalog, type CheckStatus, milliseconds, type Registered } from './catalog.fixture.ts'
+import { Catalog, milliseconds, type Registered } from './catalog.fixture.ts'
 
 /** What an answer to a health query may be turned into. */
 export interface Answer {
@@ -14,7 +14,7 @@ export interface Answer {
 
 /**
  * The requests of Consul's HTTP API that the product makes, answered as Consul 1.14 answers them and strict about
- * everything it refuses: with blocking queries by index, TTL and HTTP checks. The suite that runs against it runs against
+ * everything it refuses: with blocking queries by index and HTTP checks. The suite that runs against it runs against
  * a real Consul too. It can do what a test cannot make a real one do.
  */
 export class ProtocolAgent {
@@ -103,11 +103,6 @@ export class ProtocolAgent {
         return
       case 'agent service deregister':
         return this.catalog.deregister(name) ? undefined : [404, `Unknown service ID "${name}"`]
-      case 'agent check update': {
-        const { Status } = (await json(request)) as { Status: CheckStatus }
-        if (!['passing', 'warning', 'critical'].includes(Status)) return [400, `Invalid check status: '${Status}'`]
-        return this.catalog.tell(name, Status) ? undefined : [404, `Unknown check ID "${name}"`]
-      }
       default:
         return [404, 'no such endpoint']
     }
@@ -122,7 +117,7 @@ function closed(response: ServerResponse): AbortSignal {
 
 const [serviceFields, checkFields] = [
   ['Name', 'ID', 'Address', 'Port', 'Check'],
-  ['CheckID', 'DeregisterCriticalServiceAfter', 'TTL', 'HTTP', 'Interval', 'Timeout'],
+  ['CheckID', 'DeregisterCriticalServiceAfter', 'HTTP', 'Interval', 'Timeout'],
 ]
 
 /** @throws Error for what Consul refuses, or takes without doing what was meant */
@@ -135,11 +130,11 @@ function readRegistration(body: unknown): Registered {
   if (unknown.length > 0) throw new Error(`Request decode failed: json: unknown field "${unknown[0]}"`)
   const { Name, ID, Port, Check } = service
   if (!Name || !ID || !(Port > 0)) throw new Error('Missing service name, id or port')
-  const times = [Check.TTL ?? Check.Interval, Check.DeregisterCriticalServiceAfter].map((text) =>
+  const times = [Check.Interval, Check.Timeout, Check.DeregisterCriticalServiceAfter].map((text) =>
     milliseconds(text ?? ''),
   )
   if (times.includes(undefined)) throw new Error('Request decode failed: time: unknown unit')
-  if (Check.TTL !== undefined && Check.HTTP !== undefined) throw new Error('Invalid check: both TTL and Interval')
-  if (times[1]! < 60_000) throw new Error('Consul rounds this up to a minute')
+  if (!Check.HTTP) throw new Error('Invalid check: TTL, HTTP or another is needed')
+  if (times[2]! < 60_000) throw new Error('Consul rounds this up to a minute')
   return service
 }

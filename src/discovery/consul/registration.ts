@@ -10,19 +10,15 @@ export interface ServiceRegistration {
   /** Where others reach it. */
   readonly address: string
   readonly port: number
-  /** Where Consul asks how it does, if that is another port. */
+  /** Where Consul asks for /health/ready, if that is another port. */
   readonly healthPort?: number
-  /** Consul asks there; default /health/ready. Ignored with `health`. */
-  readonly healthPath?: string
-  /** Given when Consul cannot reach the process: then the process tells Consul (a TTL check). */
-  readonly health?: () => Health
 }
 
 export interface RegistrationOptions {
   readonly access: ConsulAccess
   readonly clock: Clock
   readonly logger: Logger
-  /** Between two looks, ms; default 5,000. A TTL check fails after three without one. Consul takes 1,000 at least. */
+  /** Between two looks, and between two questions of Consul, ms; default 5,000. Consul takes 1,000 at least. */
   readonly everyMs?: number
 }
 
@@ -94,7 +90,6 @@ class Registration implements Part {
         if (signal.aborted) return
         await this.#register()
       }
-      if (this.#service.health && !signal.aborted) await this.#tell(this.#service.health())
       if (this.#trouble !== undefined) this.#logger.info('registered with Consul', { id: this.#service.id })
       this.#trouble = undefined
     } catch (error) {
@@ -119,21 +114,15 @@ class Registration implements Part {
   }
 
   #check(): object {
-    const { id, address, port, healthPort = port, healthPath = '/health/ready', health } = this.#service
-    const common = { CheckID: `service:${id}`, DeregisterCriticalServiceAfter: forgetAfter }
-    if (health) return { ...common, TTL: `${this.#everyMs * 3}ms` }
+    const { id, address, port, healthPort = port } = this.#service
     const host = address.includes(':') ? `[${address}]` : address
     return {
-      ...common,
-      HTTP: `http://${host}:${healthPort}${healthPath}`,
+      CheckID: `service:${id}`,
+      HTTP: `http://${host}:${healthPort}/health/ready`,
       Interval: `${this.#everyMs}ms`,
       Timeout: '2s',
+      DeregisterCriticalServiceAfter: forgetAfter,
     }
-  }
-
-  async #tell({ state, reason }: Health): Promise<void> {
-    const body = { Status: state === 'down' ? 'critical' : 'passing', Output: reason ?? '' }
-    await this.#put(`/v1/agent/check/update/${encodeURIComponent(`service:${this.#service.id}`)}`, { body })
   }
 
   async #put(path: string, more: Partial<ConsulRequest> = {}): Promise<void> {
