@@ -71,7 +71,8 @@ export class RemotePorts implements Part {
     const needed = { port: port as CallPort<object>, methods, setting }
     let compatible!: CompatibleDiscovery
     const instances = discover(place, { clock, logger, consul: consulOf(config) }, (found) => {
-      compatible = new CompatibleDiscovery(found, { needed, caller, clock, logger })
+      const heard = (origin: string, now: number): void => health.clock.heard(origin, now)
+      compatible = new CompatibleDiscovery(found, { needed, caller, clock, logger, heard })
       return compatible
     })
     this.#links.set(port.name, { instances, compatible })

@@ -1,5 +1,5 @@
 import type { Clock } from '@splitstream/kernel'
-import { expect, it } from 'vitest'
+import { describe, expect, it } from 'vitest'
 import { ClockWatch } from './clock-watch.ts'
 import { EventLoopWatch } from './event-loop.ts'
 import { type Connections, PoolWatch } from './pool-watch.ts'
@@ -48,18 +48,108 @@ it('tells of a step of the wall clock, for 10 s', () => {
   expect(watch.health(time.monotonic)).toEqual({ state: 'ok' })
 })
 
-it('tells of a clock that is not that of Postgres, until it is', () => {
-  const { time, clock } = clocks()
+const hour = 3_600_000
+
+/** A watch that has heard Postgres, which was right; then time goes on, and clocks are moved. */
+function agreed() {
+  const { time, clock, advance } = clocks()
   const watch = new ClockWatch(clock)
-  const apart = (ms: number) => {
-    watch.compare(time.wall - ms)
-    return watch.health(0)
+  let postgresBy = 0
+  /** A second of the process: it asks everybody. `others`: how far each of them is from the true time. */
+  const look = (others: Record<string, number> = {}) => {
+    for (let i = 0; i < 2; i++) {
+      advance(500)
+      watch.tick()
+    }
+    // The true time: what the monotonic clock says.
+    const now = 1_000_000 + time.monotonic
+    watch.compare(now + postgresBy)
+    for (const [name, by] of Object.entries(others)) watch.heard(name, now + by)
+    return watch.health(time.monotonic)
   }
-  expect(apart(29_999)).toEqual({ state: 'ok' })
-  expect(apart(-30_000)).toEqual({ state: 'down', reason: 'the clock is 30 s behind that of Postgres' })
-  expect(apart(15_000)).toEqual({ state: 'down', reason: 'the clock is 15 s ahead of that of Postgres' })
-  expect(apart(14_999)).toEqual({ state: 'ok' })
-  expect(apart(29_999)).toEqual({ state: 'ok' })
+  const movePostgres = (ms: number) => {
+    postgresBy += ms
+  }
+  return { time, watch, look, movePostgres }
+}
+
+describe('a clock that is not that of Postgres', () => {
+  it('is ours when it was ours that moved, until it is right', () => {
+    const { time, look } = agreed()
+    expect(look()).toEqual({ state: 'ok' })
+    time.wall += 29_999
+    expect(look()).toEqual({ state: 'ok' })
+    time.wall += 1
+    expect(look()).toEqual({ state: 'down', reason: 'the clock is 30 s ahead of that of Postgres' })
+    time.wall -= 15_000
+    expect(look()).toEqual({ state: 'down', reason: 'the clock is 15 s ahead of that of Postgres' })
+    time.wall -= 1
+    expect(look()).toEqual({ state: 'ok' })
+  })
+
+  it('is Postgres’s when ours did not move: the process stays in service', () => {
+    const { look, movePostgres } = agreed()
+    look()
+    movePostgres(hour)
+    const reason = 'the clock is 3600 s behind that of Postgres, which has moved'
+    for (let i = 0; i < 200; i++) expect(look()).toEqual({ state: 'degraded', reason })
+    movePostgres(-hour)
+    expect(look()).toEqual({ state: 'ok' })
+  })
+
+  it('is nobody’s when that is how it began and nobody else tells the time', () => {
+    const { look, movePostgres } = agreed()
+    movePostgres(-hour)
+    const reason = 'the clock is 3600 s ahead of that of Postgres, and nobody tells which of them is wrong'
+    expect(look()).toEqual({ state: 'degraded', reason })
+  })
+
+  it('is whose the others say it is, also at the start', () => {
+    const { look, movePostgres } = agreed()
+    movePostgres(hour)
+    look({ ClickHouse: 400 })
+    const reason = 'the clock is 3600 s behind that of Postgres, which is wrong by that of ClickHouse'
+    expect(look({ ClickHouse: -400 })).toEqual({ state: 'degraded', reason })
+    look({ a: hour, b: hour })
+    expect(look({ a: hour, b: hour }).state).toBe('down')
+    const blamed = { state: 'down', reason: 'the clock is 3600 s behind that of Postgres, and of a' }
+    expect(look({ a: hour, b: hour })).toEqual(blamed)
+  })
+
+  it('is not judged by others that were not heard for a minute, and of many the last are known', () => {
+    const { look, movePostgres } = agreed()
+    look()
+    for (let i = 0; i < 1_000; i++) look({ [`gone ${i}`]: hour })
+    movePostgres(hour)
+    expect(look().state).toBe('down')
+    for (let i = 0; i < 60; i++) look()
+    expect(look().state).toBe('degraded')
+  })
+
+  it('is right again when it was set right though Postgres is away', () => {
+    const { time, watch, look } = agreed()
+    look()
+    time.wall += 20_000
+    look()
+    time.wall += 20_000
+    expect(look().state).toBe('down')
+    for (let i = 0; i < 2; i++) {
+      time.wall -= 20_000
+      watch.tick()
+    }
+    expect(watch.health(time.monotonic)).toEqual({ state: 'ok' })
+  })
+
+  it('is not held against a machine that slept: its monotonic clock stood still', () => {
+    const { time, watch, look } = agreed()
+    look()
+    time.wall += hour
+    watch.tick()
+    time.monotonic += 10_000
+    time.wall += 10_000
+    watch.tick()
+    expect(watch.health(time.monotonic)).toEqual({ state: 'ok' })
+  })
 })
 
 function pools() {

@@ -14,8 +14,8 @@ export interface ClickHouseWatchOptions {
   readonly clock: Clock
   /** A child of this process. */
   readonly own: boolean
-  /** Whether the server answers, whatever it has to do. */
-  readonly ping: (signal: AbortSignal) => Promise<unknown>
+  /** Whether the server answers, whatever it has to do; and what its clock says, ms since the epoch, when that is known. */
+  readonly ping: (signal: AbortSignal) => Promise<number | undefined>
 }
 
 /** ClickHouse as a dependency: reads and inserts apart, as one can hang while the other goes on. */
@@ -33,7 +33,11 @@ export class ClickHouseWatch {
   /** The driver, observed. */
   over(driver: ClickHouse, { clock, own, ping }: ClickHouseWatchOptions): ClickHouse {
     const health = this.#health
-    const probe = health.probe('ClickHouse', ping)
+    const probe = health.probe('ClickHouse', async (signal) => {
+      const now = await ping(signal)
+      // A child has the clock of this machine.
+      if (!own && now !== undefined) health.clock.heard('ClickHouse', now)
+    })
     const engine = new EngineHealth(probe, own, clock)
     this.#engine = engine
     health.add({ part: 'clickhouse', read: engine.health })

@@ -105,6 +105,8 @@ export interface Rig {
   readonly clickhouse: FaultProxy
   /** Of Postgres and all that it has started. */
   postgresPids(): number[]
+  /** Runs a statement on Postgres, as its superuser. */
+  postgres(statement: string): Promise<void>
   /** Runs a statement on ClickHouse, past the proxy. */
   sql(statement: string): Promise<void>
   /** A lock on tables that nobody gets past, as a wedge. */
@@ -142,6 +144,9 @@ export async function startRig(env: Record<string, string> = {}): Promise<Rig> {
     url: server.url,
     clickhouse,
     postgresPids: () => [postgres.pid, ...childrenOf(postgres.pid)],
+    postgres: async (statement) => {
+      await admin.query(statement)
+    },
     sql: async (statement) => {
       const headers = { 'x-clickhouse-user': engine.username, 'x-clickhouse-key': engine.password }
       const answer = await fetch(`${engine.url}/?database=splitstream`, { method: 'POST', headers, body: statement })

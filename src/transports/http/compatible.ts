@@ -10,6 +10,8 @@ export interface CompatibleOptions {
   readonly caller: Caller
   readonly clock: Clock
   readonly logger: Logger
+  /** Told what the clock of an instance says, ms since the epoch. */
+  readonly heard?: (origin: string, now: number) => void
 }
 
 /** Between two rounds, ms: when all serve what is needed, and when one does not, or has not said so yet. */
@@ -111,7 +113,9 @@ export class CompatibleDiscovery implements Discovery {
   }
 
   async #wordOf(instance: Instance): Promise<Word> {
-    const reason = lackOf(await askPorts(instance, this.#o.caller), this.#o.needed)
+    const answer = await askPorts(instance, this.#o.caller)
+    if (answer.now !== undefined) this.#o.heard?.(instance.origin, answer.now)
+    const reason = lackOf(answer, this.#o.needed)
     return reason === undefined ? { serves: true } : { serves: false, reason }
   }
 

@@ -24,6 +24,11 @@ it('tells what a caller needs and does not find, and what to do about it', async
   )
 })
 
+it('says what the clock of an instance says', async () => {
+  const { now } = await askPorts(await serveSmall(), callerWith(secret))
+  expect(Math.abs(now! - Date.now())).toBeLessThan(10_000)
+})
+
 it('tells a wrong secret from an instance that is away, and from something else', async () => {
   const [origin, other] = [await deadOrigin(), await listen((_, response) => response.end('{"ports":1}'))]
   const wrong = await failureOf(askPorts(await serveSmall(), callerWith('another secret, as long')))

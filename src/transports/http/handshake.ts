@@ -3,17 +3,24 @@ import type { IncomingMessage } from 'node:http'
 import { json } from 'node:stream/consumers'
 import { AppError, type CallPort } from '@splitstream/kernel'
 import type { Instance } from '../../discovery/resolver.ts'
+import { timeOf } from '../../http-date.ts'
 import { authorizationHeader, type Caller } from './caller.ts'
 import { portsPath } from './paths.ts'
 import type { Handshake } from './port-table.ts'
 import { tlsTrouble } from './tls/trouble.ts'
 
+export interface Answer extends Handshake {
+  /** What its clock says, ms since the epoch, to the second; undefined when it does not say. */
+  readonly now: number | undefined
+}
+
 /**
  * Asks an instance what it serves, before anything depends on it.
  * @throws AppError UNAVAILABLE (no answer in time, or not one of ours), CONFIG_INVALID (another secret, or no trust)
  */
-export async function askPorts(instance: Instance, caller: Caller, timeoutMs = 2_000): Promise<Handshake> {
+export async function askPorts(instance: Instance, caller: Caller, timeoutMs = 2_000): Promise<Answer> {
   let status: number | undefined
+  let date: string | undefined
   let body: unknown
   try {
     const signal = AbortSignal.timeout(timeoutMs)
@@ -26,6 +33,7 @@ export async function askPorts(instance: Instance, caller: Caller, timeoutMs = 2
     request.end()
     const [response] = (await once(request, 'response')) as [IncomingMessage]
     status = response.statusCode
+    date = response.headers.date
     body = await json(response)
   } catch (cause) {
     const trouble = instance.origin.startsWith('https:') ? tlsTrouble(cause) : undefined
@@ -37,7 +45,7 @@ export async function askPorts(instance: Instance, caller: Caller, timeoutMs = 2
     throw new AppError('CONFIG_INVALID', `${instance.origin} refuses this process: ${why}`)
   }
   if (!isHandshake(body)) throw new AppError('UNAVAILABLE', `${instance.origin} is no server of ports`)
-  return body
+  return { ...body, now: timeOf(date) }
 }
 
 /** A port as a process needs it. */
