@@ -71,7 +71,11 @@ function mappingOptions(command: Command): void {
     .addOption(
       new Option('--time-unit <unit>', 'of times that are numbers').choices(['s', 'ms', 'us', 'ns']).default('ms'),
     )
-    .option('--time <instant>', 'time of rows without one; default: when the file was last changed', instant)
+    .option(
+      '--time <instant>',
+      'time of rows without one, the same whenever the file is loaded; default: that of their arrival',
+      instant,
+    )
     .option('--id-from <columns>', 'columns that identify a row, between commas', names)
     .addOption(new Option('--id <what>', "row: the file and the row's number (the default)").choices(['row']))
     .option(

@@ -9,6 +9,8 @@ export interface FileIdentity {
   readonly mtimeMs: number
   /** SHA-256 of the first 64 KiB, hex. */
   readonly head: string
+  /** What stands before the row's number in ids, unless the user said so. */
+  readonly prefix: string
 }
 
 /** How far a load got. Written whole, to a temporary file that then takes the name, so a reader never sees half of it. */
@@ -30,33 +32,36 @@ export interface Checkpoint {
 
 const headBytes = 64 * 1024
 
-/** @throws Error ENOENT and the like when the file cannot be read. */
-export async function identify(path: string): Promise<FileIdentity & { prefix: string }> {
+/**
+ * @param before of the last load: a file that has only grown since then keeps the prefix that it had
+ * @throws Error ENOENT and the like when the file cannot be read.
+ */
+export async function identify(path: string, before?: FileIdentity): Promise<FileIdentity> {
   const handle = await open(path)
   try {
     const { size, mtimeMs } = await handle.stat()
     const head = Buffer.alloc(Math.min(size, headBytes))
     await handle.read(head, 0, head.length, 0)
     const name = basename(path)
-    return {
-      name,
-      size,
-      mtimeMs: Math.round(mtimeMs),
-      head: createHash('sha256').update(head).digest('hex'),
-      prefix: idPrefix(name, head),
-    }
+    const hasGrown =
+      before?.name === name && before.size <= size && before.head === sha256(head.subarray(0, before.size))
+    // Checkpoints of earlier versions have none.
+    const prefix = (hasGrown && before.prefix) || idPrefix(name, head)
+    return { name, size, mtimeMs: Math.round(mtimeMs), head: sha256(head), prefix }
   } finally {
     await handle.close()
   }
 }
 
+const sha256 = (...parts: readonly (string | Buffer)[]): string =>
+  parts.reduce((hash, part) => hash.update(part), createHash('sha256')).digest('hex')
+
 /**
- * The default prefix of event ids: a hash of the file's name and its first 4 KiB. So a copy has the ids of the original,
- * a file that grows at its end keeps those it had, and two files that only share a name do not share ids.
+ * The default prefix of event ids: a hash of the file's name and its first 4 KiB. So a copy of the same name has the ids of the
+ * original, a file that grows at its end keeps those it had (a shorter one by its checkpoint), and two files that only share a
+ * name do not share ids.
  */
-function idPrefix(name: string, head: Buffer): string {
-  return `${createHash('sha256').update(`${name}\0`).update(head.subarray(0, 4096)).digest('hex').slice(0, 16)}-`
-}
+const idPrefix = (name: string, head: Buffer): string => `${sha256(`${name}\0`, head.subarray(0, 4096)).slice(0, 16)}-`
 
 export function hashOf(value: unknown): string {
   return createHash('sha256').update(JSON.stringify(value)).digest('hex')

@@ -1,4 +1,4 @@
-import { appendFile, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { appendFile, copyFile, mkdir, mkdtemp, readFile, rm, utimes, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { gzipSync } from 'node:zlib'
@@ -34,6 +34,8 @@ const options = (more: Partial<LoadOptions> = {}): LoadOptions => ({
 })
 
 const rows = (n: number): string => Array.from({ length: n }, (_, i) => `{"n":${i}}\n`).join('')
+const rowOf = (event: string): number => (JSON.parse(event) as { data: { n: number } }).data.n
+const byRow = (a: string, b: string): number => rowOf(a) - rowOf(b)
 const ids = (): string[] => receiver.events.map(({ id }) => String(id))
 const checkpoint = async (): Promise<Checkpoint> =>
   JSON.parse(await readFile(`${file}.splitstream-load.json`, 'utf8')) as Checkpoint
@@ -166,6 +168,35 @@ describe('a server that misbehaves', () => {
 })
 
 describe('checkpoint', () => {
+  test('a file that was touched, has grown and is copied makes the same events of the same rows', async () => {
+    await start('a.ndjson', rows(30))
+    await loadFile(options())
+    const first = receiver.events.map((event) => JSON.stringify(event))
+    expect(receiver.events.every((event) => event.time === undefined)).toBe(true)
+    await utimes(file, new Date(0), new Date(0))
+    await loadFile(options())
+    for (let n = 30; n < 60; n += 10) {
+      await appendFile(file, `{"n":${n}}\n`.repeat(10))
+      await loadFile(options())
+    }
+    expect(new Set(ids()).size).toBe(60)
+    receiver.events.length = 0
+    const copy = join(folder, 'copy')
+    await mkdir(copy)
+    for (const name of ['a.ndjson', 'a.ndjson.splitstream-load.json'])
+      await copyFile(join(folder, name), join(copy, name))
+    await loadFile(options({ path: join(copy, 'a.ndjson'), inFlight: 1 }))
+    expect(receiver.events.slice(0, 30).map((event) => JSON.stringify(event))).toEqual(first.toSorted(byRow))
+  })
+
+  test('another file of the same name has ids of its own', async () => {
+    await start('a.ndjson', rows(30))
+    await loadFile(options())
+    await writeFile(file, `{"n":-1}\n${rows(60)}`)
+    await loadFile(options())
+    expect(new Set(ids()).size).toBe(91)
+  })
+
   test('after the end everything is sent again, with the same ids', async () => {
     await start('a.ndjson', rows(30))
     await loadFile(options())

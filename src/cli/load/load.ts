@@ -2,7 +2,15 @@ import { type Clock, systemClock } from '@splitstream/kernel'
 import type { Connection } from '../api.ts'
 import type { RejectedRow } from './batches.ts'
 import { batches } from './batches.ts'
-import { type Checkpoint, hashOf, identify, mismatch, readCheckpoint, writeCheckpoint } from './checkpoint.ts'
+import {
+  type Checkpoint,
+  type FileIdentity,
+  hashOf,
+  identify,
+  mismatch,
+  readCheckpoint,
+  writeCheckpoint,
+} from './checkpoint.ts'
 import { type OpenOptions, openFile } from './open.ts'
 import { awaitStored } from './stored.ts'
 import { type Totals, Tracker } from './tracker.ts'
@@ -70,17 +78,17 @@ const maxBatchChars = 4 * 1024 * 1024
 export async function loadFile(options: LoadOptions): Promise<LoadSummary> {
   const clock = options.clock ?? systemClock
   const checkpointPath = options.checkpoint ?? `${options.path}.splitstream-load.json`
-  const identity = await identify(options.path)
+  const found = await readCheckpoint(checkpointPath)
+  const identity = await identify(options.path, found?.file)
   const { source, mapping } = await openFile(options, identity)
   const mappingHash = hashOf(mapping)
   try {
-    const from = await startingPoint(options, checkpointPath, identity, mappingHash, clock)
+    const from = await startingPoint(options, found, identity, mappingHash, clock)
     const tracker = new Tracker(from, 20)
     const save = (finished: boolean): Promise<void> => {
-      const { prefix: _, ...file } = identity
       const done: Checkpoint = {
         version: 1,
-        file,
+        file: identity,
         url: options.url,
         mapping: mappingHash,
         ...tracker.contiguous,
@@ -138,12 +146,11 @@ const nothingDone: Totals = { rows: 0, accepted: 0, rejected: 0, duplicates: 0, 
 
 async function startingPoint(
   options: LoadOptions,
-  path: string,
-  file: Awaited<ReturnType<typeof identify>>,
+  found: Checkpoint | undefined,
+  file: FileIdentity,
   mapping: string,
   clock: Clock,
 ): Promise<Totals> {
-  const found = await readCheckpoint(path)
   if (!found || options.restart) return nothingDone
   const again = (why: string): Totals => {
     options.onNote?.(`starting at the first row: ${why}. What is stored already is not stored twice`)

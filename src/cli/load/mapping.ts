@@ -9,11 +9,14 @@ export interface Mapping {
   readonly type: AttributeFrom
   readonly source: AttributeFrom
   readonly subject?: AttributeFrom | undefined
-  /** Column of the event's time; rows without one get `defaultTime`. */
+  /** Column of the event's time. */
   readonly timeFrom?: string | undefined
   readonly timeUnit: TimeUnit
-  /** RFC 3339. Fixed for the file, so that sending a row again makes the very same event. */
-  readonly defaultTime: string
+  /**
+   * Time of rows without one, RFC 3339. Undefined: none is sent, and a row that comes again is found by its id alone. One that is
+   * made up here would have to be the same whenever the file is loaded: an event is sought by its time, too.
+   */
+  readonly defaultTime?: string | undefined
   /** `prefix` plus the row's number, or the values of columns. */
   readonly id: { readonly prefix: string } | { readonly columns: readonly string[] }
   /** Columns that make up `data`; rest: those that no attribute took; all: every column. */
@@ -117,7 +120,8 @@ function envelopeOf(mapping: Mapping): (get: Get, row: number) => string {
   const { id, timeFrom, timeUnit } = mapping
   const rowId = 'prefix' in id ? `${prefix},"id":${quote(id.prefix).slice(0, -1)}` : ''
   const columns = 'columns' in id ? id.columns : []
-  const fixedTime = `,"time":${quote(mapping.defaultTime)},"data":{`
+  const withoutTime = mapping.defaultTime === undefined ? '' : `,"time":${quote(mapping.defaultTime)}`
+  const afterId = `${withoutTime},"data":{`
   const attributes = moving.map(({ name, column, optional }) => ({
     head: `,"${name}":`,
     name,
@@ -134,8 +138,8 @@ function envelopeOf(mapping: Mapping): (get: Get, row: number) => string {
       if (optional && missing(value)) continue
       line += head + (typeof value === 'string' && value !== '' ? json(value) : required(name, value))
     }
-    if (timeFrom === undefined) return line + fixedTime
+    if (timeFrom === undefined) return line + afterId
     const time = toInstant(get(timeFrom), timeUnit)
-    return line + (time === undefined ? fixedTime : `,"time":${quote(time)},"data":{`)
+    return line + (time === undefined ? afterId : `,"time":${quote(time)},"data":{`)
   }
 }

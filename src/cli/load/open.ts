@@ -4,7 +4,7 @@ import type { AttributeFrom, Mapping } from './mapping.ts'
 import { openNdjson } from './ndjson.ts'
 import { openParquet } from './parquet.ts'
 import type { Source } from './source.ts'
-import { microsToInstant, type TimeUnit } from './time.ts'
+import type { TimeUnit } from './time.ts'
 
 export type Format = 'ndjson' | 'csv' | 'parquet'
 
@@ -20,7 +20,7 @@ export interface OpenOptions {
   readonly subject?: AttributeFrom | undefined
   readonly timeFrom?: string | undefined
   readonly timeUnit?: TimeUnit | undefined
-  /** Time of rows without one; default: when the file was last changed. */
+  /** Time of rows without one; by default they are sent without, and get that of their arrival. */
   readonly time?: string | undefined
   /** Columns that make the id; default: the row's number. */
   readonly idFrom?: readonly string[] | undefined
@@ -33,7 +33,7 @@ export interface OpenOptions {
 /** @throws Error when the format is unknown or the file lacks a column that the mapping names. */
 export async function openFile(
   options: OpenOptions,
-  file: FileIdentity & { prefix: string },
+  file: FileIdentity,
 ): Promise<{ source: Source; mapping: unknown }> {
   const format = options.format ?? formatOf(options.path)
   if (options.asIs) {
@@ -47,7 +47,7 @@ export async function openFile(
     subject: options.subject,
     timeFrom: options.timeFrom,
     timeUnit: options.timeUnit ?? 'ms',
-    defaultTime: options.time ?? microsToInstant(file.mtimeMs * 1e3),
+    defaultTime: options.time,
     id: options.idFrom ? { columns: options.idFrom } : { prefix: options.idPrefix ?? file.prefix },
     data: options.data ?? 'rest',
   }
