@@ -8,6 +8,7 @@ import { eventsLinkForms, parseEventsLink, parsePortLink, portLinkForms } from '
 import { moduleNames } from './registry.ts'
 import { internalSettings } from './settings/internal.ts'
 import { kafkaSettings } from './settings/kafka.ts'
+import { sagaSettings } from './settings/sagas.ts'
 
 /** Every setting, with those in settings/: its default and what it means. docs/config.md is generated from this schema. */
 const bytes = (min: number, max: number) => z.coerce.number().int().min(min).max(max)
@@ -40,6 +41,13 @@ const pairs = () =>
   z.string().default('').transform(parsing(parsePairs, 'name=value, between commas, the values percent-encoded'))
 
 export const settings = z.object({
+  CONFIG_FILE: z
+    .string()
+    .min(1)
+    .optional()
+    .describe(
+      'A file of settings, NAME=value a line, in place of .env in the working directory; the environment wins. It has to be there, and is read again when it changes.',
+    ),
   HOST: z.string().min(1).default('127.0.0.1').describe('Address to listen on. Only loopback until told otherwise.'),
   PORT: z.coerce.number().int().min(0).max(65_535).default(8080).describe('Port of the HTTP API; 0 picks a free one.'),
   SHARE_PORT: z
@@ -235,44 +243,7 @@ export const settings = z.object({
     .max(100_000_000)
     .default(2_000_000)
     .describe('Event keys in one generation of the seen-index (32 bytes of memory each, at most).'),
-  SAGA_ALLOW_PRIVATE: z
-    .string()
-    .default('')
-    .transform((text) =>
-      text
-        .split(',')
-        .map((entry) => entry.trim())
-        .filter((entry) => entry !== ''),
-    )
-    .describe(
-      'Participants of sagas that may be reached though their address is private or their URL is http: hosts, *.suffixes, addresses or CIDR blocks, each with :port if only that; between commas.',
-    ),
-  SAGA_MAX_ANSWER_BYTES: bytes(1024, 64 * mib)
-    .default(1 * mib)
-    .describe('Largest answer of a participant of a saga, bytes.'),
-  SAGA_CAPACITY: z.coerce
-    .number()
-    .int()
-    .min(1)
-    .max(100_000)
-    .default(2_000)
-    .describe('Sagas that this process runs at once; more wait in Postgres, or for another process.'),
-  SAGA_RETAIN_DAYS: z.coerce
-    .number()
-    .min(1)
-    .max(3_650)
-    .default(90)
-    .describe(
-      'For how long sagas that have ended are kept, days; by whole weeks, and with them their Idempotency-Keys.',
-    ),
-  SAGA_EVENT_RETAIN_DAYS: z.coerce
-    .number()
-    .min(1)
-    .max(36_500)
-    .default(3_650)
-    .describe(
-      'For how long the events are known that started sagas, days: one that is sent again within this time starts none. At least as long as the saga is kept; about 100 bytes each.',
-    ),
+  ...sagaSettings,
   CLICKHOUSE_MAX_MEMORY_BYTES: bytes(256 * mib, 2 ** 40)
     .default(2048 * mib)
     .describe('Memory limit of the embedded ClickHouse, bytes.'),
@@ -305,7 +276,7 @@ export type Config = z.infer<typeof settings>
 export class ConfigError extends Error {}
 
 /**
- * Reads the settings from the environment and from a `.env` file; the environment wins.
+ * Reads the settings from the environment, and from the file that CONFIG_FILE names or `.env`; the environment wins.
  * @throws ConfigError naming each bad variable, what was found and what is legal.
  */
 export function loadConfig(env: NodeJS.ProcessEnv = process.env, envFile = '.env'): Config {
@@ -319,10 +290,13 @@ export function inspectConfig(
   env: NodeJS.ProcessEnv = process.env,
   envFile = '.env',
 ): { readonly config: Config; readonly problems: readonly string[] } {
-  const file = readEnvFile(envFile)
+  const problems: string[] = []
+  const file = env.CONFIG_FILE ? readNamedFile(env.CONFIG_FILE, problems) : readEnvFile(envFile)
+  if ('CONFIG_FILE' in file)
+    problems.push('CONFIG_FILE: a file of settings cannot name another: set it in the environment')
   const unknown = Object.keys(file).filter((name) => !(name in settings.shape))
   unknown.push(...Object.keys(env).filter((name) => name.startsWith('LINK_') && !(name in settings.shape)))
-  const problems = unknown.map((name) => `${name}: there is no such setting${nearest(name)}`)
+  problems.push(...unknown.map((name) => `${name}: there is no such setting${nearest(name)}`))
 
   const given: Record<string, string> = {}
   for (const name of Object.keys(settings.shape)) {
@@ -365,6 +339,19 @@ function readEnvFile(path: string): Record<string, string> {
     throw error
   }
   return parseEnv(text) as Record<string, string>
+}
+
+/** One that is named and cannot be read is a problem, and no empty one. */
+function readNamedFile(path: string, problems: string[]): Record<string, string> {
+  try {
+    return parseEnv(readFileSync(path, 'utf8')) as Record<string, string>
+  } catch (error) {
+    const why = error instanceof Error && 'code' in error ? error.code : error
+    problems.push(
+      `CONFIG_FILE: found "${path}", which cannot be read (${why}). ${settings.shape.CONFIG_FILE.description}`,
+    )
+    return {}
+  }
 }
 
 /** ` (did you mean X?)` for a name within two edits. */

@@ -13,6 +13,7 @@ import { backupRoutes } from './backup/routes.ts'
 import type { BackupSources } from './backup/take-backup.ts'
 import { bindModules, createPorts } from './bind.ts'
 import type { Config } from './config.ts'
+import { ConfigWatch } from './config-watch.ts'
 import { InFlight } from './edge/body.ts'
 import { createEdge } from './edge/edge.ts'
 import { keyRoutes } from './edge/keys/key-routes.ts'
@@ -55,6 +56,7 @@ export async function startProcess(settings: LiveSettings): Promise<Running> {
   const logger = createLogger(config.LOG_LEVEL)
   const clock = systemClock
   const lifecycle = new Lifecycle(logger)
+  const rereading = new ConfigWatch(config.CONFIG_FILE, clock, () => reload(settings, logger))
   const telemetry = await createTelemetry(otlpOptions(config, version), clock, logger)
   const { metrics, tracer } = telemetry
   await lifecycle.start(telemetry)
@@ -145,6 +147,7 @@ export async function startProcess(settings: LiveSettings): Promise<Running> {
     const called = bound.modules.flatMap(({ name, module }) => (Object.keys(module.ports).length > 0 ? [name] : []))
     const internal = internalUrl === undefined ? undefined : { url: internalUrl, called: new Set<string>(called) }
     await lifecycle.start(registrations({ url, internal }, { config, clock, logger }))
+    await lifecycle.start(rereading)
     started = true
     logger.info('ready', { url, ...(internalUrl !== undefined && { internalUrl }), modules: topology.modules })
     return {

@@ -25,9 +25,9 @@ const intro = `# Settings
 
 Generated from the schema in \`src/config.ts\` by \`node test/docs/config-doc.ts\`; do not edit.
 
-Settings are environment variables. A file \`.env\` in the working directory is read too; the environment wins. An empty value
-counts as unset. All are read at the start; those with an asterisk again at each \`SIGHUP\`
-([operations](operations.md#settings-that-change-while-it-runs)). A value that is not legal, an unknown name in \`.env\` and an unknown
+Settings are environment variables. A file is read too, the one that \`CONFIG_FILE\` names or \`.env\` in the working directory; the environment
+wins. An empty value counts as unset. All are read at the start; those with an asterisk again at each \`SIGHUP\`, and when the file
+of \`CONFIG_FILE\` changes ([operations](operations.md#settings-that-change-while-it-runs)). A value that is not legal, an unknown name in the file and an unknown
 \`LINK_\` variable stop the start with exit code 2 and a message that says what was found and what is legal.
 `
 
