@@ -79,7 +79,8 @@ export function createSagasModule(deps: SagasDeps): Module<object> {
   const started = metrics.counter('splitstream.sagas.started', 'Sagas started')
   const definitions = new Definitions(postgres)
   const plans = new Plans(definitions, () => clock.monotonic())
-  const ends = new Ends(clock)
+  const rows = new SagaRows(postgres)
+  const ends = new Ends({ clock, runsHere: (id) => worker.runs(id), standings: (sagas) => rows.standings(sagas) })
   const { capacity, retainMs, retainKeysMs, maxAnswerBytes, allowPrivate } = deps.limits
   const relay = new OutboxRelay(deps)
   const participants = createParticipants({
@@ -97,6 +98,7 @@ export function createSagasModule(deps: SagasDeps): Module<object> {
     onTurn: ({ id, state, plan }, { entries, acts, t }) => {
       if (acts.some(({ kind }) => kind === 'emit')) relay.wake()
       if (entries[0]?.e === 'start') started.add(1)
+      ends.tellTurn(id)
       if (!hasStopped(entries, state)) return
       const { status } = state
       ended.add(1, labelOf[status])
@@ -112,7 +114,7 @@ export function createSagasModule(deps: SagasDeps): Module<object> {
     worker,
     plans,
     definitions,
-    rows: new SagaRows(postgres),
+    rows,
     postgres,
     ends,
     clock,

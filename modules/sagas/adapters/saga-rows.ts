@@ -25,6 +25,20 @@ export interface WholeSagaRow extends SagaRow {
   readonly now: Date
 }
 
+/** What names a saga: an id alone is unique too, and found by no index. */
+export interface SagaName {
+  readonly tenant: string
+  readonly id: string
+}
+
+/** How a saga stands, in the fewest words. */
+export interface Standing {
+  /** Transitions so far. */
+  readonly seq: number
+  /** It goes no further by itself. */
+  readonly stopped: boolean
+}
+
 export interface SagaFilter {
   readonly name?: string | undefined
   readonly status?: SagaStatus | undefined
@@ -66,11 +80,22 @@ export class SagaRows {
     return named && (await this.get(tenant, named.id))
   }
 
-  async get(tenant: string, id: string): Promise<WholeSagaRow | undefined> {
-    const sql = `SELECT s.id, s.tenant, s.name, s.version, s.status, s.ended_at, s.problem, s.journal, s.due_at,
+  async get(tenant: string, id: string): Promise<(WholeSagaRow & Pick<Standing, 'seq'>) | undefined> {
+    const sql = `SELECT s.id, s.tenant, s.name, s.version, s.status, s.seq, s.ended_at, s.problem, s.journal, s.due_at,
         w.name AS worker, w.expires_at AS lease_until, clock_timestamp() AS now
       FROM sagas s LEFT JOIN workers w ON w.id = s.owner WHERE s.tenant = $1 AND s.id = $2`
-    return (await this.#postgres.query<WholeSagaRow>(sql, [tenant, id], 'sagas get'))[0]
+    return (await this.#postgres.query<WholeSagaRow & Standing>(sql, [tenant, id], 'sagas get'))[0]
+  }
+
+  /** How these sagas stand, by id: without their journals, so it may be asked again and again. */
+  async standings(sagas: readonly SagaName[]): Promise<Map<string, Standing>> {
+    const rows = await this.#postgres.query<Standing & { id: string }>(
+      `SELECT s.id, s.seq, s.status NOT IN ('running', 'compensating') AS stopped
+       FROM sagas s JOIN unnest($1::text[], $2::uuid[]) AS w (tenant, id) USING (tenant, id)`,
+      [sagas.map(({ tenant }) => tenant), sagas.map(({ id }) => id)],
+      'sagas standings',
+    )
+    return new Map(rows.map((row) => [row.id, row]))
   }
 
   /** Without the journals, by id. */

@@ -25,8 +25,11 @@ beforeAll(async () => {
   const { postgres, worker } = other
   const definitions = new Definitions(postgres)
   const plans = new Plans(definitions, () => systemClock.monotonic())
-  const parts = { postgres, worker, definitions, plans, clock: systemClock }
-  deps = { ...parts, rows: new SagaRows(postgres), ends: new Ends(systemClock), answering: new Set() }
+  const rows = new SagaRows(postgres)
+  const parts = { postgres, worker, definitions, plans, rows, clock: systemClock }
+  const standings = rows.standings.bind(rows)
+  const ends = new Ends({ clock: systemClock, runsHere: (id) => worker.runs(id), standings })
+  deps = { ...parts, ends, answering: new Set() }
 })
 afterAll(async () => {
   await other?.stop()

@@ -27,8 +27,6 @@ export interface Ordered {
 const patienceMs = 5_000
 /** What is kept of the time budget for the answer itself, ms. */
 const answerMs = 250
-/** The first look, and the longest pause between two, ms. */
-const lookMs = { first: 10, longest: 160 }
 
 /**
  * Tells a saga what an operator wants. The saga decides, and notes the order in its history either way, with who gave it. An
@@ -43,16 +41,12 @@ export async function orderSaga(deps: SagaDeps, named: string, input: OrderInput
   const noted = notedIn(journal, order.id)
   if (noted) return outcomeOf(noted, order)
   if (status === 'completed' || status === 'compensated') throw refusal(order.id, `the saga is ${status}`)
-  if (call.idempotencyKey === undefined) {
-    await send(deps, tenant, id, order)
-    return await answerOf(deps, tenant, id, order, call)
-  }
+  if (call.idempotencyKey === undefined) return await give(deps, tenant, id, order, call)
   // Of two at the same moment one is told to come again.
   if (deps.answering.has(order.id)) throw busy()
   deps.answering.add(order.id)
   try {
-    if (!(await isSent(deps, tenant, id, order))) await send(deps, tenant, id, order)
-    return await answerOf(deps, tenant, id, order, call)
+    return await give(deps, tenant, id, order, call)
   } finally {
     deps.answering.delete(order.id)
   }
@@ -62,15 +56,25 @@ async function send({ worker }: SagaDeps, tenant: string, to: string, order: Ord
   await worker.holdings.deliver([{ tenant, to, message: { kind: 'order', order } }])
 }
 
-async function answerOf(deps: SagaDeps, tenant: string, id: string, order: Order, call: Call): Promise<Ordered> {
-  const { clock, rows } = deps
+/** Gives the order, unless it is given already, and waits for what becomes of it. */
+async function give(deps: SagaDeps, tenant: string, id: string, order: Order, call: Call): Promise<Ordered> {
+  const { clock, rows, ends } = deps
   const until = clock.monotonic() + Math.min(patienceMs, remaining(call, clock) - answerMs)
-  for (let pause = lookMs.first; clock.monotonic() < until && !call.signal.aborted; pause *= 2) {
-    await clock.sleep(Math.min(pause, lookMs.longest))
-    const noted = notedIn((await rows.get(tenant, id))?.journal ?? '', order.id)
-    if (noted) return outcomeOf(noted, order)
+  const news = ends.listen(tenant, id)
+  try {
+    const isRepeated = call.idempotencyKey !== undefined
+    if (!(isRepeated && (await isSent(deps, tenant, id, order)))) await send(deps, tenant, id, order)
+    for (;;) {
+      const row = await rows.get(tenant, id)
+      const noted = notedIn(row?.journal ?? '', order.id)
+      if (noted) return outcomeOf(noted, order)
+      const left = until - clock.monotonic()
+      if (!row || left <= 0 || call.signal.aborted) return { order: order.id, obeyed: false }
+      await news.moved(row.seq, left, call)
+    }
+  } finally {
+    news.cancel()
   }
-  return { order: order.id, obeyed: false }
 }
 
 type Noted = Extract<Entry, { e: 'by' }>

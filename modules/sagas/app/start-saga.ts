@@ -61,7 +61,7 @@ async function start(
   const { tenant } = call
   const id = worker.chance.id()
   const until = clock.monotonic() + Math.min(waitMs, remaining(call, clock) - answerMs)
-  const end = ends.listen(id)
+  const end = ends.listen(tenant, id)
   try {
     const from = call.traceparent === undefined ? undefined : { trace: call.traceparent }
     const begun = await worker.begin({ id, tenant, plan, input, key, from })
@@ -70,7 +70,7 @@ async function start(
     const left = until - clock.monotonic()
     if (left <= 0) return { saga: freshSummary(id, plan), output: null, replayed: false }
     const ended = await end.ended(left, call)
-    // Not here, or not yet: it may run in another process.
+    // Not yet, or in another process.
     if (!ended) return { ...(await look(deps, tenant, id)), replayed: false }
     return { saga: endedSummary(id, plan, ended), output: ended.output, replayed: false }
   } finally {
@@ -80,23 +80,24 @@ async function start(
 
 /** What is kept of the time budget for the answer itself, ms. */
 const answerMs = 250
-/** A saga that runs in another process is looked at this often, ms. */
-const lookMs = 100
 
 async function replay(deps: SagaDeps, id: string, input: Json, until: number, call: Call): Promise<Started> {
-  const { rows, clock } = deps
-  const row = await rows.get(call.tenant, id)
-  if (!row) throw new AppError('CONFLICT', 'The saga that this Idempotency-Key has made is not kept any more')
-  if (!isDeepStrictEqual(foldEntries(decodeEntries(row.journal)).input, input)) {
-    const detail = 'This Idempotency-Key was used with another input'
-    throw new AppError('IDEMPOTENCY_KEY_REUSED', detail, { details: { saga: id } })
+  const { rows, ends, clock } = deps
+  const { tenant } = call
+  const end = ends.listen(tenant, id)
+  try {
+    const row = await rows.get(tenant, id)
+    if (!row) throw new AppError('CONFLICT', 'The saga that this Idempotency-Key has made is not kept any more')
+    if (!isDeepStrictEqual(foldEntries(decodeEntries(row.journal)).input, input)) {
+      const detail = 'This Idempotency-Key was used with another input'
+      throw new AppError('IDEMPOTENCY_KEY_REUSED', detail, { details: { saga: id } })
+    }
+    const left = until - clock.monotonic()
+    if (isOpen(row) && left > 0) await end.ended(left, call)
+    return { ...(await look(deps, tenant, id)), replayed: true }
+  } finally {
+    end.cancel()
   }
-  let now = await look(deps, call.tenant, id)
-  while (isOpen(now.saga) && clock.monotonic() < until && !call.signal.aborted) {
-    await clock.sleep(lookMs)
-    now = await look(deps, call.tenant, id)
-  }
-  return { ...now, replayed: true }
 }
 
 async function look({ rows, plans }: SagaDeps, tenant: string, id: string): Promise<Omit<Started, 'replayed'>> {
@@ -107,7 +108,7 @@ async function look({ rows, plans }: SagaDeps, tenant: string, id: string): Prom
   return { saga, output: outputOf(await plans.of(tenant, row.name, row.version), row.journal) }
 }
 
-const isOpen = ({ status }: SagaSummary): boolean => status === 'running' || status === 'compensating'
+const isOpen = ({ status }: Pick<SagaSummary, 'status'>): boolean => status === 'running' || status === 'compensating'
 
 /** What starts one saga at most, as a key of 16 bytes. */
 export function startKey(...parts: readonly string[]): Uint8Array {

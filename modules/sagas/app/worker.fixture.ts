@@ -26,7 +26,7 @@ import { decodeEntries, type Entry, type Origin } from '../domain/entry.ts'
 import type { Json } from '../domain/json.ts'
 import { noLockHint } from './lock-hint.ts'
 import { Plans } from './plans.ts'
-import { SagaWorker } from './worker.ts'
+import { SagaWorker, type WorkerDeps } from './worker.ts'
 
 export const tenant = 'acme'
 
@@ -107,7 +107,10 @@ export async function startDatabase() {
 }
 
 /** A worker as a process has it, on a pool of its own. */
-export async function startWorker(url: string, o: { name?: string; capacity?: number; tracer?: Tracer } = {}) {
+export async function startWorker(
+  url: string,
+  o: { name?: string; capacity?: number; tracer?: Tracer } & Partial<Pick<WorkerDeps, 'onTurn' | 'hint'>> = {},
+) {
   const postgres = connectPostgres({ url, applicationName: 'saga worker', max: 6 })
   const definitions = new Definitions(postgres)
   const plans = new Plans(definitions, () => systemClock.monotonic())
@@ -124,12 +127,12 @@ export async function startWorker(url: string, o: { name?: string; capacity?: nu
     postgres,
     commits: postgres,
     participants,
-    hint: noLockHint,
+    hint: o.hint ?? noLockHint,
     plans,
     random: systemRandom,
     name: o.name ?? 'test',
     capacity: o.capacity ?? 100,
-    onTurn: () => undefined,
+    onTurn: o.onTurn ?? (() => undefined),
   })
   await worker.start()
   const rows = new SagaRows(postgres)

@@ -122,6 +122,11 @@ export class SagaWorker implements Engine {
     return this.#instances.size
   }
 
+  /** In memory, so that its turns are told (onTurn). */
+  runs(id: string): boolean {
+    return this.#instances.has(id)
+  }
+
   /** Why the worker does nothing at the moment, if that is so. */
   get failing(): string | undefined {
     return this.#lease.current() ? (this.#failing ?? this.#lookUnderWay.late) : 'it has no lease'
