@@ -28,7 +28,8 @@ COPY docs/openapi.json ./docs/
 COPY migrations ./migrations
 COPY modules ./modules
 COPY src ./src
-RUN install -d -o node -g node -m 0700 /data
+# A volume that is mounted there for the first time belongs to whom the folder does.
+RUN install -d -o node -g node -m 0700 /data /backups
 # The user node of the base image, by its number, so that an orchestrator can see that it is not root. It has a passwd entry,
 # which initdb needs.
 USER 1000:1000

@@ -1,15 +1,19 @@
-import { readFileSync } from 'node:fs'
+import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { root, run } from './run.ts'
-import { checkSettings } from './settings.ts'
+import { checkBackups, checkSettings, type Given } from './settings.ts'
 import { composeConfig } from './tools.ts'
 
 interface Service {
   readonly image?: string
   readonly environment?: Readonly<Record<string, string | null>>
   readonly command?: readonly string[] | null
+  readonly volumes?: readonly { readonly type: string; readonly source?: string; readonly target: string }[]
   readonly ports?: readonly { readonly host_ip?: string; readonly published?: string }[]
-  readonly deploy?: { readonly resources?: { readonly limits?: { readonly memory?: string } } }
+  readonly deploy?: {
+    readonly replicas?: number
+    readonly resources?: { readonly limits?: { readonly memory?: string } }
+  }
 }
 
 interface Project {
@@ -53,6 +57,7 @@ async function load(file: string, profiles: readonly string[], env: Record<strin
 
 /** What we promise of every service, and that the product takes the settings that it is given. */
 async function checkProject(file: string, { services }: Project): Promise<void> {
+  const modules = new Map<string, number>()
   for (const [name, service] of Object.entries(services)) {
     const who = `${file}, ${name}`
     const own = service.image === 'splitstream'
@@ -62,7 +67,24 @@ async function checkProject(file: string, { services }: Project): Promise<void> 
     }
     if (service.deploy?.resources?.limits?.memory === undefined) throw new Error(`${who}: give it a limit of memory`)
     if (!own || service.command) continue
-    const set = Object.entries(service.environment ?? {}).filter(([, value]) => value !== null)
-    await checkSettings(who, Object.fromEntries(set) as Record<string, string>)
+    const given = givenTo(service)
+    await checkSettings(who, given)
+    if (given.env.MODULES === undefined) checkBackups(who, given)
+    else modules.set(given.env.MODULES, (modules.get(given.env.MODULES) ?? 0) + (service.deploy?.replicas ?? 1))
   }
+  for (const [module, times] of modules) {
+    if (times < 2) throw new Error(`${file}: one process of ${module}, so that a restart of it is an outage`)
+  }
+}
+
+function givenTo({ environment = {}, volumes = [] }: Service): Given {
+  const env = Object.entries(environment).filter(([, value]) => value !== null)
+  const mounts = volumes.map(({ type, source = '', target }) => {
+    const text = (file: string) => {
+      const path = join(source, file)
+      return type === 'bind' && existsSync(path) ? readFileSync(path, 'utf8') : undefined
+    }
+    return [target, text] as const
+  })
+  return { env: Object.fromEntries(env) as Record<string, string>, mounts: Object.fromEntries(mounts) }
 }

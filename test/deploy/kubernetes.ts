@@ -1,6 +1,6 @@
 import { join } from 'node:path'
 import { answers, run } from './run.ts'
-import { checkSettings } from './settings.ts'
+import { checkBackups, checkSettings, type Given } from './settings.ts'
 import { pythonTools } from './tools.ts'
 
 /** Of Kubernetes: the oldest that is promised and the newest that the validator knows. */
@@ -24,13 +24,27 @@ interface Container {
     valueFrom?: { secretKeyRef: { name: string; key: string; optional?: boolean } }
   }[]
   readonly envFrom?: readonly { configMapRef: { name: string } }[]
+  readonly volumeMounts?: readonly { readonly name: string; readonly mountPath: string; readonly subPath?: string }[]
+}
+
+interface Pod {
+  readonly containers: readonly Container[]
+  readonly volumes?: readonly {
+    readonly name: string
+    readonly configMap?: { readonly name: string }
+    readonly persistentVolumeClaim?: { readonly claimName: string }
+  }[]
 }
 
 interface Resource {
   readonly kind: string
   readonly metadata: { readonly name: string }
   readonly data?: Readonly<Record<string, string>>
-  readonly spec?: { readonly template?: { readonly spec: { readonly containers: readonly Container[] } } }
+  readonly spec?: {
+    readonly template?: { readonly spec: Pod }
+    readonly jobTemplate?: { readonly spec: { readonly template: { readonly spec: Pod } } }
+    readonly volumeClaimTemplates?: readonly { readonly metadata: { readonly name: string } }[]
+  }
 }
 
 export async function checkKubernetes(): Promise<void> {
@@ -49,12 +63,41 @@ export async function checkKubernetes(): Promise<void> {
       (spec?.template?.spec.containers ?? []).map((container) => ({
         who: `${folder}, ${kind} ${metadata.name}`,
         container,
+        pod: spec!.template!.spec,
       })),
     )
     const own = containers.filter(({ container }) => container.image.includes('/splitstream:'))
     if (own.length === 0) throw new Error(`${folder}: no container of Splitstream`)
-    for (const { who, container } of own) await checkSettings(who, environmentOf(who, container, resources))
+    for (const { who, container, pod } of own) {
+      const given = { env: environmentOf(who, container, resources), mounts: mountsOf(container, pod, resources) }
+      await checkSettings(who, given)
+      if (given.env.MODULES === undefined) checkBackups(who, given)
+    }
+    checkClaims(folder, resources)
   }
+}
+
+/** What a job mounts is a volume that a StatefulSet makes: its name is that of the template, the set and the pod. */
+function checkClaims(folder: string, all: readonly Resource[]): void {
+  const made = all.flatMap(({ metadata, spec }) =>
+    (spec?.volumeClaimTemplates ?? []).map((template) => `${template.metadata.name}-${metadata.name}-0`),
+  )
+  for (const { metadata, spec } of all) {
+    for (const { persistentVolumeClaim: claim } of spec?.jobTemplate?.spec.template.spec.volumes ?? []) {
+      if (claim && !made.includes(claim.claimName))
+        throw new Error(`${folder}, ${metadata.name}: there is no volume ${claim.claimName}, but ${made.join(', ')}`)
+    }
+  }
+}
+
+/** Of a ConfigMap the files, which are kept up to date unless one is mounted by itself (subPath). */
+function mountsOf({ volumeMounts = [] }: Container, { volumes = [] }: Pod, all: readonly Resource[]): Given['mounts'] {
+  const mounts = volumeMounts.map(({ name, mountPath, subPath }) => {
+    const map = volumes.find((volume) => volume.name === name)?.configMap?.name
+    const found = all.find(({ kind, metadata }) => kind === 'ConfigMap' && metadata.name === map)
+    return [mountPath, (file: string) => (subPath === undefined ? found?.data?.[file] : undefined)] as const
+  })
+  return Object.fromEntries(mounts)
 }
 
 async function kustomize(folder: string): Promise<string> {
