@@ -16,7 +16,7 @@ export async function brokersHere(withoutKafka: boolean): Promise<Log> {
   try {
     const { kind, brokers, stop } = await startKafka()
     const origin = { external: 'KAFKA_BROKERS', docker: 'started in Docker', jars: 'started from the jars' }[kind]
-    return { brokers, why: `three processes over Kafka (${brokers.join(', ')}; ${origin})`, stop }
+    return { brokers, why: `four processes over Kafka (${brokers.join(', ')}; ${origin})`, stop }
   } catch (error) {
     return local(`Kafka did not start: ${error instanceof Error ? error.message : String(error)}`)
   }

@@ -1,5 +1,6 @@
 import { parseArgs } from 'node:util'
 import { table } from '../../../src/cli/table.ts'
+import { moduleNames } from '../../../src/registry.ts'
 import { type Fleet, startFleet } from '../fleet.ts'
 import { brokersHere, type Log } from './brokers.ts'
 import { commands, rowsOf } from './show.ts'
@@ -9,9 +10,9 @@ const help = `The modules as processes of their own, on this machine and without
   npm run split [-- --http]
 
 With Kafka (KAFKA_BROKERS, else three brokers from Docker or from Kafka's jars with Java 17 or newer; the jars are
-downloaded once, 39 MB) there are three processes: ingest, storage and query, with the event log on Kafka. Without, there
-are two, with the log in the first: ingest and storage, and query over HTTP. Prints which, their addresses, and commands
-to try. --http takes the two also where there is Kafka.
+downloaded once, 39 MB) there are four processes: ingest, storage, query and sagas, with the event log on Kafka. Without,
+there are two, with the log in the first: ingest, storage and sagas, and query over HTTP. Prints which, their addresses,
+and commands to try. --http takes the two also where there is Kafka.
 
 Exit code: 0 stopped, 1 something did not start, 2 wrong use.`
 
@@ -43,12 +44,12 @@ async function main(): Promise<number> {
 function start({ brokers }: Log): Promise<Fleet> {
   if (!brokers) {
     const processes = [
-      { name: 'ingest-storage', modules: ['ingest', 'storage'] as const },
+      { name: 'front', modules: moduleNames.filter((name) => name !== 'query') },
       { name: 'query', modules: ['query'] as const },
     ]
     return startFleet({ processes, events: 'local' })
   }
-  const processes = (['ingest', 'storage', 'query'] as const).map((name) => ({ name, modules: [name] }))
+  const processes = moduleNames.map((name) => ({ name, modules: [name] }))
   return startFleet({ processes, events: { brokers } })
 }
 

@@ -23,6 +23,7 @@ export function commands(fleet: Fleet): string {
     `curl '${fleet.urlFor('ingest')}/v1/events?wait=stored' ${key} ${json} -d '${JSON.stringify(event)}'`,
     `curl '${fleet.urlFor('query')}/v1/events' ${key}`,
     `curl '${fleet.urlFor('query')}/v1/query' ${key} ${json} -d '${JSON.stringify(query)}'`,
+    `curl '${fleet.urlFor('sagas')}/v1/sagas' ${key}`,
     `npm run splitstream -- topology --url ${fleet.urlFor('query')} --key "$KEY"`,
   ].join('\n')
 }
