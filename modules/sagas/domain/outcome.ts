@@ -4,7 +4,8 @@ import type { Json } from './json.ts'
 /**
  * How a request to a participant ended, as far as can be known.
  * `answered`: any HTTP status; `body` is parsed JSON, or text, absent when there is none. With `unusable` the status came,
- * and its body could not be used (too large, not what its type says).
+ * and its body could not be used (too large, not what its type says). `cut`: it did not come to its end, so asking once more with
+ * the same key may bring the whole of it.
  * `postponed`: not sent, and no attempt: the breaker is open or the bulkhead is full. Try again after `afterMs`.
  * `refused`: certainly not sent: the address is forbidden, unknown, or nothing listens there.
  * `unknown`: it may have taken effect: timed out, cut off, or aborted after bytes may have left.
@@ -16,6 +17,7 @@ export type Outcome =
       readonly headers: Readonly<Record<string, string>>
       readonly body?: Json | undefined
       readonly unusable?: string
+      readonly cut?: true
     }
   | { readonly kind: 'postponed'; readonly afterMs: number; readonly why: string }
   | { readonly kind: 'refused'; readonly permanent: boolean; readonly why: string }

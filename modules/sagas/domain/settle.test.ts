@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { hang, postponed, type Reply, reset, unreachable } from '../kit/testing/index.ts'
-import { answer, asked, call, final, keys, ok, start, times, told } from './saga.fixture.ts'
+import { answer, asked, call, final, keys, ok, pivot, start, times, told } from './saga.fixture.ts'
 
 const once = { retry: { attempts: 1 } }
 const twice = { retry: { attempts: 2, initial: '1s', jitter: 0 } }
@@ -43,6 +43,32 @@ describe.each(classes)('%s', (_, reply, kind, effect) => {
     expect(await run.untilEnd()).toBe(kind === 'again' || isDone ? 'compensated' : 'needs_attention')
     expect(asked(run).slice(2)).toEqual(kind === 'again' ? ['a.undo', 'a.undo'] : ['a.undo'])
     expect(run.state.steps.get('a')?.undo?.status).toBe(kind === 'again' || isDone ? 'done' : 'stuck')
+  })
+})
+
+describe('an answer that is cut off', () => {
+  const cut = answer(200, { unusable: 'the body is not complete', cut: true })
+
+  it('is asked for again with the same key, which brings the whole of it', async () => {
+    const whole = answer(200, { body: { id: 7 } })
+    const run = start([call('a'), pivot('b'), final('c')], { a: [cut, whole], b: [cut, whole], c: [cut, cut, whole] })
+    expect(await run.untilEnd()).toBe('completed')
+    expect(run.result).toEqual({ a: { id: 7 }, b: { id: 7 }, c: { id: 7 } })
+    expect(keys(run)).toEqual(['a.do', 'a.do', 'b.do', 'b.do', 'c.do', 'c.do', 'c.do'])
+    expect(told(run)).toContain('retry a NO_ANSWER')
+  })
+
+  it('is not the answer of a lookup either', async () => {
+    const participant = { replaysErrors: true, lookup: { path: '/requests/${key}' } }
+    const run = start([call('a')], { a: [answer(500)], 'a?': [cut, answer(200, { body: 1 })] }, { participant })
+    expect(await run.untilEnd()).toBe('completed')
+    expect(run.result).toEqual({ a: 1 })
+  })
+
+  it('is enough for an undo, and a status that is none of success says what it says', async () => {
+    const run = start([call('a'), final('b')], { b: [{ ...cut, status: 402 }], 'a.undo': [cut] })
+    expect(await run.untilEnd()).toBe('compensated')
+    expect(asked(run)).toEqual(['a.do', 'b.do', 'a.undo'])
   })
 })
 

@@ -13,7 +13,7 @@ export function settleCall(turn: Turn, id: string, look: boolean, outcome: Ended
   const step = turn.state.steps.get(id)
   const planned = turn.plan.steps.get(id)
   if (step?.status !== 'calling' || !planned?.call) return
-  const verdict = look ? judgeLookup(outcome) : judge(outcome)
+  const verdict = judgeForward(outcome, look)
   if (verdict.is === 'done') return finish(turn, id, planned, outcome)
   if (verdict.is === 'gone') return turn.add({ e: 'retry', ...anew(turn, id, step) })
   const problem = { s: id, t: turn.t, c: verdict.code, d: verdict.detail }
@@ -104,6 +104,13 @@ function finish(turn: Turn, id: string, { output }: PlannedStep, outcome: Ended)
   const scope: Scope = turn.scope(id, { response: { status, headers, body } })
   const mapped = turn.evaluate(id, () => output(scope), 'unknown')
   if (mapped) turn.add({ e: 'done', s: id, t: turn.t, o: mapped.value })
+}
+
+/** A step goes on with the body of its answer: one that was cut off is no answer yet, and an undo needs none. */
+function judgeForward(outcome: Ended, look: boolean): ReturnType<typeof judgeLookup> {
+  const verdict = look ? judgeLookup(outcome) : judge(outcome)
+  if (verdict.is !== 'done' || outcome.kind !== 'answered' || !outcome.cut) return verdict
+  return { is: 'again', effect: 'unknown', code: 'NO_ANSWER', detail: outcome.unusable ?? '', afterMs: 0 }
 }
 
 function judgeLookup(outcome: Ended): Verdict | { readonly is: 'gone' } {

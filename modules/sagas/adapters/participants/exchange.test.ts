@@ -24,6 +24,7 @@ afterEach(async () => {
 
 const answered = (status: number, rest: object = {}) => expect.objectContaining({ kind: 'answered', status, ...rest })
 const unusable = (status: number, why: string) => answered(status, { unusable: expect.stringContaining(why) })
+const cutOff = (status: number, why: string) => answered(status, { unusable: expect.stringContaining(why), cut: true })
 const unknown = (why = '') => ({ kind: 'unknown', why: expect.stringContaining(why) })
 const refused = (why = '') => ({ kind: 'refused', permanent: false, why: expect.stringContaining(why) })
 
@@ -110,10 +111,11 @@ describe('an answer whose body cannot be used', () => {
     ['too large as it comes', `HTTP/1.1 200 OK\r\n\r\n${'x'.repeat(1_001)}`, 'larger than 1000 bytes'],
     ['not JSON', answer('200 OK', '{"id":'), 'not JSON'],
     ['encoded', answer('200 OK', 'x', 'content-encoding: gzip\r\n'), 'encoded (gzip)'],
-    ['chunked garbage', 'HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\nzzz\r\n', 'not complete'],
-  ])('has its status: %s', async (_, text, why) => {
+  ])('has its status, and is whole: %s', async (_, text, why) => {
     const call = await start(say(text), { limits: { maxAnswerBytes: 1_000 } })
-    expect(await call()).toEqual(unusable(200, why))
+    const outcome = await call()
+    expect(outcome).toEqual(unusable(200, why))
+    expect(outcome).not.toHaveProperty('cut')
   })
 
   it.each([
@@ -126,9 +128,10 @@ describe('an answer whose body cannot be used', () => {
       200,
     ],
     ['reset at once after its headers', sayAndReset('HTTP/1.1 409 Conflict\r\ncontent-length: 20\r\n\r\n'), 409],
-  ])('has its status: %s', async (_, behave, status) => {
+    ['chunked garbage', say('HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\nzzz\r\n'), 200],
+  ])('has its status, and was cut off: %s', async (_, behave, status) => {
     const call = await start(behave)
-    expect(await call()).toEqual(unusable(status, 'the body is not complete'))
+    expect(await call()).toEqual(cutOff(status, 'the body is not complete'))
   })
 
   it('has its status when the body drips until the time is over', async () => {
@@ -138,7 +141,7 @@ describe('an answer whose body cannot be used', () => {
       socket.on('close', () => clearInterval(drip))
     })
     const from = performance.now()
-    expect(await call({ timeoutMs: 200 })).toEqual(unusable(200, 'the body is not complete: 200 ms are over'))
+    expect(await call({ timeoutMs: 200 })).toEqual(cutOff(200, 'the body is not complete: 200 ms are over'))
     expect(performance.now() - from).toBeLessThan(1_500)
   })
 

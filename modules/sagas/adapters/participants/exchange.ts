@@ -25,7 +25,7 @@ export interface ExchangeOptions {
  *
  *   waiting   no connection, or none in time: refused, for nothing was sent
  *   started   the connection breaks, the time is over, the answer is not HTTP: unknown
- *   answering the same: answered, with a body that is unusable; the status is known
+ *   answering the same: answered, with a body that was cut off; the status is known
  *   any       aborted: refused or unknown
  *
  * `started` begins before the first byte is written. What ends before that is kept from starting later.
@@ -130,14 +130,14 @@ class Exchange implements Dispatcher.DispatchHandler, Placed {
     if (!this.#controller)
       return { kind: 'refused', permanent: false, why: `no connection to ${request.origin}: ${why}` }
     if (this.#status === 0 || signal.aborted) return { kind: 'unknown', why: `no answer: ${why}` }
-    return this.#answer({ unusable: `the body is not complete: ${why}` })
+    return { ...this.#answer({ unusable: `the body is not complete: ${why}` }), cut: true }
   }
 
   #answered(body: Body): void {
     this.#end(this.#answer(body), this.#status >= 500 ? 'bad' : 'good')
   }
 
-  #answer(body: Body): Outcome {
+  #answer(body: Body): Extract<Outcome, { kind: 'answered' }> {
     return { kind: 'answered', status: this.#status, headers: this.#headers, ...body }
   }
 

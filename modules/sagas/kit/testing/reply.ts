@@ -13,6 +13,8 @@ export interface Answer {
   readonly after?: string
   /** The body came, and cannot be used: too large, or not what its type says. */
   readonly unusable?: string
+  /** With `unusable`: it did not come to its end. */
+  readonly cut?: true
 }
 
 /** No answer came. `effect`: it took effect all the same. */
@@ -59,7 +61,7 @@ export function endingOf(reply: Reply, timeoutMs: number): Ending {
     }
     return { outcome: { kind: 'refused', permanent: false, why: 'connection refused' }, afterMs: 0, effect: false }
   }
-  const { status, headers = {}, body, unusable } = reply
+  const { status, headers = {}, body, unusable, cut } = reply
   const effect = status >= 200 && status < 300
   if (afterMs > timeoutMs) return { ...tooLate, effect }
   const outcome = {
@@ -68,6 +70,7 @@ export function endingOf(reply: Reply, timeoutMs: number): Ending {
     headers,
     ...(body !== undefined && { body }),
     ...(unusable !== undefined && { unusable }),
+    ...(cut && { cut }),
   } as const
   return { outcome, afterMs, effect }
 }

@@ -19,6 +19,7 @@ function audit(orders: string): Audit {
     faults: server.stage.faults.count,
     lookups: server.lookups,
     wrong: [...server.wrong, ...striker.wrong],
+    now: performance.now(),
   }
 }
 

@@ -19,8 +19,8 @@ export type Fault =
   | { readonly kind: 'hang'; readonly effect: boolean }
   /** The connection is reset in place of an answer. */
   | { readonly kind: 'reset'; readonly effect: boolean }
-  /** Half of the answer, then a reset. */
-  | { readonly kind: 'cut' }
+  /** Half of the answer, then a reset; or, when it stalls, nothing more. */
+  | { readonly kind: 'cut'; readonly stalls?: boolean }
   /** Everything comes later, also when the caller has left. */
   | { readonly kind: 'slow'; readonly ms: number }
 
@@ -104,4 +104,6 @@ export interface Audit {
   readonly lookups: number
   /** What no participant should ever see. */
   readonly wrong: readonly string[]
+  /** The moment of this answer, by the clock of the arrivals. */
+  readonly now: number
 }

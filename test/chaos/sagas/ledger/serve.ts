@@ -87,7 +87,7 @@ function answer(response: ServerResponse, reply: Reply, fault: Fault | undefined
   if (fault?.kind === 'reset') return reset(response)
   if (fault?.kind !== 'cut') return send(response, reply)
   response.writeHead(reply.status, { 'content-type': 'application/json', 'content-length': 1_000 })
-  response.write('{"half":', () => reset(response))
+  response.write('{"half":', () => fault.stalls || reset(response))
 }
 
 const reset = (response: ServerResponse): void => void response.socket?.resetAndDestroy()
