@@ -103,7 +103,7 @@ export function createSagasModule(deps: SagasDeps): Module<object> {
       const { status } = state
       ended.add(1, labelOf[status])
       const output = () => (status === 'completed' ? resultOf(plan, state) : null)
-      ends.tell(id, () => ({ status, problem: problemOf(state), output: output(), at: state.at + t }))
+      ends.tell(id, () => ({ status, problem: problemOf(state, t), output: output(), at: state.at + t }))
     },
   })
   const consumer = new EventConsumer({ ...deps, worker, plans })

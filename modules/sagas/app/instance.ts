@@ -47,6 +47,8 @@ export class Instance {
   #mailSeen: number
   #mailTaken: string[] = []
   readonly #known = new Set<string>()
+  /** What lists say that keeps it from going on; undefined before the first commit of this worker. */
+  #problem: string | null | undefined
   #work: ((turn: Turn) => void)[] = []
   #running = false
   #gone = false
@@ -144,7 +146,8 @@ export class Instance {
   async #commit(turn: Turn): Promise<void> {
     const taken = this.#mailTaken.splice(0)
     const transition = transitionOf(this, turn, this.#seq, this.#mailSeen, taken)
-    const written = transition.lines !== '' || taken.length > 0
+    const isNews = this.#problem !== undefined && this.#problem !== transition.problem
+    const written = transition.lines !== '' || taken.length > 0 || isNews
     if (!written && !transition.release) {
       perform(this, turn.acts)
       return this.#sleep(turn)
@@ -155,6 +158,7 @@ export class Instance {
   }
 
   async #keep(turn: Turn, transition: Transition): Promise<Committed> {
+    this.#problem = transition.problem
     const span = turnSpan(this, turn)
     if (!span) return await this.engine.commit(transition)
     return await inSpan(span, async () => {

@@ -1,4 +1,5 @@
 import { knownAs } from '../domain/alias.ts'
+import { quietAt } from '../domain/compensate.ts'
 import { encodeEntries } from '../domain/entry.ts'
 import type { Plan } from '../domain/plan.ts'
 import { resultOf } from '../domain/scope.ts'
@@ -46,7 +47,7 @@ export function transitionOf(
     seq,
     lines: encodeEntries(turn.entries),
     status: state.status,
-    problem: plainText(problemOf(state)),
+    problem: plainText(problemOf(state, turn.t)),
     release: releaseOf(saga, turn),
     mailSeen,
     mailTaken,
@@ -72,12 +73,14 @@ const isOpen = ({ status }: SagaState): boolean => status === 'running' || statu
 /** Postgres keeps no NUL in a text, and what participants say may have one. */
 const plainText = (text: string | null): string | null => text?.replaceAll('\0', '\ufffd') ?? null
 
-/** What keeps the saga from going on: shown in lists as soon as an undo fails, or a step has failed several times. */
-export function problemOf(state: SagaState): string | null {
+/** What keeps the saga from going on: shown in lists as soon as an undo fails or hangs, or a step has failed several times. */
+export function problemOf(state: SagaState, t: number): string | null {
   if (state.halted) return `${state.halted.step ?? 'saga'}: ${state.halted.code}: ${state.halted.detail}`
   if (state.status === 'completed' || state.status === 'compensated') return null
-  for (const [id, { undo }] of state.steps) {
+  for (const [id, { undo, childId }] of state.steps) {
     if (undo?.problem) return `undo of ${id}: ${undo.problem.code}: ${undo.problem.detail}`
+    const isQuiet = undo?.status === 'calling' && childId === undefined && quietAt(undo) <= t
+    if (isQuiet) return `undo of ${id}: NO_ANSWER: none so far`
   }
   for (const [id, step] of state.steps) {
     if (step.status === 'retrying' && step.attempts >= 3 && step.problem) {

@@ -9,13 +9,13 @@ describe('undo', () => {
   it('goes in the reverse order of starting, one after another, under keys of its own', async () => {
     const run = start([call('a'), call('b'), call('c'), final('z')], {
       ...refused,
-      'b.undo': [answer(200, { after: '2s' })],
+      'b.undo': [answer(200, { after: '200ms' })],
     })
-    await run.advance('1s')
+    await run.advance('100ms')
     expect(run.cancel()).toBeUndefined()
     expect(await run.untilEnd()).toBe('compensated')
     expect(run.effects).toEqual(['a.do', 'b.do', 'c.do', 'c.undo', 'b.undo', 'a.undo'])
-    expect(times(run)).toEqual([0, 0, 0, 0, 0, 0, 2_000])
+    expect(times(run)).toEqual([0, 0, 0, 0, 0, 0, 200])
     expect(keys(run)).toEqual(['a.do', 'b.do', 'c.do', 'z.do', 'c.undo', 'b.undo', 'a.undo'])
   })
 
@@ -55,6 +55,17 @@ describe('undo', () => {
     expect(run.effects).toEqual(['a.do', 'b.do', 'c.do', 'b.undo', 'a.undo', 'c.undo'])
     const a = run.requests.find(({ step, operation }) => step === 'a' && operation === 'undo')
     expect(a?.t).toBe(0)
+  })
+
+  it('that hangs keeps the next for a moment, and those that come after it until it is done', async () => {
+    const steps = [undo('a', { after: ['c'] }), call('b'), undo('c', { timeout: '1m' }), call('d'), final('z')]
+    const run = start(steps, { ...refused, 'c.undo': [hang(), ok], 'd.undo': [hang(), ok] })
+    await run.advance('1s')
+    expect(asked(run).slice(5)).toEqual(['d.undo', 'c.undo', 'b.undo'])
+    expect(times(run).slice(5)).toEqual([0, 250, 500])
+    expect(run.effects.slice(4)).toEqual(['b.undo'])
+    expect(await run.untilEnd()).toBe('compensated')
+    expect(run.effects.slice(4)).toEqual(['b.undo', 'd.undo', 'c.undo', 'a.undo'])
   })
 
   it('that is stuck needs attention at once, and keeps no other one', async () => {

@@ -4,8 +4,9 @@ import type { Turn } from './turn.ts'
 
 /**
  * Undoes what was done, the step that was begun last first. One undo is tried for the first time only when the one before
- * it was tried: so they begin in order. One that fails waits for its next attempt and keeps nobody: the undos of other
- * steps go on, except those that say that they come `after` it. A stuck one needs attention from then on, whatever goes on.
+ * it was answered, or had its head start: so they begin in order, and one that hangs keeps the next for a moment only. One that
+ * fails waits for its next attempt and keeps nobody: the undos of other steps go on, except those that say that they come
+ * `after` it. A stuck one needs attention from then on, whatever goes on.
  */
 export function compensate(turn: Turn): void {
   const { state, t } = turn
@@ -18,7 +19,8 @@ export function compensate(turn: Turn): void {
     const planned = turn.plan.steps.get(id)
     if (undo?.status === 'done' || undo?.status === 'stuck' || (!undo && isBlocked(turn, id))) continue
     if (undo?.status === 'calling') {
-      if (isFirst(turn, undo, childId)) beginning = true
+      if (hasHeadStart(turn, undo, childId)) beginning = true
+      if (childId === undefined && quietAt(undo) > t) turn.wake(quietAt(undo))
     } else if (undo) {
       const due = planned?.undo ? dueAt(planned.undo, undo, t) : undo.due
       if (due > t) turn.wake(due)
@@ -27,8 +29,10 @@ export function compensate(turn: Turn): void {
       // Of a step that is done the participant knows the key: what comes late has no effect.
       const from = planned?.call && step.status !== 'done' ? overAt(planned.call, step) : 0
       if (from > t) turn.wake(from)
-      else undoStep(turn, id, 1)
-      if (childId !== undefined) turn.wake(t + childHeadStartMs)
+      else {
+        undoStep(turn, id, 1)
+        turn.wake(t + headStartMs(childId))
+      }
       beginning = true
     }
   }
@@ -40,16 +44,19 @@ export function compensate(turn: Turn): void {
   if (owed.every(([, { undo }]) => undo?.status === 'done')) turn.add({ e: 'end', t, as: 'compensated' })
 }
 
-/** For so long the other undos wait for that of a child; then they go on beside it, ms. */
-const childHeadStartMs = 5_000
+/** For so long an undo that has begun keeps the next from beginning, ms; that of a child takes several calls. */
+const headStartMs = (childId: string | undefined): number => (childId === undefined ? 250 : 5_000)
 
-/** Whether the undo was never tried to its end: a call until it is answered, a child for some time. */
-function isFirst(turn: Turn, { attempts, lastAt }: UndoState, childId: string | undefined): boolean {
-  if (childId === undefined) return attempts === 1
-  const until = lastAt + childHeadStartMs
+/** Whether the undo is on its way for the first time, and not for long yet. */
+function hasHeadStart(turn: Turn, { attempts, lastAt }: UndoState, childId: string | undefined): boolean {
+  if (childId === undefined && attempts > 1) return false
+  const until = lastAt + headStartMs(childId)
   if (until > turn.t) turn.wake(until)
   return until > turn.t
 }
+
+/** When people are told that the call of an undo has no answer yet, t: its timeout may be far. */
+export const quietAt = ({ lastAt }: UndoState): number => lastAt + 2_000
 
 /** Owed from the intent on, unless it is certain that nothing happened. */
 export function isOwed(turn: Turn, id: string, step: StepState): boolean {

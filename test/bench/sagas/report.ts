@@ -173,8 +173,9 @@ round of 64, and memory their proportional set size after it, Postgres among it.
 
 The last three figures are those of \`npm run chaos -- sagas recovery\`, ${plan.passes === 1 ? 'once' : `the worst of ${plan.passes} times`}, on another installation: three processes that run
 sagas, one for events, Kafka between them, and the external ledger of the chaos runs, which judges every saga. kill -9: until
-Postgres has another owner for each saga of the dead worker. A stuck undo: 20 sagas whose second undo of three fails for 8 s; until
-\`GET /v1/sagas?problem=true\` has all of them, and from the first undo of a saga to the first attempt of its last one.
+Postgres has another owner for each saga of the dead worker. A stuck undo: 20 sagas whose second undo of three fails for 8 s, and
+20 in which it hangs; from its first call until \`GET /v1/sagas?problem=true\` has the saga, and from the first undo of a saga
+until its other two are done, each in the slowest saga.
 
 ${table([['engine', 'as it ran'], ...asItRan])}
 

@@ -44,7 +44,7 @@ export class Looked {
       version: 1,
       status: run.status,
       ended_at: ended ? now : null,
-      problem: problemOf(run.state),
+      problem: problemOf(run.state, run.t),
       journal: encodeEntries(run.history()),
       worker: 'here:1',
       lease_until: new Date(now.getTime() + 3_000),

@@ -156,11 +156,12 @@ describe('a saga that is being undone', () => {
     const a = call('a')
     const saga = new Looked(
       [{ ...a, compensate: { ...a.compensate, after: ['b'] } }, call('b'), call('c'), final('z')],
-      { z: [answer(402)], 'b.undo': [answer(500, { after: '1s' })], 'c.undo': [hang()] },
+      { z: [answer(402)], 'b.undo': [answer(500, { after: '7s' })], 'c.undo': [hang()] },
     )
     await saga.run.advance('5s')
     expect(saga.waits().map((one) => [one.for, one.step, one.undo])).toEqual([
       ['undo', 'a', true],
+      ['answer', 'b', true],
       ['answer', 'c', true],
     ])
     expect(saga.waits()[0]!.detail).toBe('it comes after the undo of b')
