@@ -242,7 +242,9 @@ export const settings = z.object({
     .min(10_000)
     .max(100_000_000)
     .default(2_000_000)
-    .describe('Event keys in one generation of the seen-index (32 bytes of memory each, at most).'),
+    .describe(
+      'Event keys in one generation of the seen-index (at most 64 bytes of memory each, and as much again when events come without a time or ahead of it).',
+    ),
   ...sagaSettings,
   CLICKHOUSE_MAX_MEMORY_BYTES: bytes(256 * mib, 2 ** 40)
     .default(2048 * mib)

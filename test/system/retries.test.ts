@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { type RunningServer, startServer } from '../support/server.ts'
 
-/* A retry is never stored twice, whatever time the event has: the look-up is by time and key. */
+/* A retry is never stored twice: whatever time the event has, for good; with another time than before, while its key is known. */
 
 let server: RunningServer
 
@@ -48,6 +48,21 @@ describe('a retry', () => {
     const source = `/retries/${time}`
     const body = JSON.stringify({ id: '1', source, type: 't', ...(time && { time }) })
     for (let attempt = 0; attempt < 3; attempt++) {
+      expect((await ask('POST', '/v1/events?wait=stored', 'application/json', body)).status).toBe(200)
+    }
+    expect(await count(source)).toEqual({ n: 1 })
+  })
+
+  it.each([
+    ['with another time', { time: '2026-01-01T00:00:00Z' }, { time: '2026-01-01T00:00:07Z' }],
+    ['with a time, where it had none', {}, { time: '2026-01-01T00:00:00Z' }],
+    ['without a time, where it had one', { time: '2026-01-01T00:00:00Z' }, {}],
+    ['with another subject, so perhaps in another partition', { subject: 'a' }, { subject: 'b' }],
+    ['of tomorrow, with a time of today', { time: new Date(Date.now() + 80_000_000).toISOString() }, {}],
+  ])('%s is stored once while its key is known', async (name, first, again) => {
+    const source = `/retries/other/${name}`
+    for (const attempt of [first, again, { ...again, subject: 'c' }, first]) {
+      const body = JSON.stringify({ id: '1', source, type: 't', ...attempt })
       expect((await ask('POST', '/v1/events?wait=stored', 'application/json', body)).status).toBe(200)
     }
     expect(await count(source)).toEqual({ n: 1 })

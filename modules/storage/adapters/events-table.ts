@@ -1,5 +1,6 @@
 import { flagTimeAssigned, rowColumns } from '@splitstream/ingest/contract'
 import { type Call, type ClickHouse, ClickHouseError, type Clock, systemClock } from '@splitstream/kernel'
+import { maxSkew, timeKind } from '../domain/seen-index.ts'
 import { insertSettings } from '../domain/table.ts'
 
 /** What identifies a stored event in the primary key: (tenant, time µs, key). */
@@ -14,10 +15,25 @@ export interface StoredIdentity {
   readonly id: string
 }
 
-const between = '_log_partition = {partition:UInt32} AND _log_offset >= {from:UInt64} AND _log_offset < {next:UInt64}'
+/** Offsets of one partition, from … next - 1. */
+export interface Offsets {
+  readonly partition: number
+  readonly from: number
+  readonly next: number
+}
 
-/** Keys of one look-up statement: at most 45 bytes each, so that it stays below the engine's 256 KiB for a statement. */
-const lookupKeys = 5_000
+/** How the seen-index takes an event's time, and whether that is ahead of its arrival; as domain/block.ts reads it from a row. */
+const isUntimed = `bitAnd(flags, ${flagTimeAssigned}) != 0`
+const isAhead = `time > received + toIntervalMicrosecond(${maxSkew})`
+const kind = `multiIf(${isUntimed}, ${timeKind.untimed}, ${isAhead}, ${timeKind.ahead}, ${timeKind.own})`
+
+/** What is received before `since` and the time of which does not tell that it is: `before` is the greatest time that does. */
+const remembered = `received < fromUnixTimestamp64Micro({since:Int64})
+  AND (${isUntimed} OR (${isAhead} AND time > fromUnixTimestamp64Micro({before:Int64})))`
+
+/** Keys of one look-up statement, of 45 bytes at most with a time and of 21 without: it stays below the engine's 256 KiB. */
+const timedKeys = 5_000
+const bareKeys = 12_000
 
 /** How often inserts that are being ended are looked for, ms. */
 const lookEveryMs = 50
@@ -86,12 +102,13 @@ export class EventsTable {
   }
 
   /** Rows of the partition from offset `from` on and below `next`. */
-  async countBetween(partition: number, from: number, next: number, call: Call): Promise<number> {
-    const [row] = await this.#clickhouse.rows<{ n: string }>(
-      { sql: `SELECT count() AS n FROM events WHERE ${between}`, params: { partition, from, next } },
-      call,
-    )
-    return Number(row!.n)
+  countBetween(partition: number, from: number, next: number, call: Call): Promise<number> {
+    return this.countIn([{ partition, from, next }], call)
+  }
+
+  /** Rows at these places. */
+  countIn(places: readonly Offsets[], call: Call): Promise<number> {
+    return this.#count(anyOf(places), {}, call)
   }
 
   /** Where the rows of the partition from offset `from` on end; `from` when there are none. */
@@ -110,8 +127,8 @@ export class EventsTable {
   /** Identities stored under these primary keys. Instants and numbers are all that is written into the text. */
   async findByKeys(tenant: string, keys: readonly StoredKey[], call: Call): Promise<StoredIdentity[]> {
     const found: StoredIdentity[] = []
-    for (let i = 0; i < keys.length; i += lookupKeys) {
-      const tuples = keys.slice(i, i + lookupKeys).map(({ time, key }) => `('${instant(time)}',${key})`)
+    for (let i = 0; i < keys.length; i += timedKeys) {
+      const tuples = keys.slice(i, i + timedKeys).map(({ time, key }) => `('${instant(time)}',${key})`)
       found.push(...(await this.#identities(`(time, _key) IN (${tuples.join(',')})`, tenant, call)))
     }
     return found
@@ -120,8 +137,8 @@ export class EventsTable {
   /** The same without knowing the time: reads the key column of the whole tenant. */
   async findAnywhere(tenant: string, keys: readonly bigint[], call: Call): Promise<StoredIdentity[]> {
     const found: StoredIdentity[] = []
-    for (let i = 0; i < keys.length; i += lookupKeys) {
-      found.push(...(await this.#identities(`_key IN (${keys.slice(i, i + lookupKeys).join(',')})`, tenant, call)))
+    for (let i = 0; i < keys.length; i += bareKeys) {
+      found.push(...(await this.#identities(`_key IN (${keys.slice(i, i + bareKeys).join(',')})`, tenant, call)))
     }
     return found
   }
@@ -136,34 +153,40 @@ export class EventsTable {
     )
   }
 
-  async count(call: Call): Promise<number> {
-    const [row] = await this.#clickhouse.rows<{ n: string }>({ sql: 'SELECT count() AS n FROM events' }, call)
+  count(call: Call): Promise<number> {
+    return this.#count('1', {}, call)
+  }
+
+  async #count(condition: string, params: Record<string, number>, call: Call): Promise<number> {
+    const sql = `SELECT count() AS n FROM events WHERE ${condition}`
+    const [row] = await this.#clickhouse.rows<{ n: string }>({ sql, params }, call)
     return Number(row!.n)
   }
 
-  /** Of the events received at or after `since` (µs), streamed: key (u64), time (i64 µs), flags (u8); little endian. */
+  /** Of the events received at or after `since` (µs), streamed: key (u64), time (i64 µs), TimeKind (u8); little endian. */
   recentKeys(since: number, call: Call): Promise<AsyncIterable<Uint8Array>> {
     return this.#keys('received >= fromUnixTimestamp64Micro({since:Int64})', { since }, call)
   }
 
-  /** The same of the events received before `since` that came without a time. */
-  untimedKeys(since: number, call: Call): Promise<AsyncIterable<Uint8Array>> {
-    return this.#keys(
-      `received < fromUnixTimestamp64Micro({since:Int64}) AND bitAnd(flags, ${flagTimeAssigned}) != 0`,
-      { since },
-      call,
-    )
+  /** The same of the events received before `since` that came without a time, or ahead of it by one greater than `before` (µs). */
+  rememberedKeys(since: number, before: number, call: Call): Promise<AsyncIterable<Uint8Array>> {
+    return this.#keys(remembered, { since, before }, call)
   }
 
-  /** The same of one partition, by offset. */
-  keysBetween(partition: number, from: number, next: number, call: Call): Promise<AsyncIterable<Uint8Array>> {
-    return this.#keys(between, { partition, from, next }, call)
+  /** How many those are. */
+  countRemembered(since: number, before: number, call: Call): Promise<number> {
+    return this.#count(remembered, { since, before }, call)
+  }
+
+  /** The same of the events at these places. */
+  keysIn(places: readonly Offsets[], call: Call): Promise<AsyncIterable<Uint8Array>> {
+    return this.#keys(anyOf(places), {}, call)
   }
 
   #keys(condition: string, params: Record<string, number>, call: Call): Promise<AsyncIterable<Uint8Array>> {
     return this.#clickhouse.stream(
       {
-        sql: `SELECT _key, toInt64(toUnixTimestamp64Micro(time)), flags FROM events WHERE ${condition}`,
+        sql: `SELECT _key, toInt64(toUnixTimestamp64Micro(time)), ${kind} FROM events WHERE ${condition}`,
         params,
         format: 'RowBinary',
       },
@@ -171,12 +194,12 @@ export class EventsTable {
     )
   }
 
-  /** How many events were received at or after `since` (µs), and the greatest event time (µs) before it. */
+  /** How many events were received at or after `since` (µs), and the greatest time (µs) of one received before it and not ahead. */
   async windowAt(since: number, call: Call): Promise<{ inside: number; before: number }> {
     const [row] = await this.#clickhouse.rows<{ inside: string; before: string }>(
       {
         sql: `SELECT countIf(received >= fromUnixTimestamp64Micro({since:Int64})) AS inside,
-                     toUnixTimestamp64Micro(maxIf(time, received < fromUnixTimestamp64Micro({since:Int64}))) AS before
+                     toUnixTimestamp64Micro(maxIf(time, received < fromUnixTimestamp64Micro({since:Int64}) AND NOT (${isAhead}))) AS before
               FROM events`,
         params: { since },
       },
@@ -185,6 +208,12 @@ export class EventsTable {
     return { inside: Number(row!.inside), before: Number(row!.before) }
   }
 }
+
+/** Numbers are all that is written into the text. */
+const anyOf = (places: readonly Offsets[]): string =>
+  places
+    .map((p) => `_log_partition = ${p.partition} AND _log_offset >= ${p.from} AND _log_offset < ${p.next}`)
+    .join(' OR ')
 
 /** `2026-01-31 23:59:59.000001`, UTC. As a number the engine would misread instants of 1970 and just before it. */
 function instant(micros: number): string {

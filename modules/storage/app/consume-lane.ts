@@ -17,18 +17,20 @@ import { cutBlock } from '../domain/block.ts'
 import type { SeenIndex } from '../domain/seen-index.ts'
 import type { BlockWatch, Outcome } from './block-watch.ts'
 import type { Confirmed } from './confirmed.ts'
+import type { Coverage } from './coverage.ts'
 import { dropDuplicates } from './drop-duplicates.ts'
+import type { FirstVerdicts } from './first-verdicts.ts'
 import { type GatherLimits, gatherRecords } from './gather-records.ts'
 import { recordStored } from './record-stored.ts'
 import { repairLane } from './repair-lane.ts'
 import { replayRange } from './replay-range.ts'
 import { damagedLetter, storeRange } from './store-range.ts'
-import type { Coverage } from './warm-index.ts'
 
 export interface LaneDeps {
   readonly table: EventsTable
   readonly postgres: Postgres
   readonly index: SeenIndex
+  readonly verdicts: FirstVerdicts
   readonly coverage: Coverage
   readonly confirmed: Confirmed
   readonly clock: Clock
@@ -64,11 +66,9 @@ export async function consumeLane(lane: Lane, given: LaneDeps): Promise<void> {
     await checkSameLog(lane, progress)
     // What was stored of another log before it was our turn counts too, and waiters want to know.
     const call = systemCall(clock, limits.insertBudgetMs, lane.signal)
-    for (const { partition, next } of await storedOfOtherLogs(lane.partition, deps.postgres)) {
-      deps.confirmed.advance(partition, next)
-      await coverage.extend(index, table, partition, next, call)
-    }
-    await coverage.extend(index, table, lane.partition, progress.next, call)
+    const stored = await storedOfOtherLogs(lane.partition, deps.postgres)
+    for (const [partition, next] of stored) deps.confirmed.advance(partition, next)
+    await coverage.extend(index, table, stored.set(lane.partition, progress.next), call)
     // First: a retry that is pending would be stored in place of its event that is missing, and the event would count as lost.
     await repairLane(lane, progress, progress.next, deps)
     for (const range of progress.pending) await replayRange(lane, progress, range, deps)
@@ -118,15 +118,16 @@ async function store(
 ): Promise<Outcome> {
   const call = within(systemCall(deps.clock, deps.limits.insertBudgetMs, lane.signal), span)
   const block = cutBlock(lane.partition, range.first, range.last, records)
-  const rows = await dropDuplicates(block, deps.index, deps.table, call)
+  const rows = await dropDuplicates(block, deps.verdicts.doubts(block, deps.index), deps.table, call)
   const target = { partition: lane.partition, table: deps.table, progress, deadLetter: deps.onDeadLetter }
   await storeRange(target, range, rows, block.damaged.map(damagedLetter), call)
   return { stored: rows.length, dropped: block.rows.length - rows.length }
 }
 
-async function storedOfOtherLogs(partition: number, postgres: Postgres) {
+async function storedOfOtherLogs(partition: number, postgres: Postgres): Promise<Map<number, number>> {
   const logOf = (one: number): number => Math.floor(one / partitionsPerLog)
-  return (await readProgress(postgres)).filter((one) => logOf(one.partition) !== logOf(partition))
+  const others = (await readProgress(postgres)).filter((one) => logOf(one.partition) !== logOf(partition))
+  return new Map(others.map((one) => [one.partition, one.next]))
 }
 
 /** @throws AppError CONFLICT when the log ends before what was stored from it: its new events would never be read. */

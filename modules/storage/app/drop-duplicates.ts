@@ -1,8 +1,8 @@
 import { decodeRow, type EventRow } from '@splitstream/ingest/contract'
 import type { Call } from '@splitstream/kernel'
 import type { EventsTable, StoredIdentity, StoredKey } from '../adapters/events-table.ts'
-import { type Block, type BlockRow, isUntimed, keyHigh, keyLow, timeOf } from '../domain/block.ts'
-import type { SeenIndex } from '../domain/seen-index.ts'
+import { type Block, type BlockRow, keyHigh, keyLow } from '../domain/block.ts'
+import type { Doubt } from './first-verdicts.ts'
 
 /**
  * The rows of a block that are not stored yet: the first event of each (tenant, source, id) that is neither earlier in
@@ -10,39 +10,37 @@ import type { SeenIndex } from '../domain/seen-index.ts'
  */
 export async function dropDuplicates(
   block: Block,
-  index: SeenIndex,
+  doubtful: readonly Doubt[],
   table: EventsTable,
   call: Call,
 ): Promise<readonly BlockRow[]> {
-  const doubtful = block.rows.filter(
-    (row) => index.add(keyLow(row), keyHigh(row), timeOf(row), isUntimed(row)) === 'maybe',
-  )
   if (doubtful.length === 0) return block.rows
 
   const dropped = new Set<number>()
   const unknown = withinBlock(block, doubtful, dropped)
   for (const [tenant, candidates] of Map.groupBy(unknown, ({ event }) => event.tenant)) {
-    // A retry repeats the event's time, so that it is found by primary key. What is not found and came without a time
-    // (ingest gave it another one then) is sought by its key alone.
+    // A retry repeats the event's time, so that it is found by primary key. What is not found is sought by its key alone, which
+    // reads the key column of the tenant: when its key is known all the same, and when it came without a time to repeat.
     const timed = candidates.map(({ event }) => ({ tenant, time: event.time, key: event.key }) satisfies StoredKey)
     const stored = identities(await table.findByKeys(tenant, timed, call))
-    const untimed = candidates.filter(({ event }) => event.timeAssigned && !stored.has(identity(event)))
-    const keys = untimed.map(({ event }) => event.key)
+    const elsewhere = candidates.filter(
+      ({ event, seen }) => (seen || event.timeAssigned) && !stored.has(identity(event)),
+    )
+    const keys = elsewhere.map(({ event }) => event.key)
     for (const found of await table.findAnywhere(tenant, keys, call)) stored.add(identity(found))
     for (const { row, event } of candidates) if (stored.has(identity(event))) dropped.add(row.offset)
   }
   return block.rows.filter((row) => !dropped.has(row.offset))
 }
 
-interface Candidate {
-  readonly row: BlockRow
+interface Candidate extends Doubt {
   readonly event: EventRow
 }
 
 /** Drops what repeats an earlier row of the block; returns the doubtful rows that only the table can clear. */
-function withinBlock(block: Block, doubtful: readonly BlockRow[], dropped: Set<number>): Candidate[] {
-  const keys = new Set(doubtful.map((row) => `${keyLow(row)},${keyHigh(row)}`))
-  const doubts = new Set(doubtful)
+function withinBlock(block: Block, doubtful: readonly Doubt[], dropped: Set<number>): Candidate[] {
+  const keys = new Set(doubtful.map(({ row }) => `${keyLow(row)},${keyHigh(row)}`))
+  const doubtOf = new Map(doubtful.map((doubt) => [doubt.row, doubt]))
   const firsts = new Set<string>()
   const unknown: Candidate[] = []
   for (const row of block.rows) {
@@ -50,8 +48,9 @@ function withinBlock(block: Block, doubtful: readonly BlockRow[], dropped: Set<n
     const event = decoded(row)
     if (!event) continue
     const name = JSON.stringify([event.tenant, event.source, event.id])
+    const doubt = doubtOf.get(row)
     if (firsts.has(name)) dropped.add(row.offset)
-    else if (doubts.has(row)) unknown.push({ row, event })
+    else if (doubt) unknown.push({ ...doubt, event })
     firsts.add(name)
   }
   return unknown

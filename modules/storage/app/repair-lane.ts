@@ -1,6 +1,7 @@
 import { type Lane, systemCall } from '@splitstream/kernel'
 import type { Progress } from '../adapters/progress.ts'
 import type { LaneDeps } from './consume-lane.ts'
+import { FirstVerdicts } from './first-verdicts.ts'
 import { readMs, replayRecords } from './replay-range.ts'
 
 /**
@@ -39,7 +40,9 @@ export async function repairLane(lane: Lane, progress: Progress, next: number, d
   deps.logger[missing > 0 ? 'error' : 'info']('the repair is done', { ...fields, stillMissing: missing })
 }
 
-async function goThroughLog(lane: Lane, progress: Progress, next: number, deps: LaneDeps): Promise<void> {
+async function goThroughLog(lane: Lane, progress: Progress, next: number, given: LaneDeps): Promise<void> {
+  // What was said of these rows first, they were stored or dropped by; now each is sought once more.
+  const deps = { ...given, verdicts: new FirstVerdicts() }
   // New for each try: the engine remembers the tokens of the parts that it lost, and of an earlier repair.
   const token = `:repair-${deps.clock.now()}`
   const unrecorded: Pick<Progress, 'split' | 'confirm'> = {

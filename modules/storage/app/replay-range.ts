@@ -1,6 +1,6 @@
 import { AppError, type Lane, type LogRecord, type Span, systemCall, within } from '@splitstream/kernel'
 import type { Progress, Range } from '../adapters/progress.ts'
-import { cutBlock, isUntimed, keyHigh, keyLow, timeOf } from '../domain/block.ts'
+import { cutBlock, tell } from '../domain/block.ts'
 import type { Outcome } from './block-watch.ts'
 import type { LaneDeps } from './consume-lane.ts'
 import { dropDuplicates } from './drop-duplicates.ts'
@@ -60,11 +60,9 @@ export async function replayRecords(
   const stored = await deps.table.storedOffsets(lane.partition, range.first, range.last, call)
   const block = cutBlock(lane.partition, range.first, range.last, records)
   // What the table has already never comes to dropDuplicates; a retry of it has to be known all the same.
-  for (const row of block.rows) {
-    if (stored.has(row.offset)) deps.index.add(keyLow(row), keyHigh(row), timeOf(row), isUntimed(row))
-  }
+  for (const row of block.rows) if (stored.has(row.offset)) tell(deps.index, row)
   const missing = { ...block, rows: block.rows.filter((row) => !stored.has(row.offset)) }
-  const rows = await dropDuplicates(missing, deps.index, deps.table, call)
+  const rows = await dropDuplicates(missing, deps.verdicts.doubts(missing, deps.index), deps.table, call)
   const target = { partition: lane.partition, table: deps.table, progress, deadLetter: deps.onDeadLetter }
   await storeRange(target, range, rows, block.damaged.map(damagedLetter), call, {
     alreadyStored: stored.size,

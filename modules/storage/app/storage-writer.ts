@@ -15,7 +15,9 @@ import { readProgress, unacknowledgedLosses } from '../adapters/progress.ts'
 import { BlockWatch } from './block-watch.ts'
 import type { Confirmed } from './confirmed.ts'
 import { consumeLane, type LaneDeps } from './consume-lane.ts'
-import { Coverage, warmIndex } from './warm-index.ts'
+import { Coverage } from './coverage.ts'
+import { FirstVerdicts } from './first-verdicts.ts'
+import { warmIndex } from './warm-index.ts'
 
 /** How often progress made by other processes is read, ms. */
 const refreshMs = 200
@@ -112,6 +114,7 @@ export class StorageWriter {
       table,
       postgres,
       index,
+      verdicts: new FirstVerdicts(),
       coverage,
       confirmed,
       clock,

@@ -1,7 +1,6 @@
-import { flagTimeAssigned } from '@splitstream/ingest/contract'
 import { AppError, type Call, type Clock } from '@splitstream/kernel'
 import type { EventsTable } from '../adapters/events-table.ts'
-import { SeenIndex } from '../domain/seen-index.ts'
+import { SeenIndex, type TimeKind } from '../domain/seen-index.ts'
 
 const micros = 1_000
 const hour = 3_600_000
@@ -25,65 +24,25 @@ export async function warmIndex(table: EventsTable, maxKeys: number, clock: Cloc
   }
   const index = new SeenIndex(maxKeys, forgottenUntil)
   if (since > 0) {
-    await eachKey(await table.untimedKeys(since, call), (low, high) => index.addUntimed(low, high))
+    const outside = await table.countRemembered(since, forgottenUntil, call)
+    await eachKey(await table.rememberedKeys(since, forgottenUntil, call), outside, (...key) => index.remember(...key))
   }
-  const read = await eachKey(await table.recentKeys(since, call), (low, high, time, untimed) =>
-    index.add(low, high, time, untimed),
-  )
-  // A stream that the engine broke off can end like a whole one; with too few keys, retries would look new.
-  if (read < inside) throw new AppError('UNAVAILABLE', `only ${read} of ${inside} stored keys could be read`)
+  await eachKey(await table.recentKeys(since, call), inside, (...key) => index.add(...key))
   return index
-}
-
-/**
- * What the index knows of each partition. A partition that another process has stored meanwhile comes with events that the
- * index was not told of; they are read in before the lane stores anything, or their retries would look new.
- */
-export class Coverage {
-  readonly #known: Map<number, number>
-  readonly #extending = new Map<number, Promise<void>>()
-
-  /** @param known the offset below which everything was stored, by partition, when the index was about to be filled */
-  constructor(known: ReadonlyMap<number, number>) {
-    this.#known = new Map(known)
-  }
-
-  /** The lane itself told the index of everything before `next`. */
-  advance(partition: number, next: number): void {
-    this.#known.set(partition, next)
-  }
-
-  /** Brings the index up to what is stored of the partition below `next`. Lanes that ask for the same one take turns. */
-  async extend(index: SeenIndex, table: EventsTable, partition: number, next: number, call: Call): Promise<void> {
-    const before = this.#extending.get(partition)
-    const extended = (before ?? Promise.resolve()).then(() => this.#extend(index, table, partition, next, call))
-    this.#extending.set(
-      partition,
-      extended.catch(() => undefined),
-    )
-    await extended
-  }
-
-  async #extend(index: SeenIndex, table: EventsTable, partition: number, next: number, call: Call): Promise<void> {
-    const from = this.#known.get(partition) ?? 0
-    if (next > from) {
-      const expected = await table.countBetween(partition, from, next, call)
-      const read = await eachKey(await table.keysBetween(partition, from, next, call), (low, high, time, untimed) =>
-        index.add(low, high, time, untimed),
-      )
-      if (read < expected) throw new AppError('UNAVAILABLE', `only ${read} of ${expected} stored keys could be read`)
-    }
-    this.#known.set(partition, Math.max(from, next))
-  }
 }
 
 const rowBytes = 17
 
-/** Rows of key (u64), time (i64 µs) and flags (u8); a chunk may end within a row. */
-async function eachKey(
+/**
+ * Rows of key (u64), time (i64 µs) and TimeKind (u8); a chunk may end within a row.
+ * @throws AppError UNAVAILABLE when there are fewer than `expected`: a stream that the engine broke off can end like a whole one,
+ * and retries of what it did not tell of would look new
+ */
+export async function eachKey(
   chunks: AsyncIterable<Uint8Array>,
-  found: (low: number, high: number, time: number, untimed: boolean) => unknown,
-): Promise<number> {
+  expected: number,
+  found: (low: number, high: number, time: number, kind: TimeKind) => unknown,
+): Promise<void> {
   let count = 0
   let rest: Uint8Array = new Uint8Array(0)
   for await (const chunk of chunks) {
@@ -92,12 +51,11 @@ async function eachKey(
     const end = bytes.length - (bytes.length % rowBytes)
     for (let p = 0; p < end; p += rowBytes) {
       const time = view.getInt32(p + 12, true) * 2 ** 32 + view.getUint32(p + 8, true)
-      const untimed = (view.getUint8(p + 16) & flagTimeAssigned) !== 0
       count++
-      found(view.getUint32(p, true), view.getUint32(p + 4, true), time, untimed)
+      found(view.getUint32(p, true), view.getUint32(p + 4, true), time, view.getUint8(p + 16) as TimeKind)
     }
     rest = bytes.subarray(end)
   }
   if (rest.length > 0) throw new AppError('UNAVAILABLE', 'the stored keys end in the middle of one')
-  return count
+  if (count < expected) throw new AppError('UNAVAILABLE', `only ${count} of ${expected} stored keys could be read`)
 }

@@ -1,5 +1,6 @@
 import { at, flagTimeAssigned, openRecord, type RecordView, stampRow } from '@splitstream/ingest/contract'
 import type { LogRecord } from '@splitstream/kernel'
+import { maxSkew, type SeenIndex, type TimeKind, timeKind, type Verdict } from './seen-index.ts'
 
 /**
  * A block: a contiguous offset range of one log partition, the unit that is pending, inserted and confirmed. Its rows are
@@ -61,13 +62,23 @@ export function keyHigh(row: BlockRow): number {
 }
 
 export function timeOf(row: BlockRow): number {
-  const start = row.record.starts[row.index]! + at.time
-  return row.record.view.getInt32(start + 4, true) * 2 ** 32 + row.record.view.getUint32(start, true)
+  return micros(row.record.view, row.record.starts[row.index]! + at.time)
 }
 
-/** Whether the event came without a time. */
-export function isUntimed(row: BlockRow): boolean {
-  return (row.record.bytes[row.record.starts[row.index]! + at.flags]! & flagTimeAssigned) !== 0
+function timeKindOf({ record, index }: BlockRow, time: number): TimeKind {
+  const start = record.starts[index]!
+  if ((record.bytes[start + at.flags]! & flagTimeAssigned) !== 0) return timeKind.untimed
+  return time > micros(record.view, start + at.received) + maxSkew ? timeKind.ahead : timeKind.own
+}
+
+function micros(view: DataView, start: number): number {
+  return view.getInt32(start + 4, true) * 2 ** 32 + view.getUint32(start, true)
+}
+
+/** Tells the index of the row's event. */
+export function tell(index: SeenIndex, row: BlockRow): Verdict {
+  const time = timeOf(row)
+  return index.add(keyLow(row), keyHigh(row), time, timeKindOf(row, time))
 }
 
 /** Below this many bytes, views of single rows cost more (an object, a write to the socket) than copying them. */

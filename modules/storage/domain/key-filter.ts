@@ -12,6 +12,10 @@ export class KeyFilter {
     this.#mask = bits - 1
   }
 
+  get bytes(): number {
+    return this.#words.byteLength
+  }
+
   /** @param low, high the halves of the key, which is a hash already */
   add(low: number, high: number): void {
     const step = stepOf(low, high)

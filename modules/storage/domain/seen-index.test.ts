@@ -1,20 +1,22 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { SeenIndex } from './seen-index.ts'
+import { SeenIndex, timeKind } from './seen-index.ts'
 
 /** Keys are hashes: spread them. */
 const hash = (i: number): number => Math.imul((i + 1) ^ (i >>> 13), 0x9e3779b1) >>> 0
+const { own, untimed, ahead } = timeKind
+const day = 86_400_000_000
 const u32 = fc.integer({ min: 0, max: 2 ** 32 - 1 })
 
 describe('SeenIndex', () => {
-  it('says maybe for every key that it was given, and new for the others, while nothing is forgotten', () => {
+  it('says seen for every key that it was given, and new for the others, while nothing is forgotten', () => {
     fc.assert(
       fc.property(fc.array(fc.tuple(u32, u32), { maxLength: 500 }), (keys) => {
         const index = new SeenIndex(1_000_000)
         const seen = new Set<string>()
         for (const [low, high] of keys) {
           const name = low === 0 && high === 0 ? '1,0' : `${low},${high}`
-          expect(index.add(low, high, 0)).toBe(seen.has(name) ? 'maybe' : 'new')
+          expect(index.add(low, high, 0, own)).toBe(seen.has(name) ? 'seen' : 'new')
           seen.add(name)
         }
       }),
@@ -23,48 +25,94 @@ describe('SeenIndex', () => {
 
   it('keeps growing without losing a key', () => {
     const index = new SeenIndex(1_000_000)
-    for (let i = 0; i < 200_000; i++) expect(index.add(i, i * 7, i)).toBe('new')
-    for (let i = 0; i < 200_000; i++) expect(index.add(i, i * 7, i)).toBe('maybe')
+    for (let i = 0; i < 200_000; i++) expect(index.add(i, i * 7, i, own)).toBe('new')
+    for (let i = 0; i < 200_000; i++) expect(index.add(i, i * 7, i, own)).toBe('seen')
     expect(index.size).toBe(200_000)
   })
 
   it('never says new for a stored event, however much it had to forget, if the retry repeats the time', () => {
     const index = new SeenIndex(10_000)
-    for (let i = 0; i < 100_000; i++) index.add(i, i, i)
-    for (let i = 0; i < 100_000; i++) expect(index.add(i, i, i)).toBe('maybe')
+    for (let i = 0; i < 100_000; i++) index.add(i, i, i, own)
+    for (let i = 0; i < 100_000; i++) expect(index.add(i, i, i, own)).not.toBe('new')
   })
 
   it('never says new for a stored event that came without a time, whose retry has a later one', () => {
     const index = new SeenIndex(10_000)
-    for (let i = 0; i < 100_000; i++) index.add(hash(i), hash(-i), i, true)
-    for (let i = 0; i < 100_000; i++) expect(index.add(hash(i), hash(-i), 1e6 + i, true)).toBe('maybe')
+    for (let i = 0; i < 100_000; i++) index.add(hash(i), hash(-i), i, untimed)
+    for (let i = 0; i < 100_000; i++) expect(index.add(hash(i), hash(-i), 1e6 + i, untimed)).not.toBe('new')
   })
 
   it('says new for nearly all events without a time, though it has forgotten many', () => {
     const index = new SeenIndex(10_000)
-    for (let i = 0; i < 60_000; i++) index.add(hash(i), hash(-i), i, true)
-    let maybe = 0
-    for (let i = 60_000; i < 70_000; i++) if (index.add(hash(i), hash(-i), i, true) === 'maybe') maybe++
-    expect(maybe).toBeLessThan(50)
+    for (let i = 0; i < 60_000; i++) index.add(hash(i), hash(-i), i, untimed)
+    let doubtful = 0
+    for (let i = 60_000; i < 70_000; i++) if (index.add(hash(i), hash(-i), i, untimed) !== 'new') doubtful++
+    expect(doubtful).toBeLessThan(50)
   })
 
   it('is told of events without a time that lie before its window', () => {
     const index = new SeenIndex(10_000, 500)
-    index.addUntimed(7, 8)
-    expect(index.add(7, 8, 1000, true)).toBe('maybe')
-    expect(index.add(8, 7, 1000, true)).toBe('new')
+    index.remember(7, 8, 400, untimed)
+    expect(index.add(7, 8, 1000, untimed)).toBe('forgotten')
+    expect(index.add(8, 7, 1000, untimed)).toBe('new')
+  })
+
+  it('takes no other event for doubtful because one was of tomorrow', () => {
+    const index = new SeenIndex(10_000)
+    index.add(1, 1, day, ahead)
+    let doubtful = 0
+    for (let i = 2; i < 100_000; i++) if (index.add(hash(i), hash(-i), i, own) !== 'new') doubtful++
+    expect(doubtful).toBe(0)
+  })
+
+  it('never says new for a stored event that was ahead, before and after its time has come', () => {
+    const index = new SeenIndex(10_000)
+    const everyFifth = (i: number) => (i % 5 === 0 ? ahead : own)
+    // A tick is 10 µs of the day; what is ahead is so by a third of the run.
+    let missed = 0
+    const timeOf = (i: number) => 10 * (i % 5 === 0 ? i + 50_000 : i)
+    for (let i = 0; i < 150_000; i++) {
+      const kind = everyFifth(i)
+      index.add(hash(i), hash(-i), timeOf(i), kind)
+      const soon = i - 40_000
+      const late = i - 70_000
+      for (const retry of [soon, late]) {
+        if (retry < 0) continue
+        const now = timeOf(retry) > 10 * i ? ahead : own
+        if (index.add(hash(retry), hash(-retry), timeOf(retry), now) === 'new') missed++
+      }
+    }
+    expect(missed).toBe(0)
+  })
+
+  it('never says new for events ahead that fill whole generations', () => {
+    const index = new SeenIndex(10_000)
+    for (let i = 0; i < 50_000; i++) index.add(hash(i), hash(-i), day + i, ahead)
+    let missed = 0
+    for (let i = 0; i < 50_000; i++) if (index.add(hash(i), hash(-i), day + i, own) === 'new') missed++
+    expect(missed).toBe(0)
+  })
+
+  it('gives up what was ahead when it is long past', () => {
+    const index = new SeenIndex(10_000)
+    for (let i = 0; i < 1_000_000; i++)
+      index.add(hash(i), hash(-i), i % 3 === 0 ? i + 1_000 : i, i % 3 === 0 ? ahead : own)
+    let doubtful = 0
+    for (let i = 1_000_000; i < 1_010_000; i++) if (index.add(hash(i), hash(-i), i, own) !== 'new') doubtful++
+    expect(doubtful).toBeLessThan(50)
   })
 
   it('bounds its memory to two generations', () => {
     const index = new SeenIndex(10_000)
-    for (let i = 0; i < 1_000_000; i++) index.add(i, i, i)
+    for (let i = 0; i < 1_000_000; i++) index.add(i, i, i + (i % 2) * day, i % 2 === 0 ? own : ahead)
     expect(index.size).toBeLessThanOrEqual(20_000)
-    expect(index.bytes).toBeLessThanOrEqual(2 * 16_384 * 8)
+    const filters = 2 * (2 ** 20 / 8)
+    expect(index.bytes).toBeLessThanOrEqual(2 * 16_384 * 8 + filters)
   })
 
   it('asks the table about events no younger than what it was never told of', () => {
     const index = new SeenIndex(10_000, 500)
-    expect(index.add(1, 1, 500)).toBe('maybe')
-    expect(index.add(2, 2, 501)).toBe('new')
+    expect(index.add(1, 1, 500, own)).toBe('forgotten')
+    expect(index.add(2, 2, 501, own)).toBe('new')
   })
 })

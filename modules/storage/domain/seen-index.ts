@@ -8,34 +8,57 @@ import { KeyFilter } from './key-filter.ts'
  * bounded and the window holds between `maxKeys` and 2 × `maxKeys` events.
  *
  * It never decides alone that an event is a duplicate, since two events can share a key: `add` answers
- *   new      nothing with this key can be stored: the key is not in the window, and the event's time lies after the time
- *            of everything that was ever forgotten (a retry repeats the event's time). A retry of an event that came
- *            without a time has none to repeat, so the keys of those are kept for good, in a filter of bounded memory;
- *   maybe    ask the table.
+ *   new        nothing with this key can be stored: the key is not in the window, and the event's time lies after the time
+ *              of everything that was ever forgotten (a retry repeats the event's time);
+ *   seen       the key is in the window: ask the table for it, whatever time its event has there;
+ *   forgotten  the key may have been in an earlier window: ask the table for it at the event's time.
  * Hence a collision, an old event or a forgotten window costs a look-up and never an event.
+ *
+ * The time says nothing of two kinds of events, so their keys are remembered beyond the window, in filters of bounded memory:
+ * of those that came without one, for good, because a retry has none to repeat; of those whose time lay ahead of their
+ * arrival, until all that has this time is forgotten. One clock that is ahead would make all events up to its time doubtful.
  */
-export type Verdict = 'new' | 'maybe'
+export type Verdict = 'new' | 'seen' | 'forgotten'
+
+/** Where an event's time comes from: of itself; given at its arrival; of itself, and ahead of its arrival. */
+export const timeKind = { own: 0, untimed: 1, ahead: 2 } as const
+export type TimeKind = (typeof timeKind)[keyof typeof timeKind]
+
+/** By how much a time may lie after the arrival and is not ahead of it, µs: clocks that are kept differ by less. */
+export const maxSkew = 2_000_000
 
 interface Generation {
   readonly slots: Uint32Array
   readonly mask: number
   size: number
-  /** Greatest event time in here, microseconds. */
+  /** Greatest event time in here, microseconds, but for those that are ahead. */
   maxTime: number
+}
+
+interface Ahead {
+  readonly keys: KeyFilter
+  /** Greatest time in here, microseconds. */
+  until: number
 }
 
 /** Part of the slots that keys may take. */
 const maxFill = 0.7
 /** Of the filter for events without a time, for each key of a generation: 32 MiB for two million. */
-const filterBits = 128
+const untimedBits = 128
+/** Of each of the two for events ahead of their arrival. Beyond eight million of them more and more events are looked up. */
+const aheadBits = 64
 
 export class SeenIndex {
   readonly #maxKeys: number
   #current: Generation
   #previous: Generation | undefined
   #forgottenUntil: number
+  #hasForgotten: boolean
   /** Keys of all events that came without a time; made when the first one comes. */
   #untimed: KeyFilter | undefined
+  #ahead: Ahead | undefined
+  /** Of earlier generations; given up when all its times are forgotten. */
+  #aheadBefore: Ahead | undefined
 
   /**
    * @param maxKeys keys of one generation
@@ -45,6 +68,7 @@ export class SeenIndex {
     this.#maxKeys = maxKeys
     this.#current = generation(maxKeys)
     this.#forgottenUntil = forgottenUntil
+    this.#hasForgotten = forgottenUntil > Number.NEGATIVE_INFINITY
   }
 
   get size(): number {
@@ -52,42 +76,59 @@ export class SeenIndex {
   }
 
   get bytes(): number {
-    return this.#current.slots.byteLength + (this.#previous?.slots.byteLength ?? 0)
+    const filters = [this.#untimed, this.#ahead?.keys, this.#aheadBefore?.keys]
+    const tables = this.#current.slots.byteLength + (this.#previous?.slots.byteLength ?? 0)
+    return filters.reduce((sum, filter) => sum + (filter?.bytes ?? 0), tables)
   }
 
-  /**
-   * Adds the key (two unsigned halves) of an event whose time is `time` µs, and says whether it may be stored already.
-   * `untimed`: it came without one, and has that of its arrival.
-   */
-  add(low: number, high: number, time: number, untimed = false): Verdict {
+  /** Adds the key (two unsigned halves) of an event whose time is `time` µs, and says whether it may be stored already. */
+  add(low: number, high: number, time: number, kind: TimeKind): Verdict {
     // Slot value 0,0 means empty; the one key that is 0,0 is kept as 1,0 (a collision like any other).
     if (low === 0 && high === 0) low = 1
     const inPrevious = this.#previous !== undefined && has(this.#previous, low, high)
     const fresh = insert(this.#current, low, high)
-    if (time > this.#current.maxTime) this.#current.maxTime = time
+    if (kind !== timeKind.ahead && time > this.#current.maxTime) this.#current.maxTime = time
     if (fresh) this.#makeRoom()
-    const forgotten = time <= this.#forgottenUntil || (untimed && this.#wasForgotten(low, high))
-    if (untimed) this.addUntimed(low, high)
-    return !fresh || inPrevious || forgotten ? 'maybe' : 'new'
+    const forgotten = time <= this.#forgottenUntil || this.#isRemembered(low, high, kind)
+    if (kind !== timeKind.own) this.remember(low, high, time, kind)
+    if (!fresh || inPrevious) return 'seen'
+    return forgotten ? 'forgotten' : 'new'
   }
 
-  /** An event without a time that lies before the window. */
-  addUntimed(low: number, high: number): void {
-    this.#untimed ??= new KeyFilter(2 ** Math.ceil(Math.log2(this.#maxKeys * filterBits)))
-    this.#untimed.add(low, high)
+  /** An event that lies before the window, and whose time is not its own or later than `forgottenUntil`. */
+  remember(low: number, high: number, time: number, kind: TimeKind): void {
+    if (kind === timeKind.untimed) {
+      this.#untimed ??= this.#filter(untimedBits)
+      this.#untimed.add(low, high)
+    } else if (kind === timeKind.ahead) {
+      this.#ahead ??= { keys: this.#filter(aheadBits), until: time }
+      this.#ahead.keys.add(low, high)
+      if (time > this.#ahead.until) this.#ahead.until = time
+    }
   }
 
-  #wasForgotten(low: number, high: number): boolean {
-    return (
-      this.#forgottenUntil > Number.NEGATIVE_INFINITY && this.#untimed !== undefined && this.#untimed.has(low, high)
-    )
+  /** An event that was ahead of its arrival is not any more when it is sent again later: the key counts, whatever the kind. */
+  #isRemembered(low: number, high: number, kind: TimeKind): boolean {
+    if (!this.#hasForgotten) return false
+    if (kind === timeKind.untimed && this.#untimed?.has(low, high)) return true
+    return this.#ahead?.keys.has(low, high) || this.#aheadBefore?.keys.has(low, high) || false
   }
 
   #makeRoom(): void {
     if (this.#current.size < this.#maxKeys) return
-    if (this.#previous) this.#forgottenUntil = Math.max(this.#forgottenUntil, this.#previous.maxTime)
+    if (this.#previous) {
+      this.#forgottenUntil = Math.max(this.#forgottenUntil, this.#previous.maxTime)
+      this.#hasForgotten = true
+    }
     this.#previous = this.#current
     this.#current = generation(this.#maxKeys)
+    if (this.#aheadBefore && this.#aheadBefore.until > this.#forgottenUntil) return
+    this.#aheadBefore = this.#ahead
+    this.#ahead = undefined
+  }
+
+  #filter(bitsForEachKey: number): KeyFilter {
+    return new KeyFilter(2 ** Math.ceil(Math.log2(this.#maxKeys * bitsForEachKey)))
   }
 }
 

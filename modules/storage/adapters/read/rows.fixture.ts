@@ -1,4 +1,4 @@
-import { dataKind, rowColumns } from '@splitstream/ingest/contract'
+import { dataKind, flagTimeAssigned, rowColumns } from '@splitstream/ingest/contract'
 import type { Call, ClickHouse } from '@splitstream/kernel'
 import { eventsTable, insertSettings } from '../../domain/table.ts'
 
@@ -14,6 +14,8 @@ export interface TestEvent {
   readonly key?: bigint
   /** ms since the Unix epoch. */
   readonly received?: number
+  /** It came without a time. */
+  readonly untimed?: boolean
   readonly datacontenttype?: string
   readonly dataschema?: string
   readonly extensions?: string
@@ -44,6 +46,7 @@ export function encode(event: TestEvent, offset: number): Buffer {
   fixed.writeBigInt64LE(BigInt(typeof time === 'number' ? time : Date.parse(time) * 1000), 20)
   fixed.writeBigInt64LE(BigInt(event.received ?? Date.UTC(2026, 0, 1)) * 1000n + BigInt(offset), 28)
   fixed[36] = dataKind[event.kind ?? (event.data === undefined ? 'none' : 'json')]
+  fixed[37] = event.untimed ? flagTimeAssigned : 0
   const strings = [
     event.tenant ?? 'acme',
     event.id,

@@ -1,0 +1,50 @@
+import { type Block, type BlockRow, tell } from '../domain/block.ts'
+import type { SeenIndex } from '../domain/seen-index.ts'
+
+/** A row whose event may be stored already. */
+export interface Doubt {
+  readonly row: BlockRow
+  /** Its key was in the window: its event may be there with any time. */
+  readonly seen: boolean
+}
+
+/** The rows of a partition that the index was told of: all below `next`; of the last block those whose key it had. */
+interface Told {
+  next: number
+  seen: Set<number>
+}
+
+/**
+ * Tells the index of the blocks of all partitions, and keeps what it said first. A block that could not be stored comes again, and
+ * by then the index has the key of each of its rows: nothing is to be concluded from that, or an outage would have every row of
+ * it sought in the whole table. Memory: the offsets of one block of each partition, at most.
+ */
+export class FirstVerdicts {
+  readonly #told = new Map<number, Told>()
+
+  /** The rows of the block that are not certainly new. */
+  doubts(block: Block, index: SeenIndex): Doubt[] {
+    const told = this.#of(block)
+    const doubts: Doubt[] = []
+    for (const row of block.rows) {
+      const verdict = tell(index, row)
+      if (verdict === 'new') continue
+      const again = row.offset < told.next
+      const seen = again ? told.seen.has(row.offset) : verdict === 'seen'
+      if (seen) told.seen.add(row.offset)
+      doubts.push({ row, seen })
+    }
+    told.next = Math.max(told.next, block.last + 1)
+    return doubts
+  }
+
+  /** A block that begins where the last one ended: that one is confirmed. */
+  #of({ partition, first }: Block): Told {
+    let told = this.#told.get(partition)
+    if (!told || first >= told.next) {
+      told = { next: first, seen: new Set() }
+      this.#told.set(partition, told)
+    }
+    return told
+  }
+}
