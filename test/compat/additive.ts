@@ -2,6 +2,8 @@ import type { Shape } from './shape.ts'
 
 export interface MethodShape {
   readonly idempotent: boolean
+  /** The answer comes as lines of a stream. */
+  readonly streams: boolean
   readonly input: Shape
   readonly output: Shape
 }
@@ -28,8 +30,10 @@ export function breaks(before: Contracts, after: Contracts): string[] {
       if (!is) return [`${at}: the method is gone`]
       const retried =
         was.idempotent && !is.idempotent ? [`${at}: callers repeat it, and it is not idempotent any more`] : []
+      const sent = was.streams === is.streams ? [] : [`${at}: its answer is ${is.streams ? 'a' : 'no'} stream now`]
       return [
         ...retried,
+        ...sent,
         ...narrower(is.input, was.input, `${at} input`),
         ...narrower(was.output, is.output, `${at} output`),
       ]
@@ -49,6 +53,7 @@ function narrower(wanted: Shape, given: Shape, at: string): string[] {
   }
   if ('is' in wanted) return accepts(wanted.is, given) ? [] : [`${at}: ${textOf(given)} is not ${wanted.is}`]
   if ('items' in wanted && 'items' in given) return narrower(wanted.items, given.items, `${at}[]`)
+  if ('stream' in wanted && 'stream' in given) return narrower(wanted.stream, given.stream, `${at}[each]`)
   if ('values' in wanted && 'values' in given) return narrower(wanted.values, given.values, `${at}.*`)
   if ('members' in wanted && 'members' in given) return members(wanted.members, given.members, at)
   return [`${at}: ${textOf(given)} is not ${textOf(wanted)}`]

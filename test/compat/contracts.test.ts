@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest'
 import { breaks, type Contracts } from './additive.ts'
 import { readContracts, readPromised } from './contracts.ts'
 
-const promised = readPromised()
+const promised = readPromised<Contracts>('contracts.json')
 
 /** The promised contracts with one thing changed. */
 function changed(change: (contracts: Record<string, never>) => void): Contracts {
@@ -19,6 +19,12 @@ describe('the contracts of call ports', () => {
 
   it.each<[string, (contracts: Record<string, never>) => void, string]>([
     ['a port is gone', (c) => delete c['storage.read'], 'storage.read: the port is gone'],
+    ['an array becomes a stream', (c) => (errors(c).type = { stream: errors(c).type.items }), 'is not {"items"'],
+    [
+      'an answer becomes a stream',
+      (c) => (port(c, 'storage.read').methods.list.streams = true),
+      'its answer is a stream now',
+    ],
     ['a method is gone', (c) => delete port(c, 'storage.read').methods.list, 'the method is gone'],
     [
       'a method is not idempotent any more',
@@ -66,4 +72,5 @@ describe('the contracts of call ports', () => {
 const required = (is: string) => ({ optional: false, type: { is } })
 const input = (c: Record<string, never>) => port(c, 'ingest.append').methods.append.input.members
 const output = (c: Record<string, never>) => port(c, 'ingest.append').methods.append.output.members
+const errors = (c: Record<string, never>) => output(c).errors
 const list = (c: Record<string, never>) => port(c, 'storage.read').methods.list.input.members

@@ -1,6 +1,7 @@
 /*
- * The contracts of all call ports against test/compat/contracts.json, the contracts as they are promised. A change that would
- * break a process of the version before fails; one that only adds has to be written down: node test/compat/contracts.ts --write
+ * What processes of two versions promise each other, against how it is written down in this folder: contracts of call ports,
+ * codes of errors, records of the log. A change that would break a process of the version before fails; one that only adds has to
+ * be written down: node test/compat/contracts.ts --write
  */
 import { readFileSync, writeFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
@@ -9,9 +10,10 @@ import type { CallPort, MethodDescription } from '@splitstream/kernel'
 import { storageReadPort } from '@splitstream/storage/contract'
 import ts from 'typescript'
 import { breaks, type Contracts, type MethodShape } from './additive.ts'
+import { codeBreaks, readCodes } from './codes.ts'
+import { readRecords, recordBreaks } from './records.ts'
 import { shapeOf } from './shape.ts'
 
-const promised = new URL('./contracts.json', import.meta.url)
 const root = fileURLToPath(new URL('../../', import.meta.url))
 
 /** Each port with the file and the interface that describe it. */
@@ -47,32 +49,54 @@ function methodShape(port: CallPort<object>, method: ts.Symbol, checker: ts.Type
   const [input] = signature?.getParameters() ?? []
   const output = signature && checker.getAwaitedType(signature.getReturnType())
   if (!input || !output) throw new Error(`${port.name}.${method.name} is no method of a port`)
-  const { idempotent } = (port.methods as Record<string, MethodDescription>)[method.name]!
+  const { idempotent, streams = false } = (port.methods as Record<string, MethodDescription>)[method.name]!
   const at = `${port.name}.${method.name}`
-  return {
-    idempotent,
-    input: shapeOf(checker.getTypeOfSymbol(input), checker, at),
-    output: shapeOf(output, checker, at),
-  }
+  const shape = shapeOf(output, checker, at)
+  if (streams !== 'stream' in shape)
+    throw new Error(`${at} is described as what it is not: ${streams ? 'a' : 'no'} stream`)
+  return { idempotent, streams, input: shapeOf(checker.getTypeOfSymbol(input), checker, at), output: shape }
 }
 
-export const readPromised = (): Contracts => JSON.parse(readFileSync(promised, 'utf8')) as Contracts
+/** As it is promised, and what of it as it is now would break a process of before. */
+interface Snapshot<T> {
+  readonly what: string
+  readonly file: string
+  now(): Promise<T> | T
+  breaks(before: T, now: T): string[]
+}
 
-if (import.meta.main) {
-  const now = readContracts()
-  const text = `${JSON.stringify(now, null, 2)}\n`
-  const first = process.argv.includes('--first')
-  const before = first ? {} : readPromised()
-  const broken = breaks(before, now)
+const snapshots: readonly Snapshot<never>[] = [
+  { what: 'contracts of call ports', file: 'contracts.json', now: readContracts, breaks } as Snapshot<never>,
+  { what: 'codes of errors', file: 'codes.json', now: readCodes, breaks: codeBreaks } as Snapshot<never>,
+  { what: 'records of the log', file: 'records.json', now: readRecords, breaks: recordBreaks } as Snapshot<never>,
+]
+
+export const readPromised = <T>(file: string): T =>
+  JSON.parse(readFileSync(new URL(file, import.meta.url), 'utf8')) as T
+
+/** @returns whether all is as promised, or was written down */
+async function check({ what, file, now, breaks }: Snapshot<never>): Promise<boolean> {
+  const [first, write] = [process.argv.includes('--first'), process.argv.includes('--write')]
+  const place = new URL(file, import.meta.url)
+  const is = await now()
+  const text = `${JSON.stringify(is, null, 2)}\n`
+  const broken = first ? [] : breaks(readPromised<never>(file), is)
   for (const reason of broken) console.error(`breaks the version before: ${reason}`)
   if (broken.length > 0) {
     console.error(
-      'Within a major version contracts only grow: keep what was promised, or raise the version of the port.',
+      `${what}: within a major version they only grow. Keep what was promised, or raise the version of the port or the record.`,
     )
-    process.exitCode = 1
-  } else if (process.argv.includes('--write') || first) writeFileSync(promised, text)
-  else if (text !== readFileSync(promised, 'utf8')) {
-    console.error('The contracts have grown. Write it down: node test/compat/contracts.ts --write')
-    process.exitCode = 1
-  } else console.log(`${Object.keys(now).length} contracts are as promised`)
+    return false
+  }
+  if (first || write) writeFileSync(place, text)
+  else if (text !== readFileSync(place, 'utf8')) {
+    console.error(`${what} have grown. Write it down: node test/compat/contracts.ts --write`)
+    return false
+  }
+  console.log(`${what} are as promised`)
+  return true
+}
+
+if (import.meta.main) {
+  for (const snapshot of snapshots) if (!(await check(snapshot))) process.exitCode = 1
 }

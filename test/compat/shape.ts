@@ -5,6 +5,8 @@ export type Shape =
   | { readonly is: string }
   | { readonly anyOf: readonly Shape[] }
   | { readonly items: Shape }
+  /** Items one after another, as they come: no array. */
+  | { readonly stream: Shape }
   | { readonly values: Shape }
   | { readonly members: Readonly<Record<string, { readonly optional: boolean; readonly type: Shape }>> }
 
@@ -23,7 +25,7 @@ export function shapeOf(type: ts.Type, checker: ts.TypeChecker, at: string, with
   if (type.symbol?.name === 'Uint8Array') return { is: 'bytes' }
   const [element] = checker.getTypeArguments(type as ts.TypeReference)
   if (checker.isArrayType(type) && element) return { items: next(element, '[]') }
-  if (type.symbol?.name === 'AsyncIterable' && element) return { items: next(element, 'each') }
+  if (type.symbol?.name === 'AsyncIterable' && element) return { stream: next(element, 'each') }
   const index = type.getStringIndexType()
   if (index) return { values: next(index, '*') }
   if (!(type.flags & ts.TypeFlags.Object) || type.getCallSignatures().length > 0) {

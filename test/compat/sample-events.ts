@@ -1,0 +1,47 @@
+/** Events of every kind that a record can hold, one CloudEvents batch. */
+export const sampleBody = JSON.stringify([
+  {
+    specversion: '1.0',
+    id: 'json',
+    source: '/shop',
+    type: 'order',
+    subject: 'customer-7',
+    data: { total: 99.5, a: [] },
+  },
+  { specversion: '1.0', id: 'none', source: '/shop', type: 'order' },
+  {
+    specversion: '1.0',
+    id: 'timed',
+    source: 'urn:x:é',
+    type: 'order',
+    time: '2026-03-01T11:59:59.123456Z',
+    data: null,
+  },
+  {
+    specversion: '1.0',
+    id: 'text',
+    source: '/shop',
+    type: 'note',
+    datacontenttype: 'text/plain',
+    data: 'Grüße\n"日本語"',
+  },
+  {
+    specversion: '1.0',
+    id: 'bytes',
+    source: '/shop',
+    type: 'blob',
+    datacontenttype: 'image/png',
+    data_base64: 'iVBORw==',
+  },
+  {
+    specversion: '1.0',
+    id: 'more',
+    source: '/shop',
+    type: 'order',
+    dataschema: 'urn:s',
+    tries: 3,
+    sampled: true,
+    data: 1,
+  },
+  { specversion: '1.0', id: 'long', source: '/shop', type: 'order', data: 'x'.repeat(300) },
+])
