@@ -1,5 +1,5 @@
-import { systemRandom, uuidv7 } from '@splitstream/kernel'
-import { afterAll, beforeAll, beforeEach, expect, it } from 'vitest'
+import { type Postgres, systemRandom, uuidv7 } from '@splitstream/kernel'
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { startDatabase, tenant } from '../app/worker.fixture.ts'
 import { acquireLock, releaseHoldings } from './locks.ts'
 import { registerWait } from './waits.ts'
@@ -32,7 +32,8 @@ it('grants a key to one saga, to it again, and to the next in line after its end
   expect(await acquireLock(postgres, key, first!, 's')).toBe(fence)
   expect(await acquireLock(postgres, key, second!, 's')).toBeUndefined()
   expect(await acquireLock(postgres, key, third!, 's')).toBeUndefined()
-  const letters = await postgres.tx((tx) => releaseHoldings(tx, [first!.id]))
+  const { letters, free } = await postgres.tx((tx) => releaseHoldings(tx, [first!.id]))
+  expect(free).toEqual([{ ...key, sagaId: first!.id }])
   expect(letters.map(({ to }) => to)).toEqual([second!.id])
   expect(Number(await acquireLock(postgres, key, second!, 's'))).toBeGreaterThan(Number(fence))
 })
@@ -49,6 +50,30 @@ it.each(['completed', 'compensated', 'compensating', 'needs_attention'])(
     }
   },
 )
+
+describe('a lock that seems to be held', () => {
+  it('is tried once, and not before its saga stands in line', async () => {
+    const { postgres } = database
+    const [holder, other] = [await saga(), await saga()]
+    await acquireLock(postgres, key, holder, 's')
+    const statements: string[] = []
+    const counting: Postgres = {
+      ...postgres,
+      query: (text, values, name) => {
+        statements.push(/INTO (\w+)/.exec(text)?.[1] ?? '')
+        return postgres.query(text, values, name)
+      },
+    }
+    expect(await acquireLock(counting, key, other, 's', true)).toBeUndefined()
+    expect(statements.splice(0)).toEqual(['lock_waiters', 'locks'])
+    expect(await acquireLock(counting, key, other, 's', false)).toBeUndefined()
+    expect(statements).toEqual(['locks', 'lock_waiters', 'locks'])
+  })
+
+  it('is taken at once when that is wrong', async () => {
+    expect(await acquireLock(database.postgres, key, await saga(), 's', true)).toBeDefined()
+  })
+})
 
 it('gives nothing in the name of an owner that is not the owner any more', async () => {
   const { id } = await saga()

@@ -7,6 +7,11 @@ export interface LockKey {
   readonly key: string
 }
 
+/** A key that a saga held. */
+export interface FreeLock extends LockKey {
+  readonly sagaId: string
+}
+
 /** What a saga is told when a lock that it waits for is free. */
 export const lockMessage = (step: string): string => JSON.stringify({ kind: 'lock', step })
 
@@ -19,6 +24,8 @@ export interface LockHolder {
 /**
  * Takes the lock for a step, or stands in line. A saga that asks again gets what it has; for one that has ended or has another
  * owner by now nothing happens: it would never let go.
+ * @param isHeld another saga seems to hold it: it is first stood in line, and an attempt spared. When that is wrong, the lock is
+ * taken all the same
  * @returns the fencing number, greater than that of any holder before; undefined while another saga holds it
  */
 export async function acquireLock(
@@ -26,14 +33,15 @@ export async function acquireLock(
   { tenant, key }: LockKey,
   { id, fence }: LockHolder,
   step: string,
+  isHeld = false,
 ): Promise<string | undefined> {
   const values = [tenant, key, id, step, fence]
-  const first = await postgres.query<{ fence: string }>(take, values)
-  if (first[0]) return first[0].fence
+  const attempt = async () => (await postgres.query<{ fence: string }>(take, values))[0]?.fence
+  const first = isHeld ? undefined : await attempt()
+  if (first !== undefined) return first
   await postgres.query(standInLine, values)
-  // The holder may have let go between the two: it tells those who stand in line, and we did not yet.
-  const second = await postgres.query<{ fence: string }>(take, values)
-  return second[0]?.fence
+  // The holder may have let go before that: it tells those who stand in line, and we did not yet.
+  return await attempt()
 }
 
 /** The row lock keeps the saga from ending in between: its end would let go of what it does not have yet. */
@@ -50,13 +58,17 @@ export async function leaveLine(postgres: Postgres, sagaId: string, step: string
 
 /**
  * Lets go of all that ended sagas hold and wait for.
- * @returns what to tell to those who wait longest for the keys that are free now
+ * @returns the keys that are free now, and what to tell to those who wait for them longest
  */
-export async function releaseHoldings(tx: PostgresTx, ids: readonly string[]): Promise<Letter[]> {
+export async function releaseHoldings(
+  tx: PostgresTx,
+  ids: readonly string[],
+): Promise<{ free: readonly FreeLock[]; letters: readonly Letter[] }> {
   await tx.query('DELETE FROM waits WHERE saga_id = ANY($1::uuid[])', [ids])
   await tx.query('DELETE FROM lock_waiters WHERE saga_id = ANY($1::uuid[])', [ids])
-  const free = await tx.query<LockKey>('DELETE FROM locks WHERE saga_id = ANY($1::uuid[]) RETURNING tenant, key', [ids])
-  return free.length === 0 ? [] : await nextInLine(tx, free)
+  const sql = 'DELETE FROM locks WHERE saga_id = ANY($1::uuid[]) RETURNING tenant, key, saga_id AS "sagaId"'
+  const free = await tx.query<FreeLock>(sql, [ids])
+  return { free, letters: free.length === 0 ? [] : await nextInLine(tx, free) }
 }
 
 /** A saga that is being undone, or that needs attention, stays in line until its end, and wants the lock no more. */

@@ -1,6 +1,6 @@
 import type { PostgresTx } from '@splitstream/kernel'
 import type { Transition } from '../app/transition.ts'
-import { releaseHoldings } from './locks.ts'
+import { type FreeLock, releaseHoldings } from './locks.ts'
 import { type Letter, sendMail } from './mail.ts'
 
 /** True when a transition writes more than the saga's own row. Most do not. */
@@ -8,11 +8,18 @@ export function hasSideEffects({ outbox, mailTaken, end }: Transition): boolean 
   return outbox.length > 0 || mailTaken.length > 0 || (end !== undefined && (end.holdings || end.parent !== undefined))
 }
 
-/**
- * What transitions write besides the sagas' own rows; in the same transaction, and only for those that were kept.
- * @returns whom messages were sent to
- */
-export async function writeSideEffects(tx: PostgresTx, kept: readonly Transition[]): Promise<string[]> {
+/** What others are told of once the transaction is committed. */
+export interface SideEffects {
+  /** Sagas that were sent messages and have an owner. */
+  readonly told: readonly string[]
+  /** Locks that were let go. */
+  readonly free: readonly FreeLock[]
+}
+
+export const noSideEffects: SideEffects = { told: [], free: [] }
+
+/** What transitions write besides the sagas' own rows; in the same transaction, and only for those that were kept. */
+export async function writeSideEffects(tx: PostgresTx, kept: readonly Transition[]): Promise<SideEffects> {
   const outbox = kept.flatMap(({ tenant, traceparent, outbox }) =>
     outbox.map((event) => ({ tenant, traceparent, event })),
   )
@@ -31,6 +38,7 @@ export async function writeSideEffects(tx: PostgresTx, kept: readonly Transition
     end?.parent ? [{ tenant, to: end.parent.id, body: JSON.stringify(end.parent.message) }] : [],
   )
   const done = kept.filter(({ end }) => end?.holdings).map(({ id }) => id)
-  if (done.length > 0) letters.push(...(await releaseHoldings(tx, done)))
-  return letters.length > 0 ? await sendMail(tx, letters) : []
+  const released = done.length > 0 ? await releaseHoldings(tx, done) : undefined
+  letters.push(...(released?.letters ?? []))
+  return { told: letters.length > 0 ? await sendMail(tx, letters) : [], free: released?.free ?? [] }
 }

@@ -81,8 +81,16 @@ function failing(when: { before?: number; after?: number }): Postgres {
   }
 }
 
+const nothing = () => undefined
 const group = (postgres: Postgres) =>
-  new GroupCommit({ postgres, clock: systemClock, logger: silentLogger, owner: () => worker, onMail: () => undefined })
+  new GroupCommit({
+    postgres,
+    clock: systemClock,
+    logger: silentLogger,
+    owner: () => worker,
+    onMail: nothing,
+    onFree: nothing,
+  })
 
 const journalOf = async (id: string): Promise<string | undefined> =>
   (await database.postgres.query<{ journal: string }>('SELECT journal FROM sagas WHERE id = $1', [id]))[0]?.journal

@@ -1,10 +1,11 @@
 import { setImmediate as endOfPoll } from 'node:timers/promises'
 import { AppError, type Clock, codeOf, type Logger, messageOf, type Postgres } from '@splitstream/kernel'
 import { writeTransitions } from '../adapters/commit-statement.ts'
+import type { FreeLock } from '../adapters/locks.ts'
 import { tellOwners } from '../adapters/mail.ts'
 import { CurrentPartition } from '../adapters/partitions.ts'
 import { settleDoubt, startedBy } from '../adapters/sagas-table.ts'
-import { hasSideEffects, writeSideEffects } from '../adapters/side-effects.ts'
+import { hasSideEffects, noSideEffects, writeSideEffects } from '../adapters/side-effects.ts'
 import { type Committed, isStart, type Transition } from './transition.ts'
 
 /** Transitions in one commit at most. */
@@ -19,6 +20,8 @@ export interface GroupCommitDeps {
   owner(): number | undefined
   /** Sagas of this process that were sent mail in a commit. */
   onMail(ids: readonly string[]): void
+  /** Locks that ended sagas held, and nobody holds now. */
+  onFree(locks: readonly FreeLock[]): void
 }
 
 interface Waiting {
@@ -104,22 +107,24 @@ export class GroupCommit {
   }
 
   async #attempt(owner: number, group: readonly Waiting[]): Promise<Map<string, number>> {
-    const { postgres, onMail } = this.#deps
+    const { postgres, onMail, onFree } = this.#deps
     const transitions = group.map(({ transition }) => transition)
     const table = await this.#partition.tableOf(transitions.map(({ id }) => id))
     if (!transitions.some(hasSideEffects)) return await writeTransitions(postgres, table, owner, transitions)
-    let told: string[] = []
+    let effects = noSideEffects
     const written = await postgres.tx(async (tx) => {
       const kept = await writeTransitions(tx, table, owner, transitions)
-      told = await writeSideEffects(
+      effects = await writeSideEffects(
         tx,
         transitions.filter(({ id }) => kept.has(id)),
       )
       return kept
     })
-    onMail(told)
+    // First, as who is told that a lock is free asks for it.
+    onFree(effects.free)
+    onMail(effects.told)
     // Owners elsewhere look once a second anyway.
-    tellOwners(postgres, told).catch(() => undefined)
+    tellOwners(postgres, effects.told).catch(() => undefined)
     return written
   }
 

@@ -1,5 +1,5 @@
 import { type Clock, type Logger, messageOf, type Postgres } from '@splitstream/kernel'
-import { acquireLock, callWaiters, leaveLine } from '../adapters/locks.ts'
+import { acquireLock, callWaiters, type FreeLock, type LockKey, leaveLine } from '../adapters/locks.ts'
 import { sendMail, tellOwners } from '../adapters/mail.ts'
 import { isKept } from '../adapters/sagas-table.ts'
 import { earlyEvent, registerWait } from '../adapters/waits.ts'
@@ -12,10 +12,13 @@ import type { LockHint } from './lock-hint.ts'
 import type { Message } from './message.ts'
 import { eventKey, waitKey } from './wait-key.ts'
 
-/** How long Redis keeps others from asking Postgres for a lock, ms. Too long costs speed after a crash, nothing else. */
-const hintMs = 2_000
+/** For how long Redis names a holder that does not say that it has let go, ms. Too long costs speed after a crash, nothing else. */
+const hintMs = 10_000
 /** How much earlier than the saga an event may have come that it waits for, ms. */
 const earlierMs = 5_000
+
+/** As Redis knows a lock. */
+const nameOf = ({ tenant, key }: LockKey): string => `${tenant}/${key}`
 
 export interface HoldingsDeps {
   readonly postgres: Postgres
@@ -42,15 +45,21 @@ export class Holdings {
   /** Grants the lock to the step, or has the saga stand in line until a message says that it is free. */
   takeLock(saga: Instance, step: string, key: string): void {
     void this.persist(saga, async () => {
-      const name = `${saga.tenant}/${key}`
-      if ((await this.#deps.hint.acquire(name, saga.id, hintMs)) === 'held') await this.#deps.clock.sleep(hintMs / 10)
-      const fence = await acquireLock(this.#deps.postgres, { tenant: saga.tenant, key }, saga, step)
-      // The hint stays with a holder until it expires: meanwhile others spare Postgres the question.
-      if (fence === undefined) await this.#deps.hint.release(name, saga.id)
+      const { postgres, hint } = this.#deps
+      const lock = { tenant: saga.tenant, key }
+      const answer = await hint.acquire(nameOf(lock), saga.id, hintMs)
+      const fence = await acquireLock(postgres, lock, saga, step, answer === 'held')
+      // Redis was wrong: it is to name who holds the lock.
+      if (fence === undefined && answer !== 'held') void hint.release(nameOf(lock), saga.id)
       saga.push((turn) => {
         if (fence !== undefined) grantLock(turn, step, fence)
       })
     })
+  }
+
+  /** Nobody holds these any more: nothing is to be spared. */
+  letGo(locks: readonly FreeLock[]): void {
+    for (const lock of locks) void this.#deps.hint.release(nameOf(lock), lock.sagaId)
   }
 
   /** Hands a lock on that the step was offered and does not want. */

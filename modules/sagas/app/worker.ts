@@ -11,7 +11,7 @@ import {
   traceIdOf,
   uuidv7,
 } from '@splitstream/kernel'
-import { callWaiters } from '../adapters/locks.ts'
+import { callWaiters, type FreeLock } from '../adapters/locks.ts'
 import { mailChannel, readMail, sagasWithMail, tellOwners } from '../adapters/mail.ts'
 import {
   type Claimed,
@@ -112,7 +112,8 @@ export class SagaWorker implements Engine {
     this.#lease = new Lease({ postgres, clock, logger, name, onTerm: (term) => this.#begun(term) })
     const onMail = (ids: readonly string[]) => this.#heard(ids)
     const owner = () => this.#lease.current()?.worker
-    this.#group = new GroupCommit({ postgres: deps.commits, clock, logger, owner, onMail })
+    const onFree = (locks: readonly FreeLock[]) => this.holdings.letGo(locks)
+    this.#group = new GroupCommit({ postgres: deps.commits, clock, logger, owner, onMail, onFree })
     const onDue = (id: string) => this.due(id)
     this.holdings = new Holdings({ postgres, clock, logger, hint: deps.hint, onMail, onDue })
   }
@@ -159,6 +160,10 @@ export class SagaWorker implements Engine {
 
   now(): number {
     return this.#lease.now()
+  }
+
+  monotonic(): number {
+    return this.#deps.clock.monotonic()
   }
 
   holds(signal: AbortSignal): boolean {
