@@ -34,6 +34,8 @@ export interface OpenLog extends EventLog {
   readonly movedFrom?: 'local'
   /** As files, for a backup; of a log that is all in this process. */
   readonly files?: { readonly dir: string; readonly partitions: number; hold(): LogHold }
+  /** Resolves with the reason when appends to its file will never be taken again in this process. */
+  readonly lost?: Promise<string>
   /** Appends are refused, as the disk has no room for them. */
   readonly full?: boolean
   health(): Health
@@ -66,6 +68,7 @@ export async function openLogInDataDir({ groups }: LogNeed, deps: LogDeps): Prom
     append: log.append,
     consume: log.consume,
     health: log.health,
+    lost: log.lost,
     ...(log.isSkipped && { isSkipped: log.isSkipped }),
     files: { dir: local.dir, partitions: log.partitions, hold: log.hold },
     get full() {

@@ -11,6 +11,7 @@ export interface HandoverOptions {
   readonly logger: Logger
 }
 
+const never = new Promise<never>(() => undefined)
 /** How often a group asks whether it is its turn, ms. */
 const askMs = 250
 /** How long a stop waits for what is being appended, and for what is still to be taken when another log has followed, ms. */
@@ -58,6 +59,10 @@ export class LogHandover implements OpenLog {
 
   get settled(): boolean {
     return this.#o.log.settled
+  }
+
+  get lost(): Promise<string> {
+    return this.#o.log.lost ?? never
   }
 
   get full(): boolean {

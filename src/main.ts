@@ -9,7 +9,7 @@ setFlagsFromString('--no-allocation-site-pretenuring')
 setFlagsFromString('--heap-growing-percent=300')
 
 /**
- * config → start → wait for a signal → stop; SIGHUP reads the settings again.
+ * config → start → wait for a signal, or until the log cannot be written any more → stop; SIGHUP reads the settings again.
  * Exit codes: 0 asked to stop, 1 failed, 2 the configuration is not valid.
  */
 export async function main(): Promise<void> {
@@ -23,9 +23,10 @@ export async function main(): Promise<void> {
     onHangUp = () => running.reload()
     if (running.freshAdminKey !== undefined) announceKey(running.freshAdminKey)
     process.stderr.write(`Splitstream listens at ${running.url}\n`)
-    await asked
+    const lost = await Promise.race([asked, running.lost])
+    if (lost !== undefined) endSoon(lost)
     await running.stop()
-    process.exit(0)
+    process.exit(lost === undefined ? 0 : 1)
   } catch (error) {
     const isConfig = error instanceof ConfigError || codeOf(error) === 'CONFIG_INVALID'
     process.stderr.write(`${isConfig ? messageOf(error) : error instanceof Error ? error.stack : String(error)}\n`)
@@ -45,6 +46,12 @@ function stopSignal(): Promise<void> {
     }
     process.on('SIGTERM', onSignal).on('SIGINT', onSignal)
   })
+}
+
+/** Says why. What hangs for the same reason does not keep this process from being started again. */
+function endSoon(why: string): void {
+  process.stderr.write(`${why}. This process ends, and has to be started again; what was acknowledged is safe\n`)
+  setTimeout(() => process.exit(1), 20_000).unref()
 }
 
 function announceKey(key: string): void {

@@ -44,6 +44,8 @@ export interface Running {
   readonly freshAdminKey: string | undefined
   /** Reads the settings again; what changed, and what has to wait for a restart, goes to the log. */
   reload(): void
+  /** Resolves with the reason when it is of no use any more: end it, so that its supervisor starts another one. */
+  readonly lost: Promise<string>
   stop(): Promise<void>
 }
 
@@ -64,6 +66,7 @@ export async function startProcess(settings: LiveSettings): Promise<Running> {
   if (credentials) watchExpiry(credentials, clock, metrics)
   if (credentials) await lifecycle.start(credentials)
   const health = new ProcessHealth({ clock, metrics })
+  telemetry.watchedBy(health)
   const breakers = dependencyBreakers({ clock, logger, metrics })
   const platform = await startPlatform(config, topology, clock, logger, lifecycle, { ...telemetry, health, breakers })
   await lifecycle.start(health)
@@ -71,14 +74,14 @@ export async function startProcess(settings: LiveSettings): Promise<Running> {
   let started = false
   try {
     const calls = new PortCalls({ clock, metrics, tracer })
-    const remote = new RemotePorts({ config, clock, logger, calls, breakers, credentials, health })
+    const remote = new RemotePorts({ config, clock, logger, metrics, calls, breakers, credentials, health })
     const common = { config, platform, remote, breakers, calls, clock, logger, metrics, tracer }
     const bound = await bindModules(topology, common)
     await lifecycle.start(remote)
     for (const { name, module } of bound.modules) {
       await lifecycle.start({ name, start: () => module.start(), stop: () => module.stop() })
     }
-    const quotas = await createQuotas(config, { clock, logger, metrics })
+    const quotas = await createQuotas(config, { clock, logger, metrics, health })
     await lifecycle.start(quotas)
     const parts = (): Record<string, Health> => ({
       ...platform.health(),
@@ -146,7 +149,7 @@ export async function startProcess(settings: LiveSettings): Promise<Running> {
     })
     const called = bound.modules.flatMap(({ name, module }) => (Object.keys(module.ports).length > 0 ? [name] : []))
     const internal = internalUrl === undefined ? undefined : { url: internalUrl, called: new Set<string>(called) }
-    await lifecycle.start(registrations({ url, internal }, { config, clock, logger }))
+    await lifecycle.start(registrations({ url, internal }, { config, clock, logger, health, remote }))
     await lifecycle.start(rereading)
     started = true
     logger.info('ready', { url, ...(internalUrl !== undefined && { internalUrl }), modules: topology.modules })
@@ -154,6 +157,7 @@ export async function startProcess(settings: LiveSettings): Promise<Running> {
       url,
       freshAdminKey: platform.freshAdminKey,
       reload: () => reload(settings, logger),
+      lost: platform.log?.lost ?? new Promise(() => undefined),
       stop: () => {
         started = false
         return lifecycle.stop()

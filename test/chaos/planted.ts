@@ -77,7 +77,7 @@ export const plants: Readonly<Record<string, Plant>> = {
   },
   // Whoever is asked to stop, stops.
   'no-drain': {
-    edits: [{ file: 'src/main.ts', find: 'await asked\n    await running.stop()', replace: 'await asked' }],
+    edits: [{ file: 'src/main.ts', find: '    await running.stop()\n    process.exit(', replace: '    process.exit(' }],
     run: ['rolling', '--restarts', '4', '--rate', '300'],
     finding: /got no answer/,
   },

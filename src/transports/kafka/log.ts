@@ -66,6 +66,8 @@ export interface KafkaLog extends EventLog {
   /** Of one record. An append of more is refused. */
   readonly recordLimits: { readonly maxBytes: number; readonly maxEvents: number }
   health(): Health
+  /** Resolves with the reason when the spool will never take anything again in this process. */
+  readonly lost?: Promise<string>
   stop(): Promise<void>
 }
 
@@ -159,6 +161,7 @@ export async function openKafkaLog(o: KafkaLogOptions): Promise<KafkaLog> {
     get settled() {
       return writer?.settled ?? true
     },
+    ...(spool && { lost: spool.lost }),
     recordLimits: { maxBytes: maxRecordBytes, maxEvents: maxEventsPerRecord },
     lag: async (group) => (await lag(group)).records,
     lags: async () => {

@@ -1,5 +1,5 @@
 import type { Worker } from 'node:worker_threads'
-import { AppError, type Clock, type LogAppend, type LogRange } from '@splitstream/kernel'
+import { AppError, type Clock, type LogAppend, type Logger, type LogRange } from '@splitstream/kernel'
 import type { Bounds, FromWorker, GroupOffset, Skip, ToWorker } from './messages.ts'
 import { buffersOf, type PackedRow, packRow, type RecordTrace } from './row.ts'
 import { nextPlace } from './skips.ts'
@@ -19,6 +19,8 @@ const maxCommitBytes = 8 << 20
  * One commit runs at a time, hence offsets are dense and a failed commit leaves no gap. States:
  *
  *   ready → (first append: end of the turn) → committing → settled, worker not ready yet → ready, or the next commit
+ *
+ * A commit that fails, but for a full disk, makes the worker open the file again: failed → ready, or → lost, for good.
  */
 export class Committer {
   readonly #worker: Worker
@@ -29,6 +31,8 @@ export class Committer {
   readonly #sizes: number[]
   readonly #skips: readonly Skip[]
   #dirty = new Map<string, GroupOffset>()
+  /** Those of the commit that runs. */
+  #sent: readonly GroupOffset[] = []
   readonly #committed: (partitions: Iterable<number>) => void
   #queue: Waiting[] = []
   #running: Waiting[] | undefined
@@ -40,6 +44,8 @@ export class Committer {
   /** The offsets are to become durable without waiting for an append. */
   #flushing = false
   #failure: string | undefined
+  readonly #lost = Promise.withResolvers<string>()
+  readonly #logger: Logger
   #closing = false
   #bounds: readonly Bounds[]
   #bytesPerMs = 20_000
@@ -52,6 +58,7 @@ export class Committer {
     bounds: readonly Bounds[],
     o: {
       clock: Clock
+      logger: Logger
       maxPendingBytes: number
       skips: readonly Skip[]
       onCommit(partitions: Iterable<number>): void
@@ -59,6 +66,7 @@ export class Committer {
   ) {
     this.#worker = worker
     this.#clock = o.clock
+    this.#logger = o.logger
     this.#maxPendingBytes = o.maxPendingBytes
     this.#bounds = bounds
     this.#ends = bounds.map((b) => b.end)
@@ -66,7 +74,7 @@ export class Committer {
     this.#skips = o.skips
     this.#committed = o.onCommit
     worker.on('message', (message: FromWorker) => this.#onMessage(message))
-    worker.on('error', (error) => this.#fail(String(error)))
+    worker.on('error', (error) => this.#lose(error.message))
     this.#exited = new Promise((resolve) => worker.once('exit', () => resolve()))
   }
 
@@ -74,8 +82,14 @@ export class Committer {
     return this.#pendingBytes
   }
 
+  /** Why nothing is taken at the moment. */
   get failure(): string | undefined {
     return this.#failure
+  }
+
+  /** Resolves with the reason when nothing will be taken any more. */
+  get lost(): Promise<string> {
+    return this.#lost.promise
   }
 
   bounds(partition: number): Bounds {
@@ -84,7 +98,7 @@ export class Committer {
 
   append(entries: readonly LogAppend[]): Promise<LogRange[]> {
     if (this.#closing) throw new AppError('STOPPING', 'The event log is stopping')
-    if (this.#failure) throw needsRestart()
+    if (this.#failure !== undefined) throw failed()
     const bytes = entries.reduce((sum, entry) => sum + entry.bytes.length, 0)
     if (this.#pendingBytes + bytes > this.#maxPendingBytes) {
       throw new AppError('OVERLOADED', 'Too many bytes wait for the disk', {
@@ -110,7 +124,7 @@ export class Committer {
   }
 
   async trim(floors: readonly number[], keepBytes: number, olderThan: number): Promise<void> {
-    if (this.#failure || this.#closing || this.#trimming) return
+    if (this.#failure !== undefined || this.#closing || this.#trimming) return
     const { promise, resolve } = Promise.withResolvers<void>()
     this.#trimming = resolve
     this.#worker.postMessage({ kind: 'trim', floors, keepBytes, olderThan } satisfies ToWorker)
@@ -121,7 +135,7 @@ export class Committer {
   async close(): Promise<void> {
     this.#closing = true
     this.flush()
-    if ((!this.#ready || this.#scheduled) && !this.#failure) {
+    if ((!this.#ready || this.#scheduled) && this.#failure === undefined) {
       await new Promise<void>((resolve) => {
         this.#idle = resolve
       })
@@ -160,6 +174,7 @@ export class Committer {
     const traces = Array.from(byPartition, ([partition, entries]) => tracesOf(this.#next(partition), entries)).flat()
     this.#rows = rows
     const offsets = [...this.#dirty.values()]
+    this.#sent = offsets
     this.#dirty = new Map()
     this.#flushing = false
     this.#ready = false
@@ -173,13 +188,8 @@ export class Committer {
   #onMessage(message: FromWorker): void {
     if (message.kind === 'committed') this.#onCommitted()
     if (message.kind === 'ready') this.#onReady()
-    if (message.kind === 'failed') {
-      if (!message.full) this.#failure = message.message
-      const error = message.full
-        ? new AppError('DISK_FULL', 'The disk of the event log is full', { retryAfterMs: 10_000 })
-        : unknownOutcome()
-      this.#settle((waiting) => waiting.reject(error))
-    }
+    if (message.kind === 'failed') this.#onFailed(message)
+    if (message.kind === 'reopened') this.#onReopened(message.bounds)
     if (message.kind === 'trimmed') {
       this.#bounds = message.bounds
       // What was committed since then comes on top: the worker tells in its order.
@@ -191,7 +201,7 @@ export class Committer {
 
   #onReady(): void {
     this.#ready = true
-    if (!this.#failure && (this.#queue.length > 0 || this.#flushing)) return this.#commit()
+    if (this.#queue.length > 0 || this.#flushing) return this.#commit()
     this.#idle?.()
     this.#idle = undefined
   }
@@ -213,6 +223,32 @@ export class Committer {
     this.#rows = []
   }
 
+  #onFailed({ full, message }: Extract<FromWorker, { kind: 'failed' }>): void {
+    if (!full) this.#failure = message
+    for (const offset of this.#sent) {
+      const key = `${offset.group}/${offset.partition}`
+      if (!this.#dirty.has(key)) this.#dirty.set(key, offset)
+    }
+    const error = full
+      ? new AppError('DISK_FULL', 'The disk of the event log is full', { retryAfterMs: 10_000 })
+      : unknownOutcome()
+    this.#settle((waiting) => waiting.reject(error))
+    if (!full) this.#logger.error('the event log failed; it is opened again', { error: message })
+  }
+
+  /** What the failed commit was about is in the log, or is not: the file tells. */
+  #onReopened(bounds: readonly Bounds[]): void {
+    const grown = [...bounds.keys()].filter((p) => bounds[p]!.end > this.#ends[p]!)
+    this.#bounds = bounds
+    for (const [p, { end, bytes }] of bounds.entries()) {
+      this.#ends[p] = end
+      this.#sizes[p] = bytes
+    }
+    this.#failure = undefined
+    this.#logger.warn('the event log was opened again, and goes on')
+    if (grown.length > 0) this.#committed(grown)
+  }
+
   /** Where the next append begins: after a restore that is not where the records end. */
   #next(partition: number): number {
     return nextPlace(this.#skips, partition, this.#ends[partition]!)
@@ -225,21 +261,19 @@ export class Committer {
       this.#pendingBytes -= waiting.bytes
       each(waiting)
     }
-    if (this.#failure) {
-      for (const waiting of this.#queue.splice(0)) {
-        this.#pendingBytes -= waiting.bytes
-        waiting.reject(needsRestart())
-      }
+    if (this.#failure === undefined) return
+    for (const waiting of this.#queue.splice(0)) {
+      this.#pendingBytes -= waiting.bytes
+      waiting.reject(failed())
     }
   }
 
-  #fail(reason: string): void {
+  #lose(reason: string): void {
     this.#failure = reason
-    for (const waiting of this.#running ?? []) waiting.reject(unknownOutcome())
-    for (const waiting of this.#queue.splice(0)) waiting.reject(needsRestart())
-    this.#running = undefined
-    this.#pendingBytes = 0
+    this.#settle((waiting) => waiting.reject(unknownOutcome()))
+    this.#trimming?.()
     this.#idle?.()
+    this.#lost.resolve(`the event log cannot be written: ${reason}`)
   }
 }
 
@@ -253,8 +287,8 @@ function tracesOf(base: number, entries: readonly LogAppend[]): RecordTrace[] {
   return traces
 }
 
-const needsRestart = (): AppError =>
-  new AppError('UNAVAILABLE', 'The event log failed and needs a restart', { retryAfterMs: 5_000 })
+const failed = (): AppError =>
+  new AppError('UNAVAILABLE', 'The event log failed and is being opened again', { retryAfterMs: 5_000 })
 
 /** The commit may have reached the disk before it failed: only sending the events again tells, and is safe. */
 function unknownOutcome(): AppError {

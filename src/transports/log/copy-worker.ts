@@ -3,7 +3,8 @@ import { mkdirSync } from 'node:fs'
 import { DatabaseSync } from 'node:sqlite'
 import { parentPort, workerData } from 'node:worker_threads'
 import type { CopyStep, LogCopyJob } from './copy-log.ts'
-import { filePath, isFull, openForWriting } from './file.ts'
+import { filePath, openForWriting } from './file.ts'
+import { isFull } from './no-room.ts'
 import { readSkips } from './skips.ts'
 
 const { fromDir, toDir, partitions, from, offsets } = workerData as LogCopyJob
@@ -37,7 +38,7 @@ parentPort!.on('message', () => {
   try {
     parentPort!.postMessage(step())
   } catch (error) {
-    parentPort!.postMessage({ failed: String(error), full: isFull(error) } satisfies CopyStep)
+    parentPort!.postMessage({ failed: String(error), full: isFull(error, toDir) } satisfies CopyStep)
   }
 })
 

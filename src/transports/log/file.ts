@@ -1,12 +1,10 @@
 import { closeSync, fsyncSync, openSync } from 'node:fs'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
+import { isFull } from './no-room.ts'
 
 /** Version of the file's layout. A newer file is refused, never guessed at. */
 const layoutVersion = 1
-
-/** No room on the disk (SQLITE_FULL): nothing was written, and the file is as it was. */
-export const isFull = (error: unknown): boolean => error instanceof Error && 'errcode' in error && error.errcode === 13
 
 export const filePath = (dir: string): string => join(dir, 'log.db')
 
@@ -23,7 +21,7 @@ export function openForWriting(dir: string, partitions: number): DatabaseSync {
   db.exec(
     'PRAGMA page_size = 8192; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA wal_autocheckpoint = 4096',
   )
-  db.exec('PRAGMA journal_size_limit = 134217728; PRAGMA cache_size = -8192')
+  db.exec('PRAGMA journal_size_limit = 134217728; PRAGMA cache_size = -8192; PRAGMA busy_timeout = 2000')
   const version = Number(db.prepare('PRAGMA user_version').get()?.user_version)
   if (version > layoutVersion) {
     throw new Error(`the log in ${dir} was written by a newer version of Splitstream (layout ${version})`)
@@ -36,11 +34,27 @@ export function openForWriting(dir: string, partitions: number): DatabaseSync {
   db.exec(`CREATE TABLE IF NOT EXISTS skips (
     log_partition INTEGER, from_offset INTEGER, to_offset INTEGER NOT NULL, PRIMARY KEY (log_partition, from_offset)
   ) WITHOUT ROWID`)
+  settle(db, dir)
   const stored = Number(db.prepare("SELECT value FROM meta WHERE name = 'partitions'").get()?.value)
   if (stored !== partitions) {
     throw new Error(`the log in ${dir} has ${stored} partitions; LOG_PARTITIONS cannot be changed to ${partitions}`)
   }
   return db
+}
+
+/**
+ * Moves all that the write-ahead log holds into the file, and syncs that. After an fsync that failed, the pages that it was about
+ * count as clean: reading them gives what was written, and no later fsync brings them to the disk (Rebello et al., ATC 2020). What
+ * would be appended behind them would be lost with them in a power cut. So nothing is, neither in this life nor in the next.
+ * @throws Error unless it is done, but for a lack of room: then the write-ahead log cannot grow either
+ */
+function settle(db: DatabaseSync, dir: string): void {
+  try {
+    const done = db.prepare('PRAGMA wal_checkpoint(TRUNCATE)').get()
+    if (done?.busy !== 0) throw new Error(`the write-ahead log in ${dir} is in use`)
+  } catch (error) {
+    if (!isFull(error, dir)) throw error
+  }
 }
 
 function create(db: DatabaseSync, dir: string, partitions: number): void {

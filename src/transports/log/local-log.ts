@@ -61,6 +61,11 @@ export interface LocalLog extends EventLog {
   commit(group: string, partition: number, next: number): void
   health(): Health
   /**
+   * Resolves with the reason when the file could not be opened again after a failure: nothing is taken any more. Whoever owns the
+   * process ends it, so that its supervisor starts it again.
+   */
+  readonly lost: Promise<string>
+  /**
    * From now on nothing is given up that some group needs now, however far it gets: for a copy that is to begin there. One at a
    * time. Ends with `release`; the signal is aborted when the disk gets too full for it.
    */
@@ -81,6 +86,7 @@ export async function openLocalLog(o: LocalLogOptions): Promise<LocalLog> {
   const wakers = Array.from({ length: partitions }, () => new Set<() => void>())
   const committer = new Committer(worker, opened.bounds, {
     clock,
+    logger,
     maxPendingBytes: o.maxPendingBytes ?? 64 << 20,
     skips: opened.skips,
     onCommit: (touched) => {
@@ -204,10 +210,12 @@ export async function openLocalLog(o: LocalLogOptions): Promise<LocalLog> {
       return { pendingBytes: committer.pendingBytes, partitions: all, lag }
     },
     health: () => {
-      if (committer.failure) return { state: 'down', reason: `the event log failed: ${committer.failure}` }
+      if (committer.failure !== undefined)
+        return { state: 'down', reason: `the event log failed: ${committer.failure}` }
       if (tooFull()) return { state: 'degraded', reason: 'too little disk space is left' }
       return { state: 'ok' }
     },
+    lost: committer.lost,
     hold: () => {
       if (held) throw new AppError('CONFLICT', 'The log is held already')
       const mine = {

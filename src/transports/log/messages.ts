@@ -45,8 +45,9 @@ export type FromWorker =
     }
   | { readonly kind: 'refused'; readonly message: string }
   | { readonly kind: 'committed' }
-  /** Nothing of the commit is in the log. `full`: no space; otherwise the file cannot be trusted to take more. */
+  /** `full`: no room, and nothing of the commit is in the log. Otherwise it may be: `reopened` follows, or the worker ends. */
   | { readonly kind: 'failed'; readonly full: boolean; readonly message: string }
+  | { readonly kind: 'reopened'; readonly bounds: readonly Bounds[] }
   /** The next commit may come: sent after each of them, once its period is over. */
   | { readonly kind: 'ready' }
   | { readonly kind: 'trimmed'; readonly bounds: readonly Bounds[] }

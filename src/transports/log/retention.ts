@@ -1,6 +1,6 @@
 import type { DatabaseSync, StatementSync } from 'node:sqlite'
-import { isFull } from './file.ts'
 import type { Bounds, ToWorker } from './messages.ts'
+import { isFull } from './no-room.ts'
 
 type Limits = Extract<ToWorker, { kind: 'trim' }>
 
@@ -22,16 +22,18 @@ const returnedPages = 2_048
 /** Deletes what was consumed and is beyond the limits, and gives the space back to the disk. */
 export class Retention {
   readonly #db: DatabaseSync
+  readonly #dir: string
   readonly #oldest: StatementSync[]
   readonly #remove: StatementSync[]
   readonly #removeTraces: StatementSync
   readonly #freePages: StatementSync
   readonly #allPages: StatementSync
 
-  constructor(db: DatabaseSync, partitions: number) {
+  constructor(db: DatabaseSync, dir: string, partitions: number) {
     const each = (sql: (table: string) => string): StatementSync[] =>
       Array.from({ length: partitions }, (_, p) => db.prepare(sql(`partition_${p}`)))
     this.#db = db
+    this.#dir = dir
     this.#oldest = each(
       (table) =>
         `SELECT base_offset, count, appended_at, length(bytes) AS size FROM ${table} ORDER BY base_offset LIMIT ${trimRows}`,
@@ -82,7 +84,7 @@ export class Retention {
       return true
     } catch (error) {
       if (this.#db.isTransaction) this.#db.exec('ROLLBACK')
-      if (!isFull(error)) throw error
+      if (!isFull(error, this.#dir)) throw error
       return false
     }
   }

@@ -1,11 +1,10 @@
 /** The only writer of the log file, in a thread of its own: a slow fsync never stops the event loop of the process. */
 import type { DatabaseSync } from 'node:sqlite'
 import { parentPort, workerData } from 'node:worker_threads'
-import { isFull, lockDirectory, openForWriting } from './file.ts'
-import type { Bounds, FromWorker, GroupOffset, ToWorker } from './messages.ts'
-import { Retention } from './retention.ts'
-import { checksum, RowJoiner } from './row.ts'
-import { readSkips } from './skips.ts'
+import { lockDirectory } from './file.ts'
+import type { FromWorker, ToWorker } from './messages.ts'
+import { isFull } from './no-room.ts'
+import { OpenFile } from './open-file.ts'
 
 /**
  * Commits begin at least this far apart, ms. Without it, a stream of small appends makes 2,000 fsyncs a second for two or
@@ -13,82 +12,89 @@ import { readSkips } from './skips.ts'
  */
 const commitPeriodMs = 1
 
+/** Failures in a row after which the file is given up, and the pause before each attempt to open it again, ms: 13 s in all. */
+const maxFailures = 8
+const pauseMs = (failures: number): number => Math.min(50 * 2 ** failures, 4_000)
+
 const { dir, partitions } = workerData as { dir: string; partitions: number }
 const port = parentPort!
 /** Nobody ever changes it: waiting for it is a pause. */
 const never = new Int32Array(new SharedArrayBuffer(4))
+const pause = (ms: number): void => void Atomics.wait(never, 0, 0, ms)
 const tell = (message: FromWorker): void => port.postMessage(message)
-const each = <T>(make: (partition: number) => T): T[] => Array.from({ length: partitions }, (_, p) => make(p))
-
-try {
-  serve(lockDirectory(dir), openForWriting(dir, partitions))
-} catch (error) {
-  tell({ kind: 'refused', message: error instanceof Error ? error.message : String(error) })
+const textOf = (error: unknown): string => {
+  if (!(error instanceof Error)) return String(error)
+  return 'errcode' in error ? `${error.message} (SQLite ${error.errcode})` : error.message
 }
 
-function serve(lock: DatabaseSync, db: DatabaseSync): void {
-  const insert = each((p) => db.prepare(`INSERT INTO partition_${p} VALUES (?, ?, ?, ?, ?)`))
-  // The end outlives the rows: when all are trimmed, offsets go on where they were.
-  const setEnd = db.prepare('INSERT OR REPLACE INTO ends VALUES (?, ?)')
-  const setTrace = db.prepare('INSERT OR REPLACE INTO traces VALUES (?, ?, ?)')
-  const setOffset = db.prepare('INSERT OR REPLACE INTO groups VALUES (?, ?, ?)')
-  const bounds: Bounds[] = each((p) => readBounds(db, p))
-  const retention = new Retention(db, partitions)
-  const joiner = new RowJoiner()
-  const offsets = db
-    .prepare('SELECT name AS "group", log_partition AS partition, next_offset AS next FROM groups')
-    .all()
-  tell({ kind: 'opened', bounds, offsets: offsets as unknown as GroupOffset[], skips: readSkips(db) })
+try {
+  serve(lockDirectory(dir), new OpenFile(dir, partitions))
+} catch (error) {
+  tell({ kind: 'refused', message: textOf(error) })
+}
+
+function serve(lock: DatabaseSync, first: OpenFile): void {
+  let file = first
+  let failures = 0
+  tell({ kind: 'opened', bounds: file.bounds, offsets: file.offsets(), skips: file.skips() })
 
   port.on('message', (message: ToWorker) => {
     if (message.kind === 'commit') {
       const from = performance.now()
-      tell(commit(message))
+      commit(message)
       // Nothing else is due before: an event loop's timer would be late by as much again.
       const rest = commitPeriodMs - (performance.now() - from)
-      if (rest > 0) Atomics.wait(never, 0, 0, rest)
+      if (rest > 0) pause(rest)
       return tell({ kind: 'ready' })
     }
     if (message.kind === 'trim') {
-      for (let p = 0; p < partitions; p++) bounds[p] = retention.trim(p, bounds[p]!, message)
-      retention.giveBack()
-      return tell({ kind: 'trimmed', bounds })
+      trim(message)
+      return tell({ kind: 'trimmed', bounds: file.bounds })
     }
-    db.exec('PRAGMA wal_checkpoint(TRUNCATE)')
-    db.close()
+    file.close()
     lock.close()
     tell({ kind: 'closed' })
     port.close()
   })
 
-  function commit(message: Extract<ToWorker, { kind: 'commit' }>): FromWorker {
+  function commit(message: Extract<ToWorker, { kind: 'commit' }>): void {
     try {
-      db.exec('BEGIN IMMEDIATE')
-      for (const row of message.rows) {
-        const { partition, baseOffset, count } = row
-        const bytes = joiner.join(row)
-        insert[partition]!.run(baseOffset, count, message.appendedAt, checksum(bytes), bytes)
-        setEnd.run(partition, baseOffset + count)
-      }
-      for (const { partition, baseOffset, traceparent } of message.traces) {
-        setTrace.run(partition, baseOffset, traceparent)
-      }
-      for (const { group, partition, next } of message.offsets) setOffset.run(group, partition, next)
-      db.exec('COMMIT')
+      file.commit(message)
+      failures = 0
+      tell({ kind: 'committed' })
     } catch (error) {
-      if (db.isTransaction) db.exec('ROLLBACK')
-      return { kind: 'failed', full: isFull(error), message: String(error) }
+      const full = isFull(error, dir)
+      tell({ kind: 'failed', full, message: textOf(error) })
+      if (full) return
+      openAgain(error)
+      tell({ kind: 'reopened', bounds: file.bounds })
     }
-    for (const row of message.rows) {
-      const b = bounds[row.partition]!
-      bounds[row.partition] = { ...b, end: row.baseOffset + row.count, bytes: b.bytes + row.size }
-    }
-    return { kind: 'committed' }
   }
-}
 
-function readBounds(db: DatabaseSync, p: number): Bounds {
-  const row = db.prepare(`SELECT min(base_offset) AS start, total(length(bytes)) AS bytes FROM partition_${p}`).get()!
-  const end = Number(db.prepare('SELECT end_offset FROM ends WHERE log_partition = ?').get(p)?.end_offset ?? 0)
-  return { start: row.start === null ? end : Number(row.start), end, bytes: Number(row.bytes) }
+  function trim(message: Extract<ToWorker, { kind: 'trim' }>): void {
+    try {
+      file.trim(message)
+    } catch (error) {
+      openAgain(error)
+    }
+  }
+
+  /**
+   * Crash, and recover from the last durable point. What failed is never tried again on the same file: SQLite, or the kernel,
+   * might take for written what is not. @throws Error when there is no use in going on
+   */
+  function openAgain(reason: unknown): void {
+    for (let why = reason; ; ) {
+      failures++
+      if (failures === maxFailures) throw new Error(`${textOf(why)}, ${failures} failures in a row`)
+      pause(pauseMs(failures))
+      try {
+        file.abandon()
+        file = new OpenFile(dir, partitions)
+        return
+      } catch (error) {
+        why = error
+      }
+    }
+  }
 }
