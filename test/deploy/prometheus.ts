@@ -18,7 +18,7 @@ export async function checkPrometheus(): Promise<void> {
     if (!cases.includes(`{alertname="${name}", alertstate="firing"}`))
       throw new Error(`${name}: alerts.test.yml has no case`)
     if (!sections.includes(name)) throw new Error(`${name}: docs/runbooks.md has no section`)
-    const place = `docs/runbooks.md#${name.toLowerCase()}`
+    const place = `{{ $externalLabels.docs }}/runbooks.md#${name.toLowerCase()}`
     if (runbook !== place) throw new Error(`${name}: its runbook_url has to be ${place}`)
   }
   const left = sections.filter((section) => !alerts.some(({ name }) => name === section))
@@ -29,5 +29,5 @@ function alertsIn(text: string): { name: string; runbook: string | undefined }[]
   return text
     .split(/^ +- alert: /m)
     .slice(1)
-    .map((part) => ({ name: part.split('\n', 1)[0]!.trim(), runbook: /runbook_url: (\S+)/.exec(part)?.[1] }))
+    .map((part) => ({ name: part.split('\n', 1)[0]!.trim(), runbook: /runbook_url: "(.+)"$/m.exec(part)?.[1] }))
 }
