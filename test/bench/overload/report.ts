@@ -34,6 +34,10 @@ export function overloadRows({ overload: o, noisy, admission }: AllOverloadFigur
   return [
     plain('1 capacity: acknowledged when no more is sent than is answered', requests(o.capacity.good)),
     plain(`2 overload: arrived`, requests(o.overload.arrived)),
+    plain(
+      `2 of these never sent, as all ${overloadConnections} connections waited for an answer`,
+      requests(o.overload.blocked),
+    ),
     plain(`2 acknowledged within ${patienceMs / 1000} s`, requests(o.overload.good)),
     {
       figure: '2 goodput / capacity',
@@ -102,14 +106,16 @@ ${overloadTable(figures)}
 
 1. Requests with ${eventsPerRequest} events in NDJSON, distinct ids, as fast as ${capacityConnections} connections go, after a warm-up; before 2 and after 4, together.
 2. ${overloadFactor} times as many for ${plan.overloadSeconds} s, in an open loop over ${overloadConnections} connections: a request arrives when it is due, whatever became of those
-   before it, and nobody heeds \`Retry-After\`. One that finds all connections waiting for an answer is not sent: ${whole(overload.overload.blocked)} a second.
+   before it, and nobody heeds \`Retry-After\`. One that finds all connections waiting for an answer is not sent; it counts as
+   arrived, and the server saw ${whole(overload.overload.arrived - overload.overload.blocked)} requests a second.
    The latency counts from the arrival, and what is acknowledged after ${patienceMs / 1000} s does not count. The generator took
    ${overload.generatorCores.toFixed(2)} cores.
 3. \`VmHWM\` of the main process over 2 and over 1.
 4. ${calmPart} of the capacity, before, and at once after the overload: until for two seconds nothing is refused or late, and the p99 of each half
    second is at most twice that before (or 50 ms).
 5. One tenant sends ${othersPerSecond} single events a second. Another one with a quota of ${quotaPerSecond} requests a second sends ${quotaPerSecond} of ${eventsPerRequest} events, and in turn
-   ${noisyFactor} times as many over ${noisyConnections} connections; ${plan.noisyRounds} rounds of ${plan.noisySeconds} s each. Medians; a ratio is taken in each round.
+   ${noisyFactor} times as many over ${noisyConnections} connections; ${plan.noisyRounds} rounds of ${plan.noisySeconds} s each. Medians; a ratio is taken in each round. It
+   is compared with the noisy tenant at its quota, ${quotaPerSecond * eventsPerRequest} events a second, and not with its silence: the ratio is what sending more than that does to others.
 6. The calls that the edge makes for admission, in a loop, with a hundred keys of ten tenants; medians of 15 rounds.
 `
 }
