@@ -17,6 +17,8 @@ export interface Engine {
   holds(signal: AbortSignal): boolean
   /** The database's clock, ms since the epoch. */
   now(): number
+  /** This process's clock, ms since anywhere: it never goes back. */
+  monotonic(): number
   /** Durable, or refused. @throws AppError when Postgres refuses what the transition says */
   commit(transition: Transition): Promise<Committed>
   /** Makes the child saga of a step, if it is not there yet. */

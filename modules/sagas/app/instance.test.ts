@@ -27,6 +27,7 @@ function waiting(mail = 0, of = plan, journal = napping) {
     stopping: false,
     holds: () => true,
     now: () => 1_000,
+    monotonic: () => performance.now(),
     observe: (_: Instance, turn: Turn) => turns.push(turn),
     participants: { call: () => new Promise(() => undefined) },
     due: (id: string) => due.push(id),

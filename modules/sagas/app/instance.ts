@@ -52,6 +52,8 @@ export class Instance {
   #work: ((turn: Turn) => void)[] = []
   #running = false
   #gone = false
+  /** The saga's time as it was last looked at, and the process's then. */
+  #time: { readonly t: number; readonly at: number }
   #timer: NodeJS.Timeout | undefined
 
   constructor(engine: Engine, identity: Identity) {
@@ -64,6 +66,19 @@ export class Instance {
     this.signal = identity.signal
     this.#seq = identity.seq
     this.#mailSeen = identity.mailSeen
+    this.#time = { t: this.state.last, at: this.engine.monotonic() }
+  }
+
+  /**
+   * The saga's time: ms since its start, by the database's clock. When that one goes back, by the process's, so that here it
+   * never runs slower: nothing waits for longer, and the window of no key grows.
+   */
+  now(): number {
+    const { engine, state } = this
+    const at = engine.monotonic()
+    const t = Math.max(engine.now() - state.at, this.#time.t + at - this.#time.at)
+    this.#time = { t, at }
+    return Math.round(t)
   }
 
   /** Ended, given free or lost: nothing that happens now is this worker's business. */
@@ -191,8 +206,7 @@ export class Instance {
   }
 
   #turn(): Turn {
-    const { engine, state } = this
-    return new Turn(this.id, this.plan, state, Math.round(engine.now() - state.at), engine.chance)
+    return new Turn(this.id, this.plan, this.state, this.now(), this.engine.chance)
   }
 
   /** The saga is not this worker's any more. */

@@ -98,12 +98,31 @@ export async function startDatabase() {
   return {
     url,
     postgres: postgres as Postgres,
+    stepClock: (ms: number) => stepClock(server.url, ms),
     stop: async () => {
       await postgres.close()
       await server.stop()
       await rm(folder, { recursive: true, force: true })
     },
   }
+}
+
+/**
+ * The clock of the database is off by so many ms, for sessions of the module that begin after the first time: they find the
+ * function of that name in their own schema before the one of Postgres.
+ */
+async function stepClock(url: string, ms: number): Promise<void> {
+  const operator = connectPostgres({ url, applicationName: 'saga tests', max: 1 })
+  const statements = [
+    'CREATE TABLE IF NOT EXISTS sagas.clock_step AS SELECT 0::float8 AS ms',
+    'GRANT SELECT ON sagas.clock_step TO splitstream_sagas',
+    `CREATE OR REPLACE FUNCTION sagas.clock_timestamp() RETURNS timestamptz LANGUAGE sql VOLATILE
+       AS 'SELECT pg_catalog.clock_timestamp() + ms * interval ''1 ms'' FROM sagas.clock_step'`,
+    'ALTER ROLE splitstream_sagas IN DATABASE splitstream SET search_path = sagas, pg_catalog',
+  ]
+  for (const statement of statements) await operator.query(statement)
+  await operator.query('UPDATE sagas.clock_step SET ms = $1', [ms])
+  await operator.close()
 }
 
 /** A worker as a process has it, on a pool of its own. */

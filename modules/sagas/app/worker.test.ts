@@ -131,6 +131,33 @@ describe('an undo that hangs', () => {
   })
 })
 
+describe('a clock of the database that goes back', () => {
+  it('keeps no saga waiting that is in memory, and lets no key be sent for longer', async () => {
+    // Its sessions have the true clock, by which the lease of the other one is over.
+    await one.stop()
+    await database.stepClock(0)
+    const two = await another('two')
+    const retry = { attempts: 100, initial: '300ms', factor: 1, max: '300ms', jitter: 0, within: '1h' }
+    const shopFor3s = { shop: { url: shop.url, timeout: '300ms', keyWindow: '3s' } }
+    await two.publish('charge', { participants: shopFor3s, steps: [{ id: 'charge', call: call('/charge'), retry }] })
+    const times: number[] = []
+    shop.answer('/charge', () => {
+      times.push(performance.now())
+      return { status: 503 }
+    })
+    const { id } = await two.start('charge', null)
+    await expect.poll(() => times.length).toBeGreaterThan(1)
+    const before = times.length
+    await database.stepClock(-600_000)
+    await expect.poll(() => two.worker.now() - Date.now(), { timeout: 5_000 }).toBeLessThan(-500_000)
+    const row = await two.until(id, 'needs_attention')
+    await database.stepClock(0)
+    expect(row.problem).toMatch(/^charge: RECONCILE/)
+    expect(times.length).toBeGreaterThan(before + 1)
+    expect(times.at(-1)! - times[0]!).toBeLessThan(3_000)
+  }, 20_000)
+})
+
 describe('many at once', () => {
   it('are committed in groups, each on its own', async () => {
     await one.publish('order', order())

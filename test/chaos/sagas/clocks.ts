@@ -40,9 +40,9 @@ export const runWorkerClocks: Part = async ({ home, installation }, seed, findin
 /**
  * The clock of the database steps by ten minutes, forth and back, under load. The module asks `clock_timestamp()` for the time,
  * so a function of that name in its schema, which its sessions find before the one of Postgres, is a clock that can be
- * stepped. Forth, every lease is over at once, and its holders do not know. Back, the time of each saga stands still until
- * the clock has caught up: what is due by the database's clock is late then, but nothing goes wrong. The last run of an
- * installation: its clock stays where it is.
+ * stepped. Forth, every lease is over at once, and its holders do not know. Back, sagas in the memory of a worker go on by its
+ * own clock; those at rest stay there until the clock of the database has caught up, and are late, but nothing goes wrong. The
+ * last run of an installation: its clock stays where it is.
  */
 export const runDatabaseClock: Part = async ({ installation }, seed, findings) => {
   await stepDatabase(installation, 0)
