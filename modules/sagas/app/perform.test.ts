@@ -24,12 +24,13 @@ const unanswered: readonly Entry[] = [
 /** A saga whose second attempt is to be made: its participant is not called for a while, and then answers. */
 function world(journal: readonly Entry[], pauses: number[]) {
   const { signal } = new AbortController()
-  const world = { now: 900, calls: 0, lines: '' }
+  const world = { now: 900, monotonic: 0, calls: 0, lines: '' }
   const engine = {
     tracer: noTracer,
     stopping: true,
     holds: () => true,
     now: () => world.now,
+    monotonic: () => world.monotonic,
     observe: () => undefined,
     forget: () => undefined,
     participants: {
@@ -73,9 +74,23 @@ it('nor after a commit that took so long', async () => {
   expect(run.calls).toBe(0)
 })
 
-it('a key that was never shown may be sent at any time', async () => {
-  const run = world([start, { e: 'go', s: 'a', n: 1, t: 0 }], [])
-  run.now = 60_000
+it('nor when the clock of the database stands still, or has gone back, while time passes here', async () => {
+  const run = world(unanswered, [5])
+  run.act()
+  Object.assign(run, { now: -600_000, monotonic: 500 })
+  await expect.poll(() => run.lines).toContain('may have forgotten the key')
+  expect(run.calls).toBe(0)
+})
+
+it('a key that was never shown may be sent after as much time as a call may take to leave, and not later', async () => {
+  const first: readonly Entry[] = [start, { e: 'go', s: 'a', n: 1, t: 0 }]
+  const run = world(first, [])
+  run.now = 2_000
   run.act()
   await expect.poll(() => run.lines).toContain('"done"')
+  const late = world(first, [])
+  late.now = 2_500
+  late.act()
+  await expect.poll(() => late.lines).toContain('too much time has passed')
+  expect(late.calls).toBe(0)
 })

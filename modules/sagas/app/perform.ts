@@ -1,5 +1,5 @@
 import { ExpressionError } from '../domain/expression.ts'
-import { nextOf } from '../domain/key.ts'
+import { leavesWithinMs, nextOf } from '../domain/key.ts'
 import { buildRequest } from '../domain/request.ts'
 import { failCall, postpone, settleCall, settleUndo } from '../domain/settle.ts'
 import type { Act } from '../domain/turn.ts'
@@ -42,13 +42,20 @@ export function perform(saga: Instance, acts: readonly Act[]): void {
 /** A call may wait so long for others to the same participant, ms (src/resilience/breakers.ts). */
 const queueMs = 250
 
-/** It was safe to send the key again when the turn decided so: since then a commit took long, or the participant was not called. */
-function mayBeForgotten({ plan, state, engine }: Instance, id: string, undo: boolean): boolean {
-  const planned = plan.steps.get(id)
-  const step = state.steps.get(id)
+/**
+ * Why a call must not leave any more that was to leave when the turn decided so: since then a commit took long, or the
+ * participant was not called.
+ */
+function whyTooLate(saga: Instance, id: string, undo: boolean): string | undefined {
+  const planned = saga.plan.steps.get(id)
+  const step = saga.state.steps.get(id)
   const call = undo ? planned?.undo : planned?.call
   const tries = undo ? step?.undo : step
-  return call !== undefined && tries !== undefined && nextOf(call, tries, engine.now() - state.at + queueMs) !== 'send'
+  if (!call || !tries) return undefined
+  const leavesAt = saga.now() + queueMs
+  if (nextOf(call, tries, leavesAt) !== 'send') return 'its participant may have forgotten the key by now'
+  // Whoever takes the saga over counts on that when it waits for the end of the call.
+  return leavesAt > tries.lastAt + leavesWithinMs ? 'too much time has passed since its intent' : undefined
 }
 
 type Call = Extract<Act, { kind: 'call' }>
@@ -59,11 +66,8 @@ async function call(saga: Instance, act: Call, waitedMs = 0): Promise<void> {
     const request = buildRequest(saga, step, undo, look)
     // A worker that stood still after the commit may have lost the saga meanwhile.
     if (saga.gone) return
-    if (!look && mayBeForgotten(saga, step, undo)) {
-      return saga.push((turn) =>
-        postpone(turn, step, undo, queueMs, 'its participant may have forgotten the key by now'),
-      )
-    }
+    const why = look ? undefined : whyTooLate(saga, step, undo)
+    if (why !== undefined) return saga.push((turn) => postpone(turn, step, undo, queueMs, why))
     const span = attemptSpan(saga, act, request)
     const traceparent = span?.traceparent ?? saga.state.origin.trace
     const outgoing = { ...request, tenant: saga.tenant, undo, fence: saga.fence, traceparent }

@@ -98,6 +98,12 @@ export const requests: Bad[] = [
     '$.steps[0].call.headers["x-a"]',
     /twice/,
   ],
+  [
+    'the time of a request',
+    saga(call('a', {}, { headers: { 'Request-Timeout': '1s' } })),
+    '$.steps[0].call.headers["Request-Timeout"]',
+    /not yours/,
+  ],
   ['host', saga(call('a', {}, { headers: { Host: 'x' } })), '$.steps[0].call.headers.Host', /not yours/],
   [
     'transfer-encoding',

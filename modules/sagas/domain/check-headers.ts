@@ -15,6 +15,7 @@ const reserved: readonly string[] = [
   'proxy-authenticate',
   'proxy-authorization',
   'proxy-connection',
+  'request-timeout',
   'te',
   'traceparent',
   'tracestate',

@@ -136,6 +136,6 @@ describe('undo', () => {
       a: [{ silence: 'reset', effect: true }],
     })
     expect(await run.untilEnd()).toBe('compensated')
-    expect(times(run)).toEqual([0, 7_000])
+    expect(times(run)).toEqual([0, 9_500])
   })
 })

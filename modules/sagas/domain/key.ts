@@ -4,9 +4,15 @@ import type { Tries } from './state.ts'
 /** What can be sent next: the same again, a question about what became of it, or nothing that is safe. */
 export type Next = 'send' | 'look' | { readonly why: string }
 
-/** When a call that nobody heard of is over, t: until then it may arrive, so neither its undo nor a lookup must come first. */
+/** A call leaves at most so long after its intent, ms: its commit and what it waits for in memory are in between (perform.ts). */
+export const leavesWithinMs = 2_500
+
+/**
+ * When a call that nobody heard of is over, t: until then it may take effect, so neither its undo nor a lookup must come first.
+ * Its participant was told for how long it may (Request-Timeout).
+ */
 export function overAt({ timeoutMs }: PlannedCall, { silentAt }: Tries): number {
-  return silentAt < 0 ? 0 : silentAt + timeoutMs
+  return silentAt < 0 ? 0 : silentAt + leavesWithinMs + timeoutMs
 }
 
 /** When the next attempt is due, t: a lookup not before what it asks for is over. */

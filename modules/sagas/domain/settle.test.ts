@@ -205,7 +205,7 @@ describe('lost calls', () => {
     expect(run.status).toBe('compensating')
     await run.untilEnd()
     expect(asked(run)).toEqual(['a.do', 'a.do', 'a.undo'])
-    expect(times(run)).toEqual([0, 0, 10_000])
+    expect(times(run)).toEqual([0, 0, 12_500])
   })
 
   it('of an undo are made again', async () => {

@@ -23,6 +23,9 @@ const silence: readonly Rule[] = [
 const forgets = { guard: 'keys', keyWindowMs: 2_000 } as const
 const keyWindow = { keyWindow: '2s' }
 
+/** Longer than a call, and than keys are remembered, and than the engine waits before it asks what became of a call. */
+const slowly: readonly Rule[] = [everywhere(0.12, { kind: 'slow', ms: 5_000 }, 1)]
+
 const errors: readonly Rule[] = [
   everywhere(0.1, { kind: 'status', status: 500, effect: false }),
   everywhere(0.1, { kind: 'status', status: 500, effect: true }),
@@ -54,6 +57,19 @@ export const hostilities: Readonly<Record<string, Hostility>> = {
     character: forgets,
     declares: { ...keyWindow, lookup: { path: '/requests/KEY' } },
     rules: silence,
+  },
+  'takes effect late': { character: { guard: 'keys' }, declares: {}, rules: slowly },
+  // A lookup says 409 while the call runs.
+  'takes effect late, forgets keys, can be asked': {
+    character: forgets,
+    declares: { ...keyWindow, lookup: { path: '/requests/KEY' } },
+    rules: slowly,
+  },
+  // A lookup says 404 while the call runs, and it must not take effect any more.
+  'is late, keeps to timeouts, forgets what runs, can be asked': {
+    character: { ...forgets, forgetsRunning: true, keepsTimeouts: true },
+    declares: { ...keyWindow, lookup: { path: '/requests/KEY' } },
+    rules: slowly,
   },
   'replays errors': {
     character: replays,

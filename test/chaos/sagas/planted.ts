@@ -43,6 +43,18 @@ export const sagaPlants = {
     run: ['sagas', 'zombies', '--only', 'cut off at a later commit'],
     finding: /"a stale write was accepted"/,
   },
+  // Participants are told that they have a minute more than the engine waits.
+  'no-deadline': {
+    edits: [
+      {
+        file: 'modules/sagas/adapters/participants/request-headers.ts',
+        find: '`${request.timeoutMs}ms`',
+        replace: '`${request.timeoutMs + 60_000}ms`',
+      },
+    ],
+    run: ['sagas', 'hostile', '--only', 'is late, keeps to timeouts, forgets what runs, can be asked'],
+    finding: /"an effect took place twice"/,
+  },
   // Each attempt is another request to the participant.
   'unstable-key': {
     edits: [

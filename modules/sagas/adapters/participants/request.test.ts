@@ -39,6 +39,7 @@ describe('a request', () => {
       'content-type': 'application/json',
       host: `127.0.0.1:${server.port}`,
       'idempotency-key': 'saga-1.charge.forward',
+      'request-timeout': '2000ms',
       'splitstream-fencing-token': '42',
       traceparent: '00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01',
       'user-agent': 'splitstream/1.2.3',
@@ -91,6 +92,7 @@ describe('a request', () => {
     'Upgrade',
     'Expect',
     'Idempotency-Key',
+    'Request-Timeout',
     'traceparent',
   ])('cannot have a %s of its definition', async (name) => {
     expect(await send({ headers: { [name]: 'x' } })).toEqual({

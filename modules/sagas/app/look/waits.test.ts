@@ -146,7 +146,7 @@ describe('a saga that is being undone', () => {
         for: 'instant',
         step: 'a',
         undo: true,
-        until: at(60_000),
+        until: at(62_500),
         detail: 'a call that nobody heard of may still arrive',
       },
     ])

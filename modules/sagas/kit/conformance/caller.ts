@@ -83,6 +83,7 @@ export class Caller {
       'splitstream-step': 'step',
       'splitstream-operation': operation,
       'splitstream-fencing-token': String(fence),
+      'request-timeout': `${this.#timeoutMs}ms`,
       traceparent: `00-${randomBytes(16).toString('hex')}-${randomBytes(8).toString('hex')}-01`,
       ...(fault && { 'splitstream-fault': 'after-effect' }),
     }

@@ -127,6 +127,24 @@ describe('the barrier on Postgres', () => {
     expect(await inForce()).toBe(0)
   })
 
+  it('keeps nothing of a call whose effect comes when its time is over, and undoes nothing then', async () => {
+    const slow: Effect<PostgresTx> = async (tx, call) => {
+      const reply = await works(tx, call)
+      await vi.waitUntil(() => performance.now() > (call.until ?? 0))
+      return reply
+    }
+    const soon = () => ({ until: performance.now() + 20 })
+    expect(await pass(callOf('do', soon()), slow)).toMatchObject({ status: 503, body: { code: 'TOO_LATE' } })
+    expect(await inForce()).toBe(0)
+    expect(await pass(callOf('do', { until: performance.now() + 60_000 }))).toMatchObject({ status: 201 })
+    // What was answered before is answered again at any time.
+    expect(await pass(callOf('do', { until: 0 }))).toMatchObject({ status: 201 })
+    expect(await pass(callOf('undo', soon()), slow)).toMatchObject({ status: 503 })
+    expect(await inForce()).toBe(1)
+    expect(await pass(callOf('undo'))).toMatchObject({ status: 201 })
+    expect(await inForce()).toBe(0)
+  })
+
   it('refuses a token that is older than one seen for another step of the saga', async () => {
     await pass(callOf('do', { fence: 5n }))
     expect(await pass(callOf('do', { step: 'other', fence: 4n }))).toMatchObject({ status: 412 })

@@ -12,7 +12,7 @@ import { createHash } from 'node:crypto'
  *   answer. No forward call takes effect any more: one that comes late gets 410, which is what it is, a final "nothing happened".
  *
  * In any state: 409 while another call for the step holds its row, 412 for a fencing token older than one seen for the saga,
- * 422 for another payload under the identity of a call that was answered. An undo that is refused is not saved, and stays owed.
+ * 422 for another payload of a call that was answered, 503 for an effect whose time is over. A refused undo is not saved: it is owed.
  */
 export interface Sql<Tx> {
   readonly dialect: 'postgres' | 'sqlite' | 'mysql'
@@ -33,6 +33,8 @@ export interface StepCall {
   /** What must not change between attempts, such as method and path; compared, and not kept. */
   readonly target: string
   readonly body: unknown
+  /** By performance.now(): later nobody waits for the answer, and the call takes no effect any more. */
+  readonly until?: number | undefined
 }
 
 /** `body` is a JSON value. 2xx: it took effect. 408, 409, 425, 429 and 5xx: it did not, try again. Any other: refused for good. */
@@ -95,7 +97,8 @@ export async function passBarrier<Tx>(sql: Sql<Tx>, call: StepCall, effects: Eff
     if (operation === 'undo' && row.state !== 'done') return await save('undone', { status: 204 })
     await run(sql, tx, 'SAVEPOINT splitstream')
     const done = row.do_answer && operation === 'undo' ? (JSON.parse(row.do_answer) as Reply) : undefined
-    const reply = await effects[operation](tx, call, done)
+    const given = await effects[operation](tx, call, done)
+    const reply = performance.now() > (call.until ?? Number.POSITIVE_INFINITY) ? tooLate : given
     if (reply.status >= 200 && reply.status < 300) return await save(operation === 'do' ? 'done' : 'undone', reply)
     await run(sql, tx, 'ROLLBACK TO SAVEPOINT splitstream')
     const final = reply.status < 500 && ![408, 409, 425, 429].includes(reply.status)
@@ -141,6 +144,7 @@ function fingerprint({ target, body }: StepCall): string {
   return createHash('sha256').update(text).digest('hex')
 }
 
+const tooLate = problem(503, 'TOO_LATE', 'The time of the call is over; it did nothing')
 function problem(status: number, code: string, detail: string, more?: Record<string, string>): Reply {
   return { status, headers: { 'content-type': 'application/problem+json', ...more }, body: { status, code, detail } }
 }

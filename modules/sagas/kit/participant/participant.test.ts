@@ -126,6 +126,20 @@ describe('a participant', () => {
     }
   })
 
+  it('takes no effect when the time that the caller waits is over', async () => {
+    const slow: Handler<DatabaseSync> = async (_, { until }) => {
+      await vi.waitUntil(() => performance.now() > (until ?? 0))
+      return { status: 200 }
+    }
+    await listen(kit().handle({ do: vi.fn(slow).mockResolvedValueOnce({ status: 200 }) }))
+    const within = (timeout: string, saga: string) =>
+      send({ headers: { 'request-timeout': timeout, 'splitstream-saga': saga } })
+    expect(await within('60000ms', 'quick')).toMatchObject({ status: 200 })
+    expect(await within('30ms', 'slow')).toMatchObject({ status: 503, body: { code: 'TOO_LATE' } })
+    // What is not to be understood bounds nothing.
+    expect(await within('soon', 'unbounded')).toMatchObject({ status: 200 })
+  })
+
   it('refuses a body that is no JSON, or too large', async () => {
     await listen(kit({ maxBodyBytes: 10 }).handle({ do: echo }))
     expect(await send({ body: '{' })).toMatchObject({ status: 400, body: { code: 'BODY_MALFORMED' } })

@@ -58,7 +58,8 @@ export function participant<Tx>(options: ParticipantOptions<Tx>): {
   }
 
   async function answer(request: Incoming, effects: { do: Handler<Tx>; undo: Handler<Tx> }): Promise<Reply> {
-    const call = readStepCall(request, await bytesOf(request))
+    const received = performance.now()
+    const call = readStepCall(request, await bytesOf(request), received)
     const traceparent = headerOf(request, 'traceparent')
     const fault = faults && headerOf(request, 'splitstream-fault') === 'after-effect'
     const run = (handler: Handler<Tx>) => async (tx: Tx, _: StepCall, done?: Reply) => {

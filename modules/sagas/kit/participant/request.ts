@@ -49,8 +49,12 @@ export async function readBytes(request: Incoming, maxBytes: number): Promise<Ui
   return Buffer.concat(chunks)
 }
 
-/** What the engine says about a call in headers. @throws BadRequest 400 that names the header which is missing or wrong */
-export function readStepCall(request: Incoming, bytes: Uint8Array): StepCall {
+/**
+ * What the engine says about a call in headers.
+ * @param received when the request came, by performance.now()
+ * @throws BadRequest 400 that names the header which is missing or wrong
+ */
+export function readStepCall(request: Incoming, bytes: Uint8Array, received: number): StepCall {
   const needed = (name: string, form: RegExp): string => {
     const value = headerOf(request, name.toLowerCase())
     if (value !== undefined && form.test(value)) return value
@@ -64,7 +68,16 @@ export function readStepCall(request: Incoming, bytes: Uint8Array): StepCall {
     fence: BigInt(needed('Splitstream-Fencing-Token', /^\d{1,18}$/)),
     target: `${request.method} ${request.originalUrl ?? request.url}`,
     body: parse(bytes),
+    until: untilOf(headerOf(request, 'request-timeout'), received),
   }
+}
+
+const unitMs = { ms: 1, s: 1_000, m: 60_000 }
+
+/** `Request-Timeout`: a number and a unit, from the receipt on. Undefined for one that is not there, or not to be understood. */
+function untilOf(header: string | undefined, received: number): number | undefined {
+  const [, count, unit] = /^(\d{1,12})(ms|s|m)$/.exec(header ?? '') ?? []
+  return unit === undefined ? undefined : received + Number(count) * unitMs[unit as keyof typeof unitMs]
 }
 
 function parse(bytes: Uint8Array): unknown {

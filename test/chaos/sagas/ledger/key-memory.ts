@@ -11,6 +11,8 @@ export interface KeyRules {
   readonly windowMs?: number | undefined
   /** A 5xx is the answer of its key from then on. */
   readonly replaysErrors?: boolean | undefined
+  /** Also of a call that still runs. */
+  readonly forgetsRunning?: boolean | undefined
 }
 
 /** Idempotency-Keys after the IETF's draft: an answer is given again, 409 while it is made, 422 for another payload. */
@@ -48,8 +50,9 @@ export class KeyMemory {
 
   #find(key: string): Remembered | undefined {
     const known = this.#known.get(key)
-    const { windowMs } = this.#rules
+    const { windowMs, forgetsRunning } = this.#rules
     if (!known || windowMs === undefined || performance.now() - known.since < windowMs) return known
+    if (!known.reply && !forgetsRunning) return known
     this.#known.delete(key)
     return undefined
   }

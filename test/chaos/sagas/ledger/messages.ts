@@ -8,6 +8,10 @@ export interface Character {
   readonly keyWindowMs?: number
   /** A key that was answered 5xx gets it again. `keys` only. */
   readonly replaysErrors?: boolean
+  /** It forgets also the keys of calls that still run. `keys` only. */
+  readonly forgetsRunning?: boolean
+  /** Nothing takes effect when the time is over that the caller said (Request-Timeout). `keys` only. */
+  readonly keepsTimeouts?: boolean
   /** Refuses fencing tokens older than one that it has seen, of the saga and of the lock. */
   readonly checksFences?: boolean
 }
@@ -21,7 +25,7 @@ export type Fault =
   | { readonly kind: 'reset'; readonly effect: boolean }
   /** Half of the answer, then a reset; or, when it stalls, nothing more. */
   | { readonly kind: 'cut'; readonly stalls?: boolean }
-  /** Everything comes later, also when the caller has left. */
+  /** Everything comes later, also when the caller has left: its effect, too. */
   | { readonly kind: 'slow'; readonly ms: number }
 
 /** Befalls this share of the calls of these operations. */

@@ -12,6 +12,8 @@ export interface Call extends Arrival {
   readonly body: Order
   /** Method, path and body: what must not change under one key. */
   readonly request: string
+  /** When the caller leaves, ms, by the clock of the arrivals. */
+  readonly until: number
 }
 
 /** Stands before the book as real participants do, and sees to it that each call takes effect once. */
@@ -26,8 +28,8 @@ export class Participant {
   constructor(book: Book, character: Character) {
     this.#book = book
     this.#character = character
-    const { keyWindowMs, replaysErrors } = character
-    this.#keys = new KeyMemory({ windowMs: keyWindowMs, replaysErrors })
+    const { keyWindowMs, replaysErrors, forgetsRunning } = character
+    this.#keys = new KeyMemory({ windowMs: keyWindowMs, replaysErrors, forgetsRunning })
     this.#sql = sqliteSql(book.db)
     book.db.exec(barrierTable('sqlite'))
   }
@@ -49,8 +51,9 @@ export class Participant {
     const known = this.#keys.claim(call.key, call.request)
     if (known) return known
     if (fault?.kind === 'slow') await sleep(fault.ms)
-    const failed = fault?.kind === 'status' ? statusOf(fault) : undefined
-    const reply = failed && !hasEffect(fault) ? failed : await this.#effect(call)
+    const isLate = this.#character.keepsTimeouts && performance.now() > call.until
+    const failed = isLate ? tooLate : fault?.kind === 'status' ? statusOf(fault) : undefined
+    const reply = failed && (isLate || !hasEffect(fault)) ? failed : await this.#effect(call)
     this.#keys.settle(call.key, failed && this.#character.replaysErrors ? failed : reply)
     return failed ?? reply
   }
@@ -95,6 +98,8 @@ export class Participant {
 /** Whether the call takes effect though it goes wrong. */
 const hasEffect = (fault: Fault | undefined): boolean =>
   fault !== undefined && (!('effect' in fault) || fault.effect === true)
+
+const tooLate: Reply = { status: 503, body: { code: 'TOO_LATE' } }
 
 const statusOf = ({ status, retryAfter }: Extract<Fault, { kind: 'status' }>): Reply => ({
   status,

@@ -101,12 +101,14 @@ function callOf(operation: Operation, { headers, method, url }: IncomingMessage,
   const of = (name: string): string => String(headers[name] ?? '')
   const [saga, step, key] = [of('splitstream-saga'), of('splitstream-step'), of('idempotency-key')]
   const fence = Number(of('splitstream-fencing-token'))
-  if (!operations.includes(operation) || !saga || !step || !key || !(fence > 0)) return undefined
+  const timeoutMs = Number(/^(\d+)ms$/.exec(of('request-timeout'))?.[1])
+  if (!operations.includes(operation) || !saga || !step || !key || !(fence > 0) || !(timeoutMs > 0)) return undefined
   const body = JSON.parse(text) as Order
   const undo = of('splitstream-operation') === 'undo'
   if (typeof body.order !== 'string' || undo !== undoneBy.has(operation)) return undefined
   const at = performance.now()
-  return { saga, order: body.order, step, operation, undo, key, fence, at, body, request: `${method} ${url} ${text}` }
+  const request = `${method} ${url} ${text}`
+  return { saga, order: body.order, step, operation, undo, key, fence, at, body, request, until: at + timeoutMs }
 }
 
 /** What is kept of a call. */
