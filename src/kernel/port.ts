@@ -8,7 +8,8 @@ import type { Call } from './call.ts'
  * What crosses a port is a JSON value: null, booleans, finite numbers, strings, arrays and plain objects of these. A member
  * that is undefined is a member that is missing. Bytes (Uint8Array) may only be members of the top level of an input or an
  * output. Anything else (bigint, Date, Map, a class of one's own) works in process and is refused by adapters that encode.
- * A callee never changes its input: in process it is the caller's own object.
+ * Nobody changes what was handed over, an input or an answer, neither who gave it nor who was given it: in process both have
+ * the same object. The bytes of an input are 32 MiB at most, over every adapter (BODY_TOO_LARGE).
  */
 export type PortMethod = (input: never, call: Call) => Promise<unknown>
 

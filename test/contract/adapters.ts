@@ -1,7 +1,7 @@
 import { createServer, type RequestListener, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { setTimeout as delay } from 'node:timers/promises'
-import { silentLogger, systemClock } from '@splitstream/kernel'
+import { noMetrics, noTracer, silentLogger, systemClock } from '@splitstream/kernel'
 import { staticResolver } from '../../src/discovery/static.ts'
 import { callOverHttp } from '../../src/transports/http/client.ts'
 import { ConnectionPool } from '../../src/transports/http/pool.ts'
@@ -9,8 +9,10 @@ import { createPortServer, type PortServer, servePort } from '../../src/transpor
 import { TlsListener } from '../../src/transports/http/tls/listener.ts'
 import { Peers } from '../../src/transports/http/tls/peers.ts'
 import type { CurrentCredentials } from '../../src/transports/http/tls/rotation.ts'
-import { bindInProcess } from '../../src/transports/inproc/bind.ts'
+import { bindObserved } from '../../src/transports/inproc/bind.ts'
 import { bindForcedEncoding } from '../../src/transports/inproc/forced-encoding.ts'
+import { PortCalls } from '../../src/transports/port-calls.ts'
+import { bindFrozen } from './frozen.ts'
 import { LifecycleGuard } from './lifecycle-guard.ts'
 import { SampleCallee } from './sample-callee.ts'
 import { type Sample, samplePort } from './sample-port.ts'
@@ -27,11 +29,16 @@ export interface Joined {
   close(): Promise<void>
 }
 
-type Bind = typeof bindInProcess | typeof bindForcedEncoding
+type Bind = typeof bindForcedEncoding
+
+/** As the product binds a port of its own process (src/bind.ts). */
+const bindAsProduct: Bind = (port, target, clock) => bindObserved(port, target, clock, calls)
+const calls = new PortCalls({ clock: systemClock, metrics: noMetrics, tracer: noTracer })
 
 /** Every adapter of call ports that needs nothing, by name. */
 export const adapters: readonly (readonly [string, () => Promise<Joined>])[] = [
-  ['in process', async () => inOneProcess(bindInProcess)],
+  ['in process', async () => inOneProcess(bindAsProduct)],
+  ['in process, frozen', async () => inOneProcess(bindFrozen)],
   ['in process, forced encoding', async () => inOneProcess(bindForcedEncoding)],
   ['HTTP', overHttp],
 ]
@@ -78,7 +85,7 @@ async function joined(
   let side = await serveAt(callee, faults, 0)
   const instances = staticResolver([`${scheme}://127.0.0.1:${side.port}`])
   const shown = scheme === 'http' ? { secret } : {}
-  const port = callOverHttp(samplePort, { instances, pool, clock: systemClock, ...shown })
+  const port = callOverHttp(samplePort, { instances, pool, clock: systemClock, calls, ...shown })
   callee.port = port
   return {
     port,

@@ -1,3 +1,5 @@
+import { maxInputBytes } from '../input-limit.ts'
+
 /** What one caller may take of a port server. */
 export interface ServerLimits {
   /** Input of a call, bytes. */
@@ -13,7 +15,7 @@ export interface ServerLimits {
 }
 
 export const serverDefaults: ServerLimits = {
-  maxBodyBytes: 32 << 20,
+  maxBodyBytes: maxInputBytes,
   bodyTimeoutMs: 30_000,
   maxInFlightBytes: 128 << 20,
   maxCalls: 1_024,

@@ -1,9 +1,10 @@
 import { AppError, type Call, type CallPort, type Clock, type PortMethod, whyAborted } from '@splitstream/kernel'
+import { bytesIn, maxInputBytes, tooLarge } from '../input-limit.ts'
 import type { PortCalls } from '../port-calls.ts'
 
 /**
- * The in-process adapter of a call port: a plain forwarded call, with the call's signal and budget checked first. No
- * serialization, no copy; not async itself, so that it costs no extra turn. `target` is asked late, because two
+ * The in-process adapter of a call port: a plain forwarded call, with the call's signal, its budget and the size of its input
+ * checked first. No serialization, no copy; not async itself, so that it costs no extra turn. `target` is asked late, because two
  * modules may require each other.
  */
 export function bindInProcess<P extends object>(port: CallPort<P>, target: () => P, clock: Clock): P {
@@ -15,6 +16,7 @@ export function bindInProcess<P extends object>(port: CallPort<P>, target: () =>
       if (clock.monotonic() >= call.deadline) {
         return Promise.reject(new AppError('DEADLINE_EXCEEDED', 'The time budget is spent'))
       }
+      if (bytesIn(input) > maxInputBytes) return Promise.reject(tooLarge())
       method ??= methodOf(target(), name)
       return method(input, call)
     }

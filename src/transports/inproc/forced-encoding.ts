@@ -9,6 +9,7 @@ import {
 } from '@splitstream/kernel'
 import { readCall, writeCall } from '../call-headers.ts'
 import { envelopeOf, errorOf } from '../error-envelope.ts'
+import { maxInputBytes, tooLarge } from '../input-limit.ts'
 import { parse, stringify } from '../json-value.ts'
 import { decode, type Encoded, encode } from '../wire.ts'
 
@@ -21,7 +22,9 @@ export function bindForcedEncoding<P extends object>(port: CallPort<P>, target: 
   for (const [name, { streams }] of Object.entries<MethodDescription>(port.methods)) {
     bound[name] = async (input: unknown, call: Call): Promise<unknown> => {
       checkCall(call, clock)
-      const sent = overTheWire(encode(input)) as never
+      const encoded = encode(input)
+      if (encoded.length > maxInputBytes) throw tooLarge()
+      const sent = overTheWire(encoded) as never
       const headers = writeCall(call, port.version, clock)
       const received: Call = { ...readCall(headers, port.version, clock.monotonic()), signal: call.signal }
       const output = await (target()[name as keyof P] as PortMethod)(sent, received).catch(rethrow)

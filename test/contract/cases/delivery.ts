@@ -1,7 +1,7 @@
 import { type AppError, codeOf } from '@splitstream/kernel'
 import { describe, expect, it } from 'vitest'
 import type { Joined } from '../adapters.ts'
-import { callWith, failureOf, until } from './support.ts'
+import { callWith, collect, failureOf, until } from './support.ts'
 
 export function deliveryCases(joined: () => Joined): void {
   describe('delivery', () => {
@@ -16,6 +16,25 @@ export function deliveryCases(joined: () => Joined): void {
       expect(answer.total).toBe(5)
       expect(callee.begun.get('put')).toBe(2)
       expect(callee.total).toBe(5)
+    })
+
+    it.each([
+      ['echo', { any: ['value'] }],
+      ['seen', {}],
+      ['stream', { count: 3 }],
+    ] as const)('a lost answer of %s, too: called twice, one answer', async (method, input) => {
+      const { port, callee } = joined()
+      const run = () => port[method](input as never, callWith({ idempotencyKey: 'k' }))
+      const told = async (answer: unknown): Promise<unknown> =>
+        method === 'stream' ? collect(answer as AsyncIterable<unknown>) : { ...(answer as object), budgetMs: 0 }
+      const once = await told(await run())
+      joined().loseNextAnswer()
+      const again = (error: unknown) => {
+        expect(codeOf(error)).toBe('UNKNOWN_OUTCOME')
+        return run()
+      }
+      expect(await told(await run().catch(again))).toEqual(once)
+      expect(callee.begun.get(method)).toBe(3)
     })
 
     it('a lost answer of another method: UNKNOWN_OUTCOME, and it ran once', async () => {

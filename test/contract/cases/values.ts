@@ -1,7 +1,8 @@
 import { randomBytes } from 'node:crypto'
+import { codeOf } from '@splitstream/kernel'
 import { describe, expect, it } from 'vitest'
 import type { Joined } from '../adapters.ts'
-import { callWith, deepFreeze } from './support.ts'
+import { callWith, deepFreeze, failureOf } from './support.ts'
 
 const nested = (depth: number): unknown => {
   let value: unknown = 'the innermost'
@@ -88,6 +89,15 @@ export function valueCases(joined: () => Joined): void {
       const body = randomBytes(8 << 20)
       const value = (await echo({ body, note: '8 MiB' })) as { body: Uint8Array }
       expect(Buffer.compare(value.body, body)).toBe(0)
+    })
+
+    it('bytes of 32 MiB and one more are refused before the call begins, and of a little less arrive', async () => {
+      const body = new Uint8Array((32 << 20) + 1)
+      const error = await failureOf(joined().port.echo({ body }, callWith()))
+      expect(codeOf(error)).toBe('BODY_TOO_LARGE')
+      expect(joined().callee.begun.has('echo')).toBe(false)
+      const less = (await echo({ body: body.subarray(1024) })) as { body: Uint8Array }
+      expect(less.body.length).toBe(body.length - 1024)
     })
 
     it('the input of a call is never changed', async () => {
