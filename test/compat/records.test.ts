@@ -57,7 +57,7 @@ describe('the records of the log', () => {
   })
 
   it.each(['batch', 'cloudevents'])('%s: one of before that is not read breaks, whatever the version', (form) => {
-    const [{ rows }] = promised.forms[form] as [{ rows: object[] }]
+    const { rows } = promised.forms[form]![0]!
     const otherwise = changed(promised, form, { rows: [{ ...rows[0], kind: 9 }, ...rows.slice(1)] })
     const unread = changed(promised, form, { value: Buffer.from('no record').toString('base64') })
     const next = { ...promised, version: promised.version + 1, forms: {} }

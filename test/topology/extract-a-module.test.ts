@@ -15,6 +15,12 @@ import { freePorts } from '../support/kafka/ports.ts'
 const page = readFileSync(new URL('../../docs/extract-a-module.md', import.meta.url), 'utf8')
 const within = { timeout: 20_000, interval: 50 }
 
+/** Of the answers, what is looked at here. */
+interface Answer {
+  readonly events: readonly unknown[]
+  readonly sagas: readonly { readonly status: string }[]
+}
+
 /** What the processes of a chapter run, in the order of its steps. */
 function modulesIn(chapter: string): ModuleName[][] {
   const text = page.split(/^## /m).find((one) => one.startsWith(chapter))
@@ -48,16 +54,15 @@ it('query moves out over HTTP: all that was there is answered, and sagas go on',
     await process.start()
     return process
   }
-  const ask = async (at: string, method: string, path: string, body?: object) => {
+  const ask = async (at: string, method: string, path: string, body?: object): Promise<Answer> => {
     const headers = { authorization: `Bearer ${adminKey}`, 'content-type': 'application/json' }
     const response = await fetch(`${at}${path}`, { method, headers, ...(body && { body: JSON.stringify(body) }) })
     expect(response.ok, `${method} ${path}: ${response.status}`).toBe(true)
-    return await response.json()
+    return (await response.json()) as Answer
   }
   const place = (n: number) =>
     ask(url, 'POST', '/v1/events?wait=stored', { id: `${n}`, source: '/shop', type: 'placed', data: { n } })
-  const told = async (at: string): Promise<number> =>
-    (await ask(at, 'GET', '/v1/events?type=told')).events.length as number
+  const told = async (at: string): Promise<number> => (await ask(at, 'GET', '/v1/events?type=told')).events.length
   try {
     let first = await start(url, moduleNames, {})
     await ask(url, 'PUT', '/v1/saga-definitions/order', {
@@ -79,7 +84,7 @@ it('query moves out over HTTP: all that was there is answered, and sagas go on',
     // One that ran before the move, one that ran during it, and one of after.
     await vi.waitFor(async () => expect(await told(queryUrl)).toBe(3), within)
     const { sagas } = await ask(url, 'GET', '/v1/sagas?name=order')
-    expect(sagas.map(({ status }: { status: string }) => status)).toEqual(Array(3).fill('completed'))
+    expect(sagas.map(({ status }) => status)).toEqual(Array(3).fill('completed'))
     expect((await ask(queryUrl, 'GET', '/v1/events?type=placed')).events).toHaveLength(3)
   } catch (error) {
     process.stderr.write(all.map((one) => one.output().slice(-5_000)).join('\n'))
