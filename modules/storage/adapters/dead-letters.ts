@@ -1,4 +1,5 @@
 import type { Postgres } from '@splitstream/kernel'
+import { piecesOf } from '../domain/pieces.ts'
 
 export interface DeadLetterView {
   readonly id: string
@@ -12,6 +13,19 @@ export interface DeadLetterView {
   readonly event: Buffer
 }
 
+/** A dead letter without its event, which has so many bytes. */
+export interface DeadLetterSize {
+  readonly id: string
+  readonly code: string
+  readonly bytes: number
+}
+
+export interface DeadLetterPage {
+  readonly letters: readonly DeadLetterView[]
+  /** Where the next page begins; null on the last one. */
+  readonly next: string | null
+}
+
 interface Row {
   id: string
   code: string
@@ -23,6 +37,9 @@ interface Row {
   event: Buffer
 }
 
+/** Events that are in memory at once, bytes: of a page, and of a piece of a replay. A larger one stands alone. */
+export const pieceBytes = 8 << 20
+
 const columns = 'id, code, reason, failed_at, replayed_at, log_partition, log_offset, event'
 
 /** The dead letters of a tenant. */
@@ -33,16 +50,20 @@ export class DeadLetters {
     this.#postgres = postgres
   }
 
-  /** Newest first, below the letter with the id `before`. */
-  async list(tenant: string, o: { limit: number; code?: string; before?: string }): Promise<DeadLetterView[]> {
-    const rows = await this.#postgres.query<Row>(
-      `SELECT ${columns} FROM dead_letters
+  /** Newest first, below the letter with the id `before`: `limit` of them at most, or as many as are `pieceBytes` in all. */
+  async list(tenant: string, o: { limit: number; code?: string; before?: string }): Promise<DeadLetterPage> {
+    const sizes = await this.#postgres.query<DeadLetterSize>(
+      `SELECT id, code, octet_length(event) AS bytes FROM dead_letters
        WHERE tenant = $1 AND ($2::text IS NULL OR code = $2)
          AND ($3::text IS NULL OR (failed_at, id) < (SELECT failed_at, id FROM dead_letters WHERE tenant = $1 AND id = $3))
        ORDER BY failed_at DESC, id DESC LIMIT $4`,
       [tenant, o.code ?? null, o.before ?? null, o.limit],
     )
-    return rows.map(viewOf)
+    const [page = []] = piecesOf(sizes, pieceBytes)
+    const sql = `SELECT ${columns} FROM dead_letters WHERE tenant = $1 AND id = ANY($2) ORDER BY failed_at DESC, id DESC`
+    const rows = await this.#postgres.query<Row>(sql, [tenant, page.map(({ id }) => id)])
+    const isLast = page.length === sizes.length && sizes.length < o.limit
+    return { letters: rows.map(viewOf), next: isLast ? null : page.at(-1)!.id }
   }
 
   async get(tenant: string, id: string): Promise<DeadLetterView | undefined> {
@@ -52,9 +73,16 @@ export class DeadLetters {
   }
 
   /** Those of `ids` that are the tenant's. */
-  async find(tenant: string, ids: readonly string[]): Promise<DeadLetterView[]> {
-    const sql = `SELECT ${columns} FROM dead_letters WHERE tenant = $1 AND id = ANY($2) ORDER BY id`
-    return (await this.#postgres.query<Row>(sql, [tenant, ids])).map(viewOf)
+  async find(tenant: string, ids: readonly string[]): Promise<DeadLetterSize[]> {
+    const sql = `SELECT id, code, octet_length(event) AS bytes FROM dead_letters
+      WHERE tenant = $1 AND id = ANY($2) ORDER BY id`
+    return await this.#postgres.query<DeadLetterSize>(sql, [tenant, ids])
+  }
+
+  /** Their events, in the same order. */
+  async events(tenant: string, ids: readonly string[]): Promise<Buffer[]> {
+    const sql = 'SELECT event FROM dead_letters WHERE tenant = $1 AND id = ANY($2) ORDER BY id'
+    return (await this.#postgres.query<{ event: Buffer }>(sql, [tenant, ids])).map(({ event }) => event)
   }
 
   async markReplayed(tenant: string, ids: readonly string[]): Promise<void> {

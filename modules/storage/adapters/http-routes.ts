@@ -8,12 +8,11 @@ import { deadLetterOperations, lossOperations, replayBody } from './operations.t
 export function deadLetterRoutes(letters: DeadLetters, ingest: IngestAppend): Route[] {
   return routesOf(deadLetterOperations, {
     listDeadLetters: async ({ query: { limit, code, before } }, call) => {
-      const page = await letters.list(call.tenant, {
+      const { letters: page, next } = await letters.list(call.tenant, {
         limit,
         ...(code !== undefined && { code }),
         ...(before !== undefined && { before }),
       })
-      const next = page.length === limit ? page.at(-1)!.id : null
       return { status: 200, json: { deadLetters: page.map(show), next } }
     },
     getDeadLetter: async ({ params }, call) => {

@@ -46,6 +46,7 @@ export const deadLetterOperations = {
     path: '/v1/dead-letters',
     scope: 'admin',
     summary: 'List events that were acknowledged and could not be stored, newest first',
+    description: 'A page ends at `limit` letters, or at 8 MiB of their events; one letter it always has.',
     query: z.strictObject({
       limit: z.preprocess(numberIn, limit),
       code: z.string().optional().describe('Only those with this code'),
@@ -79,7 +80,8 @@ export const deadLetterOperations = {
     path: '/v1/dead-letters/replay',
     scope: 'admin',
     summary: 'Send dead letters through ingest again; a dry run unless dryRun is false',
-    description: 'Idempotent: events keep their ids. The letters stay until they are deleted.',
+    description:
+      'Idempotent: events keep their ids. The letters stay until they are deleted. They go in pieces of 8 MiB: a piece that is refused ends the replay, and those before it are done.',
     body: jsonContent(replayBody, { dryRun: { ids: ['0190b2a4-8f7e-7cc1-a1c6-5a5e3c1d2f00'] } }),
     answers: { 200: { description: 'What was done, or would be', content: jsonContent(outcome) } },
     problems: ['EVENT_INVALID', 'BATCH_REFUSED', 'DISK_FULL', 'UNKNOWN_OUTCOME'],

@@ -1,6 +1,8 @@
 import type { IngestAppend, Receipt } from '@splitstream/ingest/contract'
 import { AppError, type Call } from '@splitstream/kernel'
-import type { DeadLetters } from '../adapters/dead-letters.ts'
+import { type DeadLetters, pieceBytes } from '../adapters/dead-letters.ts'
+import { piecesOf } from '../domain/pieces.ts'
+import { joinReceipts, placedBehind } from './join-receipts.ts'
 
 export interface ReplayInput {
   readonly ids: readonly string[]
@@ -18,9 +20,13 @@ export interface ReplayOutcome {
   readonly receipt?: Receipt
 }
 
+const newline = Buffer.from('\n')
+
 /**
  * Sends dead letters through ingest again. Idempotent: the event keeps its id, so that a letter that is replayed twice,
- * or whose event was stored by another way, is stored once.
+ * or whose event was stored by another way, is stored once. Many go in pieces, one after the other: more than the log takes at
+ * once would be refused for ever.
+ * @throws AppError what ingest says to a piece: those before it are replayed
  */
 export async function replayDeadLetters(
   deps: { readonly letters: DeadLetters; readonly ingest: IngestAppend },
@@ -35,13 +41,23 @@ export async function replayDeadLetters(
   const outcome = { dryRun: input.dryRun, found: found.length, replayable: replayable.length }
   if (input.dryRun || replayable.length === 0) return outcome
 
-  const lines =
-    input.event === undefined ? replayable.map((letter) => letter.event) : [Buffer.from(JSON.stringify(input.event))]
-  const body = Buffer.concat(lines.flatMap((line) => [line, Buffer.from('\n')]))
-  const receipt = await deps.ingest.append({ body, mediaType: 'application/x-ndjson', mode: 'strict' }, call)
-  await deps.letters.markReplayed(
-    call.tenant,
-    replayable.map((letter) => letter.id),
-  )
-  return { ...outcome, receipt }
+  const append = (lines: readonly Uint8Array[]): Promise<Receipt> => {
+    const body = Buffer.concat(lines.flatMap((line) => [line, newline]))
+    return deps.ingest.append({ body, mediaType: 'application/x-ndjson', mode: 'strict' }, call)
+  }
+  if (input.event !== undefined) {
+    const receipt = await append([Buffer.from(JSON.stringify(input.event))])
+    await deps.letters.markReplayed(call.tenant, input.ids)
+    return { ...outcome, receipt }
+  }
+  const receipts: Receipt[] = []
+  let sent = 0
+  for (const piece of piecesOf(replayable, pieceBytes)) {
+    const ids = piece.map(({ id }) => id)
+    const events = await deps.letters.events(call.tenant, ids)
+    receipts.push(await placedBehind(sent, () => append(events)))
+    await deps.letters.markReplayed(call.tenant, ids)
+    sent += events.length
+  }
+  return { ...outcome, receipt: joinReceipts(receipts) }
 }

@@ -1,0 +1,123 @@
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import type { IngestAppend } from '@splitstream/ingest/contract'
+import { AppError, encodePosition, systemCall, systemClock } from '@splitstream/kernel'
+import { afterAll, beforeAll, beforeEach, expect, it } from 'vitest'
+import { connectPostgres } from '../../../src/engines/postgres/driver.ts'
+import { type EmbeddedPostgres, startEmbeddedPostgres } from '../../../src/engines/postgres/embedded.ts'
+import { migratePostgres, moduleUrl } from '../../../src/engines/postgres/migrate.ts'
+import { replayDeadLetters } from '../app/replay-dead-letters.ts'
+import { DeadLetters, pieceBytes } from './dead-letters.ts'
+import { claimProgress } from './progress.ts'
+
+/* Dead letters that are large, against the real Postgres: what is in memory at once is bounded. */
+
+const mib = 1 << 20
+const call = systemCall(systemClock, 60_000, new AbortController().signal, 'acme')
+let folder: string
+let server: EmbeddedPostgres
+let postgres: ReturnType<typeof connectPostgres>
+let letters: DeadLetters
+
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'splitstream-letters-'))
+  server = await startEmbeddedPostgres({ dataDir: join(folder, 'postgres') })
+  await migratePostgres(server, fileURLToPath(new URL('../../../migrations/postgres/', import.meta.url)))
+  postgres = connectPostgres({ url: moduleUrl(server.url, 'storage'), applicationName: 'test' })
+  letters = new DeadLetters(postgres)
+})
+
+afterAll(async () => {
+  await postgres?.close()
+  await server?.stop()
+  await rm(folder, { recursive: true, force: true })
+})
+
+beforeEach(() => postgres.query('DELETE FROM dead_letters'))
+
+/** Letters 0-0, 0-1, … with events of these sizes; gives their ids as they are listed. */
+async function bury(...sizes: number[]): Promise<string[]> {
+  const progress = await claimProgress(postgres, 0)
+  for (const [offset, size] of sizes.entries()) {
+    const event = Buffer.alloc(size, offset)
+    await progress.bury([{ tenant: 'acme', offset, code: 'SOME_CODE', reason: 'why', event }])
+  }
+  return sizes.map((_, offset) => `0-${offset}`).toReversed()
+}
+
+async function pages(limit: number): Promise<{ ids: string[]; bytes: number }[]> {
+  const found = []
+  for (let before: string | null | undefined; before !== null; ) {
+    const page = await letters.list('acme', { limit, ...(before !== undefined && { before }) })
+    const bytes = page.letters.reduce((sum, { event }) => sum + event.length, 0)
+    found.push({ ids: page.letters.map(({ id }) => id), bytes })
+    before = page.next
+  }
+  return found
+}
+
+it('are listed in pages of bounded bytes, all of them once and in order', async () => {
+  const ids = await bury(1, 3 * mib, 20 * mib, 3 * mib, 3 * mib, 3 * mib, 100, 0, pieceBytes, 5)
+  const found = await pages(1_000)
+  expect(found.flatMap((page) => page.ids)).toEqual(ids)
+  for (const page of found) expect(page.bytes <= pieceBytes || page.ids.length === 1).toBe(true)
+  expect(found.length).toBeLessThan(ids.length)
+})
+
+it('are listed in pages of bounded number, too', async () => {
+  const ids = await bury(1, 2, 3, 4, 5)
+  expect((await pages(2)).map((page) => page.ids)).toEqual([ids.slice(0, 2), ids.slice(2, 4), ids.slice(4)])
+})
+
+/** What is appended, and how often; the third append is refused when it is to be. */
+function ingestOf(appended: string[][], refused?: number): IngestAppend {
+  return {
+    append: async ({ body }) => {
+      expect(body.length).toBeLessThanOrEqual(pieceBytes + 1_000)
+      const lines = Buffer.from(body).toString('latin1').split('\n').slice(0, -1)
+      if (appended.length === refused) {
+        const errors = [{ index: 0, code: 'EVENT_INVALID', detail: 'bad' }]
+        throw new AppError('BATCH_REFUSED', 'none', { details: { accepted: 0, rejected: 1, errors } })
+      }
+      appended.push(lines)
+      const position = encodePosition(new Map([[appended.length % 2, appended.length]]))
+      return { accepted: lines.length, rejected: 0, duplicates: 0, position, errors: [] }
+    },
+  }
+}
+
+const sizes = [3 * mib, 3 * mib, 3 * mib, 1 * mib, pieceBytes, 2 * mib]
+
+it('are replayed in pieces, whatever they are together', async () => {
+  const ids = await bury(...sizes)
+  const appended: string[][] = []
+  const ingest = ingestOf(appended)
+  const dry = await replayDeadLetters({ letters, ingest }, { ids, dryRun: true }, call)
+  expect([dry, appended]).toEqual([{ dryRun: true, found: 6, replayable: 6 }, []])
+  const { receipt } = await replayDeadLetters({ letters, ingest }, { ids, dryRun: false }, call)
+  expect(appended.map((lines) => lines.map(({ length }) => length))).toEqual([
+    [3 * mib, 3 * mib],
+    [3 * mib, 1 * mib],
+    [pieceBytes],
+    [2 * mib],
+  ])
+  const position = encodePosition(
+    new Map([
+      [1, 3],
+      [0, 4],
+    ]),
+  )
+  expect(receipt).toEqual({ accepted: 6, rejected: 0, duplicates: 0, position, errors: [] })
+})
+
+it('that are refused end the replay, which says where, and those before are marked', async () => {
+  const ids = await bury(...sizes)
+  const replay = replayDeadLetters({ letters, ingest: ingestOf([], 2) }, { ids, dryRun: false }, call)
+  await expect(replay).rejects.toMatchObject({ code: 'BATCH_REFUSED', details: { errors: [{ index: 4 }] } })
+  const marked = await postgres.query<{ id: string }>(
+    'SELECT id FROM dead_letters WHERE replayed_at IS NOT NULL ORDER BY id',
+  )
+  expect(marked.map(({ id }) => id)).toEqual(['0-0', '0-1', '0-2', '0-3'])
+})
