@@ -194,6 +194,20 @@ export class EventsTable {
     )
   }
 
+  /** How many events were received in each `unit` (µs) of since … until - 1 (µs) in which there were any, the last one first. */
+  async countsReceived(since: number, until: number, unit: number, call: Call): Promise<{ from: number; n: number }[]> {
+    const rows = await this.#clickhouse.rows<{ units: string; n: string }>(
+      {
+        sql: `SELECT intDiv(toUnixTimestamp64Micro(received), {unit:Int64}) AS units, count() AS n FROM events
+              WHERE received >= fromUnixTimestamp64Micro({since:Int64}) AND received < fromUnixTimestamp64Micro({until:Int64})
+              GROUP BY units ORDER BY units DESC`,
+        params: { since, until, unit },
+      },
+      call,
+    )
+    return rows.map(({ units, n }) => ({ from: Number(units) * unit, n: Number(n) }))
+  }
+
   /** How many events were received at or after `since` (µs), and the greatest time (µs) of one received before it and not ahead. */
   async windowAt(since: number, call: Call): Promise<{ inside: number; before: number }> {
     const [row] = await this.#clickhouse.rows<{ inside: string; before: string }>(

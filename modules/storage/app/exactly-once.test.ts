@@ -1,5 +1,5 @@
 import { recordHeaderBytes, recordVersion } from '@splitstream/ingest/contract'
-import { type Clock, type LogRecord, systemClock } from '@splitstream/kernel'
+import type { LogRecord } from '@splitstream/kernel'
 import { beforeEach, describe, expect, it } from 'vitest'
 import { EventsTable } from '../adapters/events-table.ts'
 import { as, clickhouse } from '../adapters/read/reader.fixture.ts'
@@ -114,7 +114,6 @@ describe('an event that another process stored', () => {
 })
 
 describe('an index that is filled at the start', () => {
-  const clock: Clock = { ...systemClock, now: () => now }
   const minutesAgo = (minutes: number) => now - minutes * 60_000
   /** Received so long ago, all at their time. */
   const punctual = (count: number, minutes: number): TestEvent[] =>
@@ -128,18 +127,24 @@ describe('an index that is filled at the start', () => {
 
   it('takes no other event for doubtful because one before its window was of tomorrow, and still knows that one', async () => {
     const ahead = { id: 'ahead', key: 9_999_999n, received: minutesAgo(120), time: tomorrow }
-    await insertEvents(clickhouse, [...punctual(100, 120), ahead, ...punctual(50, 10)], call())
-    const index = await warmIndex(table, 80, clock, call())
+    await insertEvents(clickhouse, [ahead, ...punctual(100, 120), ...punctual(50, 10)], call())
+    const index = await warmIndex(table, 80, call())
     expect(index.add(1, 2, now * 1_000, timeKind.own)).toBe('new')
     expect(index.add(9_999_999, 0, tomorrow, timeKind.own)).toBe('forgotten')
     expect(index.add(120_001, 0, minutesAgo(120) * 1_000, timeKind.own)).toBe('forgotten')
     expect(index.add(10_001, 0, minutesAgo(10) * 1_000, timeKind.own)).toBe('seen')
+    expect(index.add(120_099, 0, minutesAgo(120) * 1_000, timeKind.own)).toBe('seen')
+  })
+
+  it.each([1, 30, 49, 50, 51, 130, 149])('has the %i events that came last', async (keys) => {
+    await insertEvents(clickhouse, [...punctual(100, 120), ...punctual(50, 10)], call())
+    expect((await warmIndex(table, keys, call())).size).toBe(keys)
   })
 
   it('is told by the table of what is ahead within its window, too', async () => {
     const ahead = { id: 'ahead', key: 9_999_999n, received: minutesAgo(10), time: tomorrow }
     await insertEvents(clickhouse, [ahead, ...punctual(50, 10)], call())
-    const index = await warmIndex(table, 100, clock, call())
+    const index = await warmIndex(table, 100, call())
     for (let i = 0; i < 1_000; i++) index.add(i, 3, now * 1_000 + i, timeKind.own)
     expect(index.add(9_999_999, 0, tomorrow, timeKind.own)).toBe('forgotten')
     expect(index.add(1, 4, now * 1_000 + 1_000, timeKind.own)).toBe('new')

@@ -12,6 +12,7 @@ import {
 } from '@splitstream/kernel'
 import type { EventsTable } from '../adapters/events-table.ts'
 import { readProgress, unacknowledgedLosses } from '../adapters/progress.ts'
+import type { SeenIndex } from '../domain/seen-index.ts'
 import { BlockWatch } from './block-watch.ts'
 import type { Confirmed } from './confirmed.ts'
 import { consumeLane, type LaneDeps } from './consume-lane.ts'
@@ -21,6 +22,10 @@ import { warmIndex } from './warm-index.ts'
 
 /** How often progress made by other processes is read, ms. */
 const refreshMs = 200
+
+/** How often the keys of what they stored are, ms, and how long that may take. */
+const learnMs = 1_000
+const learnBudgetMs = 30_000
 
 export interface WriterDeps {
   readonly log: LogReader
@@ -47,7 +52,6 @@ export class StorageWriter {
   #losses = 0
   #consumption: Consumption | undefined
   #warming: Promise<void> | undefined
-  #refreshing: NodeJS.Timeout | undefined
 
   constructor(deps: WriterDeps) {
     this.#deps = deps
@@ -57,12 +61,11 @@ export class StorageWriter {
   /** Returns once the confirmed position is known; storing starts by itself when the index is warm. */
   async start(): Promise<void> {
     await this.#refresh()
-    this.#refreshing = setInterval(() => void this.#refreshOthers(), refreshMs)
+    void this.#repeat(refreshMs, () => this.#refreshOthers())
     this.#warming = this.#consume()
   }
 
   async stop(): Promise<void> {
-    clearInterval(this.#refreshing)
     this.#stop.abort()
     await this.#warming
     await this.#consumption?.stop()
@@ -96,6 +99,26 @@ export class StorageWriter {
     await this.#refresh().catch((error: unknown) => {
       this.#deps.logger.debug('the progress of others cannot be read', { error: messageOf(error) })
     })
+  }
+
+  /** An event that one of them stored may be sent again with another subject, and come here. */
+  async #learn(index: SeenIndex, coverage: Coverage): Promise<void> {
+    const { table, confirmed, clock, log, logger } = this.#deps
+    if (this.#lanes.size >= log.partitions) return
+    const others = new Map([...confirmed.position()].filter(([partition]) => !this.#lanes.has(partition)))
+    const call = systemCall(clock, learnBudgetMs, this.#stop.signal)
+    await coverage.extend(index, table, others, call).catch((error: unknown) => {
+      logger.debug('the keys that others stored cannot be read', { error: messageOf(error) })
+    })
+  }
+
+  /** Until it is stopped, one after the other. `work` does not throw. */
+  async #repeat(everyMs: number, work: () => Promise<void>): Promise<void> {
+    const { signal } = this.#stop
+    while (!signal.aborted) {
+      await this.#deps.clock.sleep(everyMs, signal).catch(() => undefined)
+      if (!signal.aborted) await work()
+    }
   }
 
   async #refresh(): Promise<Map<number, number>> {
@@ -135,6 +158,7 @@ export class StorageWriter {
         else this.#stalled.set(partition, messageOf(error))
       },
     }
+    void this.#repeat(learnMs, () => this.#learn(index, coverage))
     this.#consumption = await log.consume('storage', async (assigned) => {
       const { partition, signal } = assigned
       if (!this.#lanes.has(partition)) {
@@ -160,7 +184,7 @@ export class StorageWriter {
         const call = systemCall(clock, 120_000, this.#stop.signal)
         // Read first: what is stored after this counts as unknown.
         const coverage = new Coverage(await this.#refresh())
-        const index = await warmIndex(table, limits.seenKeys, clock, call)
+        const index = await warmIndex(table, limits.seenKeys, call)
         this.#stalled.delete(-1)
         return { index, coverage }
       } catch (error) {

@@ -1,34 +1,49 @@
-import { AppError, type Call, type Clock } from '@splitstream/kernel'
+import { AppError, type Call } from '@splitstream/kernel'
 import type { EventsTable } from '../adapters/events-table.ts'
 import { SeenIndex, type TimeKind } from '../domain/seen-index.ts'
 
-const micros = 1_000
-const hour = 3_600_000
-
 /**
- * The seen-index as it was: filled from the key column of the most recent events. While the whole table fits, nothing is
- * ever looked up but true retries; otherwise the widest of a few windows that fits, and the greatest event time before it.
+ * The seen-index as it was: filled with the keys of the `maxKeys` events that were received last. While the whole table fits,
+ * nothing is ever looked up but true retries; otherwise it knows the greatest event time before them, and what that leaves out.
  */
-export async function warmIndex(table: EventsTable, maxKeys: number, clock: Clock, call: Call): Promise<SeenIndex> {
-  let since = 0
-  let forgottenUntil = Number.NEGATIVE_INFINITY
-  let inside = await table.count(call)
-  if (inside > maxKeys) {
-    for (const hours of [24 * 30, 24 * 7, 24, 6, 1, 0.1, 0]) {
-      since = (clock.now() - hours * hour) * micros
-      const window = await table.windowAt(since, call)
-      inside = window.inside
-      forgottenUntil = window.before
-      if (inside <= maxKeys) break
-    }
+export async function warmIndex(table: EventsTable, maxKeys: number, call: Call): Promise<SeenIndex> {
+  const count = await table.count(call)
+  if (count <= maxKeys) {
+    const index = new SeenIndex(maxKeys)
+    await eachKey(await table.recentKeys(0, call), count, (...key) => index.add(...key))
+    return index
   }
-  const index = new SeenIndex(maxKeys, forgottenUntil)
-  if (since > 0) {
-    const outside = await table.countRemembered(since, forgottenUntil, call)
-    await eachKey(await table.rememberedKeys(since, forgottenUntil, call), outside, (...key) => index.remember(...key))
-  }
+  const since = await receivedOfLast(table, maxKeys, call)
+  const { inside, before } = await table.windowAt(since, call)
+  const index = new SeenIndex(maxKeys, before)
+  const outside = await table.countRemembered(since, before, call)
+  await eachKey(await table.rememberedKeys(since, before, call), outside, (...key) => index.remember(...key))
   await eachKey(await table.recentKeys(since, call), inside, (...key) => index.add(...key))
   return index
+}
+
+/** An hour, a second and a microsecond, µs. */
+const units = [3_600_000_000, 1_000_000, 1]
+
+/**
+ * When (µs) the last but `count` event was received: since then it is `count` events at least, and more by one request at most.
+ * Found by counting hours, then the seconds of one, then the instants of one: to sort so many would take the engine's memory.
+ */
+async function receivedOfLast(table: EventsTable, count: number, call: Call): Promise<number> {
+  let since = 0
+  let until = Number.MAX_SAFE_INTEGER
+  let rest = count
+  for (const unit of units) {
+    for (const { from, n } of await table.countsReceived(since, until, unit, call)) {
+      if (n >= rest) {
+        since = from
+        until = from + unit
+        break
+      }
+      rest -= n
+    }
+  }
+  return since
 }
 
 const rowBytes = 17
