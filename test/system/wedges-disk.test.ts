@@ -63,7 +63,7 @@ describe.runIf(isRoot)('readiness turns red within 15 s, with the cause', { time
     expect(await answer).toBe(202)
   })
 
-  it('when the disk of the log fails; a restart on a good one is needed', async () => {
+  it('when the disk of the log fails; then the process ends, for another one on a good disk', async () => {
     // The image is on a disk with less room than the image has: once that is full, new blocks of it cannot be written.
     const { dir } = await newDisk((log, folder) => {
       const below = join(folder, 'below')
@@ -83,6 +83,8 @@ describe.runIf(isRoot)('readiness turns red within 15 s, with the cause', { time
     }
     expect((await look(server.url)).cause).toMatch(/log: the event log failed: /)
     process.stderr.write(`failed disk: red after ${Math.round(performance.now() - from)} ms\n`)
+    expect(await server.exited).toMatchObject({ code: 1 })
+    expect(server.output()).toContain('the event log cannot be written')
   })
 
   it('when there is no room for events, and the process is for nothing else', async () => {
