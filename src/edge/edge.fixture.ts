@@ -94,8 +94,8 @@ export const routes: readonly Route[] = [
     method: 'GET',
     path: '/v1/big',
     scope: 'query',
-    summary: 'a large JSON answer',
-    handle: async () => ({ status: 200, json: { rows: Array.from({ length: 5_000 }, (_, i) => ({ row: i })) } }),
+    summary: 'a JSON answer that no buffer on the way holds',
+    handle: async () => ({ status: 200, json: { rows: Array.from({ length: 1_000 }, () => 'x'.repeat(10_000)) } }),
   },
   {
     method: 'GET',

@@ -48,7 +48,17 @@ function whole(
   if (type !== undefined && contentTypeOf(answer) === undefined) headers.push('Content-Type', type)
   if (answer.status !== 204 && answer.status !== 304) headers.push('Content-Length', body?.length ?? 0)
   response.writeHead(answer.status, headers)
+  if (body && body.length > pieceBytes && exchange.request.method !== 'HEAD') {
+    return pipeline(Readable.from(piecesOf(body), { objectMode: false }), response)
+  }
   response.end(body)
+}
+
+/** Only between two writes can it be seen that a slow client takes some of its answer (Exchange.answering). */
+const pieceBytes = 64 << 10
+
+function* piecesOf(body: Uint8Array): Generator<Uint8Array> {
+  for (let at = 0; at < body.length; at += pieceBytes) yield body.subarray(at, at + pieceBytes)
 }
 
 async function streamed(
