@@ -127,6 +127,8 @@ export class KafkaGroup implements Consumption {
       this.#isOut(why)
       this.#member = undefined
       this.#assigned = []
+      // What stood still stood still with the old one.
+      this.#watchdog.reset()
       // Leaving the group gives them to the others.
       this.#endAll()
       this.#former = old?.id || this.#former
@@ -287,9 +289,22 @@ export class KafkaGroup implements Consumption {
       // Either kafkajs stands elsewhere, or the topic does not hold so early a record any more.
       const own = (await this.#offsets()).find((one) => one.partition === partition)
       if (own) running.feed.learn(Number(own.low), Number(own.high))
+      this.#tellHole(partition, running.feed)
     }
     resolveOffset(batch.lastOffset())
     running.feed.offer(delivery)
+  }
+
+  #tellHole(partition: number, { hole }: Feed): void {
+    if (!hole) return
+    const { group, logger } = this.#o
+    const { from, to } = hole
+    logger.error('Kafka has deleted records before the group read them', {
+      group,
+      partition,
+      first: from,
+      last: to - 1,
+    })
   }
 
   /** A coordinator that died or froze is not replaced by kafkajs, which waits for it. */
@@ -314,7 +329,6 @@ export class KafkaGroup implements Consumption {
     const partition = this.#watchdog.look(waiting, new Map(offsets.map((one) => [one.partition, Number(one.high)])))
     if (partition === undefined || this.#stopped) return
     this.#o.logger.warn('the consumer stands still and is made anew', { partition })
-    this.#watchdog.reset()
     this.#makeAnew('stuck')
   }
 }

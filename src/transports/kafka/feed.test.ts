@@ -59,13 +59,44 @@ describe('the feed of a lane', () => {
     expect(numbers(await feed.read(0, limits, signal))).toEqual([0, 1, 2, 3, 4, 5])
   })
 
-  it('takes the beginning of the topic when records before it are gone', async () => {
+  it('leads nobody across records that are gone: says so, and goes on from where it is told to', async () => {
     await feed.read(0, limits, signal)
+    feed.offer(fetched(0, 1))
     expect(feed.leavesOut(fetched(7, 8))).toBe(true)
     feed.learn(7, 9)
-    expect(feed.leavesOut(fetched(7, 8))).toBe(false)
     feed.offer(fetched(7, 8))
-    expect(numbers(await feed.read(0, limits, signal))).toEqual([7, 8])
+    expect(feed.hole).toEqual({ from: 2, to: 7 })
+    // What came before them is there all the same.
+    expect(numbers(await feed.read(0, limits, signal))).toEqual([0, 1])
+    const across = feed.read(placeOf(1) + 10, limits, signal)
+    await expect(across).rejects.toMatchObject({ code: 'CONFLICT', message: expect.stringContaining('2 to 6') })
+    expect(told).toEqual(['seek 0', 'pause'])
+    // The bounds of the lane begin there: whoever is done with record 6 may go on.
+    const reading = feed.read(placeOf(6) + 1, { ...limits, waitMs: 1_000 }, signal)
+    expect(told).toEqual(['seek 0', 'pause', 'seek 7', 'resume'])
+    feed.offer(fetched(7, 8))
+    expect(numbers(await reading)).toEqual([7, 8])
+  })
+
+  it('tells a reader that waits for records that are gone', async () => {
+    const reading = feed.read(placeOf(3), { ...limits, waitMs: 60_000 }, signal)
+    feed.learn(5, 5)
+    await expect(reading).rejects.toMatchObject({ code: 'CONFLICT' })
+  })
+
+  it('keeps what was fetched before it was gone', async () => {
+    await feed.read(0, limits, signal)
+    feed.learn(2, 4)
+    feed.offer(fetched(0, 3))
+    expect(feed.hole).toBe(undefined)
+    expect(numbers(await feed.read(0, limits, signal))).toEqual([0, 1, 2, 3])
+  })
+
+  it('goes on with the first record that is left when the one before it was read', async () => {
+    await feed.read(placeOf(1) + 10, limits, signal)
+    feed.learn(2, 4)
+    feed.offer(fetched(2, 3))
+    expect(numbers(await feed.read(placeOf(1) + 10, limits, signal))).toEqual([2, 3])
   })
 
   it('pauses the consumer with 4 MiB waiting, and resumes it when they are taken', async () => {

@@ -1,5 +1,5 @@
-import type { LogRecord, ReadLimits } from '@splitstream/kernel'
-import { recordAt } from './places.ts'
+import { AppError, type LogRecord, type ReadLimits } from '@splitstream/kernel'
+import { recordAfter, recordAt } from './places.ts'
 
 /** The consumer of one partition, as its feed steers it. Offsets are Kafka's: they count records. */
 export interface Source {
@@ -17,6 +17,12 @@ export interface Delivery {
   readonly end: number
 }
 
+/** Records `from` to `to - 1`: Kafka deleted them before the lane read them. */
+export interface Hole {
+  readonly from: number
+  readonly to: number
+}
+
 /** Bytes that wait for the lane; with more the consumer pauses. What one fetch brings can come on top. */
 const enoughBytes = 4 << 20
 /** How long a read waits on for a record that is known to be there, ms. */
@@ -31,6 +37,9 @@ const knownMs = 5_000
  *
  * kafkajs can still bring records from where it stood before a seek, and after the group was formed anew it stands where the
  * group's commit says. So each delivery says where it begins, and one that begins beyond the next record is refused.
+ *
+ * Kafka deletes records that are old enough whether they were read or not. The lane gets what comes before such a hole, and then
+ * an error until it asks for an offset behind it: it is never led across.
  */
 export class Feed {
   readonly #source: Source
@@ -41,6 +50,8 @@ export class Feed {
   /** What the consumer has to bring next. */
   #next = -1
   #end = -1
+  /** The first record that the partition still has, as far as is known. */
+  #start = 0
   #paused = false
   #wake: (() => void) | undefined
 
@@ -63,16 +74,25 @@ export class Feed {
     return this.#next >= 0 && delivery.from > this.#next
   }
 
+  /** What the lane wanted next and cannot have any more. */
+  get hole(): Hole | undefined {
+    // The lane may be done with the record that holds its offset.
+    const from = Math.max(this.#next, recordAfter(this.#wanted))
+    return this.#next >= 0 && this.#start > from ? { from, to: this.#start } : undefined
+  }
+
   /** There are records before `end`, and none before `start` any more. Both are Kafka's offsets. */
   learn(start: number, end: number): void {
     this.#end = Math.max(this.#end, end)
-    if (this.#next >= 0) this.#next = Math.max(this.#next, start)
+    this.#start = Math.max(this.#start, start)
+    if (this.#next >= 0 && !this.hole) this.#next = Math.max(this.#next, start)
+    this.#wake?.()
   }
 
   offer(delivery: Delivery): void {
     this.#end = Math.max(this.#end, delivery.end)
     if (this.#next < 0) return this.#pause()
-    if (this.leavesOut(delivery)) return this.#source.seek(this.#next)
+    if (this.leavesOut(delivery)) return this.hole ? this.#pause() : this.#source.seek(this.#next)
     for (const record of delivery.records) {
       if (recordAt(record.baseOffset) < this.#next) continue
       this.#kept.push(record)
@@ -90,12 +110,13 @@ export class Feed {
     else this.#source.resume()
   }
 
-  /** @see Lane.read */
+  /** @see Lane.read. @throws AppError CONFLICT when `from` is not there any more: the lane has to go on from its bounds */
   async read(from: number, limits: ReadLimits, signal: AbortSignal): Promise<LogRecord[]> {
     if (from !== this.#wanted) this.#moveTo(from)
     const begun = performance.now()
     for (;;) {
       const records = this.#take(limits)
+      if (records.length === 0 && this.hole) throw deleted(this.hole)
       // A fetch takes its time. What is there all the same is not answered with nothing.
       const waitMs = limits.waitMs + (this.#next < this.#end ? knownMs : 0)
       const ms = begun + waitMs - performance.now()
@@ -105,13 +126,15 @@ export class Feed {
   }
 
   #moveTo(from: number): void {
-    const record = recordAt(from)
+    // What is known to be gone is not asked for: kafkajs would begin anew and commit that.
+    const record = this.#start > recordAfter(from) ? recordAt(from) : Math.max(recordAt(from), this.#start)
     const first = this.#kept[0] ? recordAt(this.#kept[0].baseOffset) : this.#next
     this.#wanted = from
     if (first >= 0 && first <= record && record <= this.#next) return
     this.#kept = []
     this.#bytes = 0
     this.#next = record
+    if (this.hole) return this.#pause()
     this.#source.seek(record)
     this.#resume()
   }
@@ -132,7 +155,7 @@ export class Feed {
     this.#kept = this.#kept.slice(used)
     const last = taken.at(-1)
     if (last) this.#wanted = last.baseOffset + last.count
-    if (this.#bytes < enoughBytes) this.#resume()
+    if (this.#bytes < enoughBytes && !this.hole) this.#resume()
     return taken
   }
 
@@ -163,3 +186,6 @@ export class Feed {
     })
   }
 }
+
+const deleted = ({ from, to }: Hole): AppError =>
+  new AppError('CONFLICT', `Kafka has deleted the records ${from} to ${to - 1} of the partition before they were read`)

@@ -12,6 +12,7 @@ import { type ConsumerOptions, KafkaGroup } from './consumer.ts'
 import { call, freshTopic, partitions, readFirst, text } from './kafka.fixture.ts'
 import { firstPartition, placeOf } from './places.ts'
 import { toMessage } from './record.ts'
+import { Watchdog } from './watchdog.ts'
 
 const patience = { timeout: 40_000, interval: 20 }
 
@@ -155,6 +156,28 @@ describeWithKafka('members of a consumer group', () => {
     await send(0, ['after'])
     await vi.waitFor(() => expect(found).toEqual(['before', 'after']), patience)
     expect(consumers.length).toBeGreaterThan(made)
+  })
+
+  it('one that was made anew is not taken for stuck by what the old one waited for', async () => {
+    const make = common.kafka.consumer.bind(common.kafka)
+    let crash = (): void => undefined
+    common.kafka.consumer = (config) => {
+      const consumer = make(config)
+      const { on } = consumer
+      consumer.on = ((name: 'consumer.crash', listener: (event: unknown) => void) => {
+        if (name === consumer.events.CRASH) crash = () => listener({ payload: { error: new Error('crashed') } })
+        return on(name, listener)
+      }) as Consumer['on']
+      return consumer
+    }
+    const lanes = member()
+    await vi.waitFor(() => expect(lanes.size).toBe(partitions), patience)
+    const reset = vi.spyOn(Watchdog.prototype, 'reset')
+    cleanups.add(async () => reset.mockRestore())
+    crash()
+    await vi.waitFor(() => expect(lanes.size).toBe(0), patience)
+    await vi.waitFor(() => expect(lanes.size).toBe(partitions), patience)
+    expect(reset).toHaveBeenCalled()
   })
 
   it('a busy lane keeps its place for longer than the session', async () => {
