@@ -12,7 +12,7 @@ interface Client {
 export class Throwaway<C extends Client> {
   readonly #make: () => C
   readonly #clock: Clock
-  #current: Promise<C> | undefined
+  #current: { readonly client: C; readonly connected: Promise<C> } | undefined
 
   constructor(make: () => C, clock: Clock) {
     this.#make = make
@@ -24,12 +24,12 @@ export class Throwaway<C extends Client> {
    * @throws what `work` throws, or AppError UNAVAILABLE with `late` after `limitMs`, connecting included
    */
   async use<T>(limitMs: number, late: string, work: (client: C) => Promise<T>, ended?: AbortSignal): Promise<T> {
-    const connecting = this.#connect()
+    const current = this.#connect()
     const over = new AbortController()
     const waited = ended ? AbortSignal.any([over.signal, ended]) : over.signal
     try {
       return await Promise.race([
-        connecting.then(work),
+        current.connected.then(work),
         this.#clock.sleep(limitMs, waited).then(
           () => {
             throw new AppError('UNAVAILABLE', `${late} within ${limitMs} ms`, { retryAfterMs: 1_000 })
@@ -40,7 +40,7 @@ export class Throwaway<C extends Client> {
         ),
       ])
     } catch (error) {
-      if (this.#current === connecting) void this.close()
+      if (this.#current === current) void this.close()
       throw error
     } finally {
       over.abort()
@@ -51,14 +51,18 @@ export class Throwaway<C extends Client> {
   async close(): Promise<void> {
     const old = this.#current
     this.#current = undefined
-    await old?.then((client) => client.disconnect()).catch(() => undefined)
+    if (!old) return
+    // One that could not connect may have connections all the same: a producer has when its broker gives it no id.
+    await old.connected.catch(() => undefined)
+    await old.client.disconnect().catch(() => undefined)
   }
 
-  #connect(): Promise<C> {
+  #connect(): { readonly client: C; readonly connected: Promise<C> } {
     if (!this.#current) {
       const client = this.#make()
-      this.#current = client.connect().then(() => client)
-      this.#current.catch(() => undefined)
+      const connected = client.connect().then(() => client)
+      connected.catch(() => undefined)
+      this.#current = { client, connected }
     }
     return this.#current
   }
