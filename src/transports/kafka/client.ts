@@ -5,6 +5,7 @@ import './stop-fetching.ts'
 import kafkajs, { type Kafka, logLevel, type SASLOptions } from 'kafkajs'
 import type { BrokerAccess } from './access.ts'
 import { whoAnswers } from './answering.ts'
+import type { Brokers } from './brokers.ts'
 import './observe-sasl.ts'
 import type { SaslObserver } from './observe-sasl.ts'
 import './quiet-queue.ts'
@@ -27,10 +28,10 @@ export const compressionTypes: Record<Compression, kafkajs.CompressionTypes> = {
 }
 
 /** A client whose requests end soon: what it cannot do now, the caller spools or tries again by itself. */
-export function kafkaClient(brokers: readonly string[], access: BrokerAccess, clientId: string, logger: Logger): Kafka {
+export function kafkaClient(brokers: Brokers, access: BrokerAccess, clientId: string, logger: Logger): Kafka {
   return new kafkajs.Kafka({
     clientId,
-    brokers: () => whoAnswers(brokers, access),
+    brokers: () => whoAnswers(brokers.all, access),
     socketFactory: ({ host, port, onConnect }) => access.connect(host, port, onConnect),
     ...(access.sasl && { sasl: saslOf(access, access.sasl) }),
     connectionTimeout: 2_000,

@@ -4,6 +4,7 @@ import type { Kafka, Producer, ProducerRecord } from 'kafkajs'
 import { expect, it, vi } from 'vitest'
 import { describeWithKafka } from '../../../test/support/kafka/suite.ts'
 import { openLocalLog } from '../log/local-log.ts'
+import { Brokers } from './brokers.ts'
 import { kafkaClient } from './client.ts'
 import { clusterOfSuite } from './cluster.fixture.ts'
 import { call, entry, freshTopic, plainAccess } from './kafka.fixture.ts'
@@ -11,7 +12,10 @@ import { openKafkaLog } from './log.ts'
 import { requestQueue } from './quiet-queue.ts'
 import { Reachability } from './reachability.ts'
 import { asBatch } from './record.ts'
+import { TopicGate } from './topic-gate.ts'
 import { KafkaWriter } from './writer.ts'
+
+const patience = { timeout: 40_000, interval: 50 }
 
 describeWithKafka('what kafkajs and clusters get wrong', () => {
   const suite = clusterOfSuite()
@@ -20,14 +24,18 @@ describeWithKafka('what kafkajs and clusters get wrong', () => {
   it('each request to a broker is for one partition, with its own producer', async () => {
     const partitions = 6
     const topic = await suite.topic('dodges', partitions)
-    const kafka = kafkaClient(suite.cluster.brokers, plainAccess(), 'splitstream-test', silentLogger)
+    const brokers = new Brokers(suite.cluster.brokers)
+    const kafka = kafkaClient(brokers, plainAccess(), 'splitstream-test', silentLogger)
     const watched = watchProducers(kafka)
     const shared = { clock: systemClock, logger: silentLogger }
     const spool = await openLocalLog({ dir: await cleanups.folder(), partitions, minFreeBytes: 0, ...shared })
     cleanups.add(() => spool.stop())
+    const gate = new TopicGate({ prepare: async () => undefined, ...shared })
+    gate.start()
+    await gate.answered
     const limits = { maxSpoolBytes: 1 << 20, maxPendingBytes: 1 << 20 }
-    const reachability = new Reachability(suite.cluster.brokers, plainAccess(), systemClock, silentLogger)
-    const to = { kafka, topic, partitions, compression: 'none' as const, encode: asBatch, reachability }
+    const reachability = new Reachability(brokers, plainAccess(), systemClock, silentLogger)
+    const to = { kafka, topic, partitions, compression: 'none' as const, encode: asBatch, reachability, gate }
     const writer = new KafkaWriter({ ...to, spool, ...limits, ...shared, metrics: noMetrics })
     await writer.start()
     cleanups.add(() => writer.stop())
@@ -65,10 +73,39 @@ describeWithKafka('what kafkajs and clusters get wrong', () => {
     ['cleanup.policy', 4, { 'cleanup.policy': 'compact' }],
     ['cleanup.policy', 4, { 'cleanup.policy': 'compact,delete' }],
     ['max.message.bytes', 4, { 'max.message.bytes': '1048588' }],
+    ['retention.ms=3600001', 4, { 'retention.ms': '3600000' }],
+    ['retention.bytes=-1', 4, { 'retention.bytes': '1000000000' }],
   ])('a topic with a wrong %s stops the start (%i partitions, %j)', async (setting, partitions, settings) => {
     const topic = await suite.topic('dodges', partitions, { 'max.message.bytes': String(32 << 20), ...settings })
-    const opening = openKafkaLog(await cleanups.options(suite.cluster.brokers, topic))
+    const opening = openKafkaLog(await cleanups.options(suite.cluster.brokers, topic, { retainMs: 3_600_001 }))
     await expect(opening).rejects.toMatchObject({ code: 'CONFIG_INVALID', message: expect.stringContaining(setting) })
+  })
+
+  it('a topic that turns out to be wrong after the start gets nothing until it is mended', async () => {
+    const settings = { 'max.message.bytes': String(32 << 20), 'min.insync.replicas': '1' }
+    const topic = await suite.topic('dodges', 4, settings)
+    const { asker } = cleanups.client(suite.cluster.brokers)
+    const written = async (): Promise<number> => {
+      const offsets = await asker.ask('the end', (admin) => admin.fetchTopicOffsets(topic))
+      return offsets.reduce((sum, { high }) => sum + Number(high), 0)
+    }
+    // It does not wait for Kafka, as after a long outage.
+    const log = await cleanups.log(await cleanups.options(suite.cluster.brokers, topic, { startMs: 0 }))
+    expect(await log.append([entry(0, 'before')], call())).toEqual([])
+    await vi.waitFor(() => expect(log.health().state).toBe('down'), patience)
+    expect(log.health().reason).toContain('min.insync.replicas=1')
+    expect(await log.append([entry(0, 'after'), entry(1, 'other')], call())).toEqual([])
+    expect(await written()).toBe(0)
+
+    const configEntries = Object.entries({ ...settings, 'min.insync.replicas': '2' }).map(([name, value]) => ({
+      name,
+      value,
+    }))
+    const resources = [{ type: 2, name: topic, configEntries }]
+    await asker.ask('a change', (admin) => admin.alterConfigs({ validateOnly: false, resources }))
+    await vi.waitFor(() => expect(log.health()).toEqual({ state: 'ok' }), patience)
+    expect(await written()).toBe(3)
+    expect(await log.append([entry(0, 'at once')], call())).toHaveLength(1)
   })
 
   it('a topic with too few copies stops the start', async () => {

@@ -1,5 +1,6 @@
 import { type Logger, messageOf } from '@splitstream/kernel'
 import type { BrokerAccess } from './access.ts'
+import { Brokers } from './brokers.ts'
 import { kafkaClient, kafkaError } from './client.ts'
 import { checkTopic, type TopicOptions } from './topic.ts'
 
@@ -20,7 +21,7 @@ export async function inspectTopic(
   o: TopicOptions,
   logger: Logger,
 ): Promise<SeenTopic> {
-  const admin = kafkaClient(brokers, access, 'splitstream-doctor', logger).admin({ retry: { retries: 1 } })
+  const admin = kafkaClient(new Brokers(brokers), access, 'splitstream-doctor', logger).admin({ retry: { retries: 1 } })
   try {
     await admin.connect()
     const from = performance.now()

@@ -6,6 +6,7 @@ import { type Call, type Lane, type LogRecord, silentLogger, systemCall, systemC
 import type { Kafka } from 'kafkajs'
 import { BrokerAccess } from './access.ts'
 import { Asker } from './asker.ts'
+import { Brokers } from './brokers.ts'
 import { kafkaClient } from './client.ts'
 import { type KafkaLogOptions, openKafkaLog } from './log.ts'
 
@@ -57,12 +58,12 @@ export class Cleanups {
       return stopped
     }
     this.add(stop)
-    const { append, consume, lag, lags, health } = log
-    return { append, consume, lag, lags, health, stop }
+    const { append, consume, lag, lags, health, retention } = log
+    return { append, consume, lag, lags, health, retention, stop }
   }
 
   client(brokers: readonly string[]): { kafka: Kafka; asker: Asker } {
-    const kafka = kafkaClient(brokers, plainAccess(), 'splitstream-test', silentLogger)
+    const kafka = kafkaClient(new Brokers(brokers), plainAccess(), 'splitstream-test', silentLogger)
     const asker = new Asker(kafka, systemClock)
     this.add(() => asker.close())
     return { kafka, asker }

@@ -1,19 +1,19 @@
 import {
   AppError,
   type Clock,
-  codeOf,
   type EventLog,
   type Health,
   type Lane,
   type Logger,
   type Metrics,
-  messageOf,
   noMetrics,
 } from '@splitstream/kernel'
 import type { Kafka } from 'kafkajs'
+import { Rounds } from '../../discovery/rounds.ts'
 import { openLocalLog } from '../log/local-log.ts'
 import { BrokerAccess } from './access.ts'
 import { Asker, adminClient } from './asker.ts'
+import { Brokers } from './brokers.ts'
 import { type Compression, kafkaClient } from './client.ts'
 import { asCloudEvents, type EventCodec } from './cloud-event-record.ts'
 import { KafkaGroup } from './consumer.ts'
@@ -21,7 +21,9 @@ import { EventsPerRecord, lagOf } from './lag.ts'
 import { maxEventsPerRecord } from './places.ts'
 import { Reachability } from './reachability.ts'
 import { asBatch } from './record.ts'
+import { RetentionWatch } from './retention-watch.ts'
 import { maxRecordBytes, prepareTopic, type TopicOptions } from './topic.ts'
+import { TopicGate } from './topic-gate.ts'
 import { KafkaWriter } from './writer.ts'
 
 export interface KafkaLogOptions extends TopicOptions {
@@ -46,6 +48,8 @@ export interface KafkaLogOptions extends TopicOptions {
   readonly maxPendingBytes?: number
   /** How long a start waits for Kafka, ms. Then it goes on without it: a writer into its spool. */
   readonly startMs?: number
+  /** How often it is looked how old is what groups have not taken, ms. */
+  readonly watchMs?: number
   readonly clock: Clock
   readonly logger: Logger
   readonly metrics?: Metrics
@@ -66,10 +70,15 @@ export interface KafkaLog extends EventLog {
   /** Of one record. An append of more is refused. */
   readonly recordLimits: { readonly maxBytes: number; readonly maxEvents: number }
   health(): Health
+  /** Degraded while a group is so far behind that Kafka may delete what it has not taken. */
+  retention(): Health
   /** Resolves with the reason when the spool will never take anything again in this process. */
   readonly lost?: Promise<string>
   stop(): Promise<void>
 }
+
+/** How often the cluster is asked for its brokers, ms. */
+const learnEveryMs = 60_000
 
 /**
  * The event log on Kafka. Appends resolve once the brokers have them (acks=all), or, while those do not answer, once they are
@@ -78,37 +87,37 @@ export interface KafkaLog extends EventLog {
 export async function openKafkaLog(o: KafkaLogOptions): Promise<KafkaLog> {
   const { clock, logger, topic, partitions } = o
   const access = o.access ?? new BrokerAccess({ clock, logger })
-  const kafka = kafkaClient(o.brokers, access, 'splitstream', logger)
+  const brokers = new Brokers(o.brokers)
+  const kafka = kafkaClient(brokers, access, 'splitstream', logger)
   const asker = new Asker(kafka, clock)
-  const reachability = new Reachability(o.brokers, access, clock, logger)
+  const reachability = new Reachability(brokers, access, clock, logger)
   const stopping = new AbortController()
+  const gate = new TopicGate({ prepare: () => prepare(kafka, brokers, o), clock, logger })
+  const learning = new Rounds(clock, async () => {
+    await asker.ask('the brokers', (admin) => brokers.learn(admin)).catch(() => undefined)
+    return learnEveryMs
+  })
   const end = async (): Promise<void> => {
     stopping.abort()
     reachability.stop()
+    learning.stop()
+    gate.stop()
     await asker.close()
   }
-  let state: 'unknown' | 'prepared' | AppError = 'unknown'
-  const ready = untilPrepared(kafka, o, stopping.signal).then(
-    () => {
-      state = 'prepared'
-    },
-    (error: unknown) => {
-      if (error instanceof AppError && error.code === 'CONFIG_INVALID') state = error
-    },
-  )
+  gate.start()
   const waited = clock.sleep(o.startMs ?? 10_000, stopping.signal).catch(() => undefined)
   // Who is not let in waits for an operator, and not for Kafka.
-  await Promise.race([ready, access.troubled, waited])
-  const found = state as 'unknown' | 'prepared' | AppError
-  if (found instanceof AppError) {
+  await Promise.race([gate.answered, access.troubled, waited])
+  if (gate.unfit) {
     await end()
-    throw found
+    throw gate.unfit
   }
-  if (found === 'unknown') {
+  const late = !gate.isOpen
+  if (late) {
     logger.warn('Kafka does not answer; going on without it for now', { brokers: o.brokers.join(',') })
     reachability.suspect()
-    void ready.then(() => {
-      if (state instanceof AppError) logger.error('Kafka answers, and cannot be used', { error: messageOf(state) })
+    void gate.answered.then(() => {
+      if (gate.unfit) logger.error('Kafka answers, and cannot be used', { error: gate.unfit.message })
     })
   }
 
@@ -136,6 +145,7 @@ export async function openKafkaLog(o: KafkaLogOptions): Promise<KafkaLog> {
       compression: o.compression,
       encode: o.singleEvents && o.codec ? asCloudEvents(o.codec) : asBatch,
       reachability,
+      gate,
       spool,
       maxSpoolBytes: o.maxSpoolBytes,
       maxPendingBytes: o.maxPendingBytes ?? 64 << 20,
@@ -143,13 +153,24 @@ export async function openKafkaLog(o: KafkaLogOptions): Promise<KafkaLog> {
       logger,
       metrics: o.metrics ?? noMetrics,
     })
-  if (found === 'prepared') await writer?.connect()
+  if (!late) await writer?.connect()
   await writer?.start()
   const groups = new Set<KafkaGroup>()
   const groupOf = (name: string): string => `${o.groupPrefix}-${name}`
   const consumed = new Set<string>()
   const perRecord = new EventsPerRecord()
   const lag = (name: string) => lagOf(asker, topic, groupOf(name))
+  const groupNames = (): Set<string> => new Set([...(o.groups ?? []), ...consumed])
+  const retention = new RetentionWatch({
+    asker,
+    topic,
+    groups: () => new Map([...groupNames()].map((name) => [name, groupOf(name)])),
+    clock,
+    logger,
+    ...(o.watchMs !== undefined && { everyMs: o.watchMs }),
+  })
+  retention.start()
+  void learning.start()
 
   return {
     partitions,
@@ -165,8 +186,7 @@ export async function openKafkaLog(o: KafkaLogOptions): Promise<KafkaLog> {
     recordLimits: { maxBytes: maxRecordBytes, maxEvents: maxEventsPerRecord },
     lag: async (group) => (await lag(group)).records,
     lags: async () => {
-      const names = new Set([...(o.groups ?? []), ...consumed])
-      const all = await Promise.all([...names].map(async (name) => ({ name, ...(await lag(name)) })))
+      const all = await Promise.all([...groupNames()].map(async (name) => ({ name, ...(await lag(name)) })))
       const there = all.filter(({ name, begun }) => begun || consumed.has(name))
       return new Map(there.map(({ name, records }) => [name, perRecord.eventsIn(records)]))
     },
@@ -195,12 +215,14 @@ export async function openKafkaLog(o: KafkaLogOptions): Promise<KafkaLog> {
       }
     },
     health: () => {
-      if (state instanceof AppError) return { state: 'down', reason: state.message }
-      return healthOf(state, access.trouble, writer?.health())
+      if (gate.unfit) return { state: 'down', reason: gate.unfit.message }
+      return healthOf(gate.isOpen, access.trouble, writer?.health())
     },
+    retention: () => retention.health(),
     stop: async () => {
       stopping.abort()
       await Promise.all([...groups].map((group) => group.stop()))
+      retention.stop()
       await writer?.stop()
       await spool?.stop()
       await end()
@@ -212,12 +234,8 @@ export async function openKafkaLog(o: KafkaLogOptions): Promise<KafkaLog> {
  * A process that was never let in is told so as `down`: its settings are its own to mend, and a new release with wrong ones must not
  * take the place of one that works. What is refused later is an outage like others: the spool takes events.
  */
-function healthOf(
-  state: 'unknown' | 'prepared',
-  trouble: string | undefined,
-  written: Health = { state: 'ok' },
-): Health {
-  if (state === 'unknown') {
+function healthOf(prepared: boolean, trouble: string | undefined, written: Health = { state: 'ok' }): Health {
+  if (!prepared) {
     return trouble === undefined
       ? { state: 'degraded', reason: 'Kafka does not answer' }
       : { state: 'down', reason: `Kafka cannot be used: ${trouble}` }
@@ -238,19 +256,14 @@ function counting(lane: Lane, perRecord: EventsPerRecord): Lane {
 }
 
 /** @throws AppError CONFIG_INVALID; anything else passes, some time */
-async function untilPrepared(kafka: Kafka, o: KafkaLogOptions, signal: AbortSignal): Promise<void> {
-  for (let pause = 250; ; pause = Math.min(pause * 2, 5_000)) {
-    // Another client each time: it begins with a broker that answers.
-    const admin = adminClient(kafka)
-    try {
-      await admin.connect()
-      return await prepareTopic(admin, o, o.logger)
-    } catch (error) {
-      if (codeOf(error) === 'CONFIG_INVALID' || signal.aborted) throw error
-      o.logger.debug('the topic is not prepared yet', { error: messageOf(error) })
-    } finally {
-      await admin.disconnect().catch(() => undefined)
-    }
-    await o.clock.sleep(pause, signal)
+async function prepare(kafka: Kafka, brokers: Brokers, o: KafkaLogOptions): Promise<void> {
+  // Another client each time: it begins with a broker that answers.
+  const admin = adminClient(kafka)
+  try {
+    await admin.connect()
+    await prepareTopic(admin, o, o.logger)
+    await brokers.learn(admin)
+  } finally {
+    await admin.disconnect().catch(() => undefined)
   }
 }

@@ -82,6 +82,29 @@ describeWithKafka('brokers that are away', () => {
     await untilInSync(suite.cluster.brokers, topic, 3)
   }, 120_000)
 
+  it('the only broker that the settings name: the others go on without it', async ({ skip }) => {
+    const [named] = suite.cluster.nodes
+    if (!named) skip('the brokers are not ours to kill')
+    const topic = await suite.topic('outage', partitions, settings)
+    const log = await cleanups.log(await cleanups.options([named!.broker], topic))
+    for (let p = 0; p < partitions; p++) expect(await log.append([entry(p, 'before')], call())).toHaveLength(1)
+    await named!.kill()
+    try {
+      for (let p = 0; p < partitions; p++) {
+        const written = async () => expect(await log.append([entry(p, 'during')], call())).toHaveLength(1)
+        await vi.waitFor(written, patience)
+      }
+      expect(log.health()).toEqual({ state: 'ok' })
+      // A consumer, too, that comes only now.
+      const reader = await read(log)
+      await vi.waitFor(() => expect([...reader.values]).toEqual(['before', 'during']), patience)
+      await reader.stop()
+    } finally {
+      await named!.start()
+    }
+    await untilInSync(suite.cluster.brokers, topic, 3)
+  }, 120_000)
+
   it('no broker at all: what is appended outlives a restart and drains in order', async ({ skip }) => {
     if (suite.cluster.nodes.length === 0) skip('the brokers are not ours to kill')
     const topic = await suite.topic('outage', partitions, settings)

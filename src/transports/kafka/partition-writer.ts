@@ -4,6 +4,7 @@ import type { KafkaProducer } from './producer.ts'
 import type { Reachability } from './reachability.ts'
 import type { Outgoing } from './record.ts'
 import { type Encode, write } from './sends.ts'
+import type { TopicGate } from './topic-gate.ts'
 
 interface Waiting {
   readonly entry: LogAppend
@@ -17,6 +18,7 @@ export interface PartitionWriterOptions {
   readonly producer: Pick<KafkaProducer, 'send'>
   readonly encode: Encode
   readonly reachability: Reachability
+  readonly gate: Pick<TopicGate, 'isOpen' | 'untilOpen'>
   readonly spool: Pick<LocalLog, 'append' | 'stats'>
   /** @throws AppError when the spool may not take `bytes` more */
   reserve(bytes: number): void
@@ -32,7 +34,7 @@ const maxSendRecords = 1_000
  * Writes one partition of the topic, in order. States:
  *
  *   direct    appends go to Kafka, one send at a time; what arrives meanwhile shares the next send.
- *   spooling  Kafka did not acknowledge, or no broker is there: that send, everything behind it and everything that comes now
+ *   spooling  Kafka did not acknowledge, no broker is there, or the topic may not be written to: that send, everything behind it and everything that comes now
  *             goes to the spool, which is durable on this machine. When a broker is there, the drain sends the spool in its
  *             order. When it is empty, and nothing is on its way into it, the partition is direct again.
  *
@@ -44,17 +46,21 @@ export class PartitionWriter {
   #queue: Waiting[] = []
   #sending = false
   #spooling: boolean
+  /** Something was put into the spool since the partition was last direct. */
+  #holds: boolean
   /** Appends on their way into the spool. */
   #entering = 0
 
-  /** @param spooling true when the spool holds something of this partition from an earlier life */
-  constructor(o: PartitionWriterOptions, spooling: boolean) {
+  /** @param holds the spool has something of this partition from an earlier life */
+  constructor(o: PartitionWriterOptions, holds: boolean) {
     this.#o = o
-    this.#spooling = spooling
+    this.#holds = holds
+    this.#spooling = holds || !o.gate.isOpen
   }
 
-  get spooling(): boolean {
-    return this.#spooling
+  /** Events of it wait until Kafka takes them. */
+  get holds(): boolean {
+    return this.#holds
   }
 
   append(entry: LogAppend): Promise<LogRange | undefined> {
@@ -71,6 +77,7 @@ export class PartitionWriter {
 
   /** Sends the spool to Kafka until it is taken away. @throws AppError when Kafka does not take it; it is run again then */
   async drain(lane: Lane): Promise<void> {
+    await this.#o.gate.untilOpen(lane.signal)
     for (let next = await lane.committed(); !lane.signal.aborted; ) {
       const records = await lane.read(next, { maxEvents: 200_000, maxBytes: maxSendBytes, waitMs: 500 })
       if (records.length > 0) {
@@ -83,8 +90,10 @@ export class PartitionWriter {
       }
       // In one turn, so that no append comes in between.
       if (this.#spooling && this.#entering === 0 && this.#o.spool.stats().partitions[this.#o.partition]!.end === next) {
+        if (this.#holds)
+          this.#o.logger.info('the spool is empty: events go to Kafka again', { partition: this.#o.partition })
         this.#spooling = false
-        this.#o.logger.info('the spool is empty: events go to Kafka again', { partition: this.#o.partition })
+        this.#holds = false
       }
     }
   }
@@ -135,6 +144,7 @@ export class PartitionWriter {
 
   async #spool(entries: readonly LogAppend[]): Promise<undefined> {
     this.#o.reserve(entries.reduce((sum, entry) => sum + entry.bytes.length, 0))
+    this.#holds = true
     this.#entering++
     try {
       await this.#o.spool.append(entries, spoolCall)

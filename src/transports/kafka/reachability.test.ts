@@ -3,6 +3,7 @@ import { createServer, type Server } from 'node:net'
 import { silentLogger, systemClock } from '@splitstream/kernel'
 import { afterEach, expect, it, vi } from 'vitest'
 import { freePorts } from '../../../test/support/kafka/ports.ts'
+import { Brokers } from './brokers.ts'
 import { plainAccess } from './kafka.fixture.ts'
 import { Reachability } from './reachability.ts'
 
@@ -25,7 +26,7 @@ async function answering(port: number): Promise<Server> {
 it('is lost only when no broker answers, and found again by itself', async () => {
   const [one, other] = (await freePorts(2)) as [number, number]
   const brokers = [`127.0.0.1:${one}`, `127.0.0.1:${other}`]
-  const reachability = new Reachability(brokers, plainAccess(), systemClock, silentLogger)
+  const reachability = new Reachability(new Brokers(brokers), plainAccess(), systemClock, silentLogger)
   ends.push(() => reachability.stop())
   const server = await answering(other)
   const { lost } = reachability
@@ -48,9 +49,24 @@ it('is lost only when no broker answers, and found again by itself', async () =>
   expect(reachability.lost.aborted).toBe(false)
 })
 
+it('asks brokers, too, that only the cluster has named', async () => {
+  const [dead, other] = (await freePorts(2)) as [number, number]
+  const brokers = new Brokers([`127.0.0.1:${dead}`])
+  const member = { nodeId: 2, host: '127.0.0.1', port: other }
+  await brokers.learn({ describeCluster: async () => ({ brokers: [member], controller: 2, clusterId: 'c' }) })
+  const reachability = new Reachability(brokers, plainAccess(), systemClock, silentLogger)
+  ends.push(() => reachability.stop())
+  reachability.suspect()
+  await vi.waitFor(() => expect(reachability.isLost).toBe(true))
+  const back = reachability.untilBack(new AbortController().signal)
+  await answering(other)
+  await back
+  expect(reachability.isLost).toBe(false)
+})
+
 it('looks no more once it is stopped', async () => {
   const [port] = await freePorts(1)
-  const reachability = new Reachability([`127.0.0.1:${port}`], plainAccess(), systemClock, silentLogger)
+  const reachability = new Reachability(new Brokers([`127.0.0.1:${port}`]), plainAccess(), systemClock, silentLogger)
   reachability.suspect()
   await vi.waitFor(() => expect(reachability.isLost).toBe(true))
   reachability.stop()

@@ -1,6 +1,7 @@
 import type { Clock, Logger } from '@splitstream/kernel'
 import type { BrokerAccess } from './access.ts'
 import { answeringBroker } from './answering.ts'
+import type { Brokers } from './brokers.ts'
 
 /** Between two looks while no broker answers, ms. */
 const lookMs = 500
@@ -14,7 +15,7 @@ const lookMs = 500
  * What is under way to Kafka learns by `lost` that it need not wait any more.
  */
 export class Reachability {
-  readonly #brokers: readonly string[]
+  readonly #brokers: Brokers
   readonly #access: BrokerAccess
   readonly #clock: Clock
   readonly #logger: Logger
@@ -23,7 +24,7 @@ export class Reachability {
   #back = Promise.withResolvers<void>()
   #looking = false
 
-  constructor(brokers: readonly string[], access: BrokerAccess, clock: Clock, logger: Logger) {
+  constructor(brokers: Brokers, access: BrokerAccess, clock: Clock, logger: Logger) {
     this.#brokers = brokers
     this.#access = access
     this.#clock = clock
@@ -65,10 +66,10 @@ export class Reachability {
   async #look(): Promise<void> {
     const { signal } = this.#stop
     while (!signal.aborted) {
-      const broker = await answeringBroker(this.#brokers, this.#access)
+      const broker = await answeringBroker(this.#brokers.all, this.#access)
       if (broker !== undefined) return this.#found(broker)
       if (!this.isLost) {
-        this.#logger.warn('no Kafka broker answers', { brokers: this.#brokers.join(',') })
+        this.#logger.warn('no Kafka broker answers', { brokers: this.#brokers.all.join(',') })
         this.#lost.abort()
       }
       await this.#clock.sleep(lookMs, signal).catch(() => undefined)

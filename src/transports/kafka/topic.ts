@@ -43,6 +43,8 @@ async function makeTopic(admin: Admin, o: TopicOptions, logger: Logger): Promise
           configEntries: [
             { name: 'min.insync.replicas', value: String(o.minInSync) },
             { name: 'retention.ms', value: String(o.retainMs) },
+            // Brokers may have a limit of their own, which would delete what nobody has taken.
+            { name: 'retention.bytes', value: '-1' },
             { name: 'cleanup.policy', value: 'delete' },
             { name: 'max.message.bytes', value: String(maxMessageBytes) },
             { name: 'unclean.leader.election.enable', value: 'false' },
@@ -68,15 +70,9 @@ export async function checkTopic(admin: Admin, o: TopicOptions): Promise<void> {
   if (copies < o.replication) {
     throw invalid(`the topic ${o.topic} has replication factor ${copies}; KAFKA_REPLICATION asks for ${o.replication}`)
   }
-  const { resources } = await withRetries(() =>
-    admin.describeConfigs({
-      includeSynonyms: false,
-      resources: [
-        { type: 2, name: o.topic, configNames: ['min.insync.replicas', 'cleanup.policy', 'max.message.bytes'] },
-      ],
-    }),
+  const config = await withRetries(() =>
+    settingsOf(admin, o.topic, ['min.insync.replicas', 'cleanup.policy', 'max.message.bytes']),
   )
-  const config = new Map(resources[0]?.configEntries.map((entry) => [entry.configName, entry.configValue]))
   if (Number(config.get('min.insync.replicas')) < o.minInSync) {
     throw invalid(
       `the topic ${o.topic} has min.insync.replicas=${config.get('min.insync.replicas')}: with less than ${o.minInSync} ` +
@@ -92,6 +88,48 @@ export async function checkTopic(admin: Admin, o: TopicOptions): Promise<void> {
   if (config.get('cleanup.policy') !== 'delete') {
     throw invalid(`the topic ${o.topic} has cleanup.policy=${config.get('cleanup.policy')}: it has to be delete`)
   }
+  checkRetention(await withRetries(() => retentionOf(admin, o.topic)), o)
+}
+
+/** What nobody has taken when its time is over is lost. */
+function checkRetention({ ms, bytes }: Retention, { topic, retainMs }: TopicOptions): void {
+  const alter = `kafka-configs.sh --bootstrap-server … --alter --entity-type topics --entity-name ${topic} --add-config`
+  if (ms !== undefined && ms < retainMs) {
+    throw invalid(
+      `the topic ${topic} has retention.ms=${ms}, less than KAFKA_RETAIN_HOURS=${retainMs / 3_600_000}: what storage has not taken by ` +
+        `then is lost; run ${alter} retention.ms=${retainMs}, or lower KAFKA_RETAIN_HOURS knowing that`,
+    )
+  }
+  if (bytes !== undefined) {
+    throw invalid(
+      `the topic ${topic} has retention.bytes=${bytes}: Kafka deletes what is over it, taken by storage or not; ` +
+        `run ${alter} retention.bytes=-1`,
+    )
+  }
+}
+
+/** For how long Kafka keeps records, and how much of a partition; undefined without a limit. */
+export interface Retention {
+  readonly ms: number | undefined
+  readonly bytes: number | undefined
+}
+
+/** @throws what kafkajs throws */
+export async function retentionOf(admin: Admin, topic: string): Promise<Retention> {
+  const config = await settingsOf(admin, topic, ['retention.ms', 'retention.bytes'])
+  const limit = (name: string): number | undefined => {
+    const value = Number(config.get(name) ?? -1)
+    return value < 0 ? undefined : value
+  }
+  return { ms: limit('retention.ms'), bytes: limit('retention.bytes') }
+}
+
+async function settingsOf(admin: Admin, topic: string, configNames: string[]): Promise<Map<string, string>> {
+  const { resources } = await admin.describeConfigs({
+    includeSynonyms: false,
+    resources: [{ type: 2, name: topic, configNames }],
+  })
+  return new Map(resources[0]?.configEntries.map((entry) => [entry.configName, entry.configValue]))
 }
 
 /** A topic that was just made is not known to every broker at once. */

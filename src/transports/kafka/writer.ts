@@ -19,6 +19,7 @@ import { KafkaProducer } from './producer.ts'
 import type { Reachability } from './reachability.ts'
 import type { Encode } from './sends.ts'
 import { maxRecordBytes } from './topic.ts'
+import type { TopicGate } from './topic-gate.ts'
 
 export interface WriterOptions {
   readonly kafka: Kafka
@@ -27,6 +28,7 @@ export interface WriterOptions {
   readonly compression: Compression
   readonly encode: Encode
   readonly reachability: Reachability
+  readonly gate: TopicGate
   /** Where events wait while Kafka does not take them. */
   readonly spool: LocalLog
   readonly maxSpoolBytes: number
@@ -49,7 +51,7 @@ export class KafkaWriter {
 
   constructor(o: WriterOptions) {
     this.#o = o
-    const { kafka, topic, compression, reachability, clock, logger, spool } = o
+    const { kafka, topic, compression, reachability, gate, clock, logger, spool } = o
     const partitions = Array.from({ length: o.partitions }, (_, p) => p)
     const help = 'Batches sent to Kafka, until the brokers have acknowledged them'
     const seconds = o.metrics.histogram('splitstream.kafka.send', help, durationBuckets, ['error.type'])
@@ -65,7 +67,7 @@ export class KafkaWriter {
     const reserve = (bytes: number): void => this.#reserve(bytes)
     this.#writers = partitions.map((partition) => {
       const producer = this.#producers[partition]!
-      const options = { partition, producer, encode: o.encode, reachability, spool, reserve, clock, logger }
+      const options = { partition, producer, encode: o.encode, reachability, gate, spool, reserve, clock, logger }
       return new PartitionWriter(options, backlog[partition]!.end > backlog[partition]!.start)
     })
   }
@@ -76,13 +78,13 @@ export class KafkaWriter {
 
   get #spooled(): number {
     const { partitions, pendingBytes } = this.#o.spool.stats()
-    return this.#writers.some((writer) => writer.spooling)
+    return this.#writers.some((writer) => writer.holds)
       ? partitions.reduce((sum, { bytes }) => sum + bytes, pendingBytes)
       : pendingBytes
   }
 
   get settled(): boolean {
-    return this.#pending === 0 && !this.#writers.some((writer) => writer.spooling)
+    return this.#pending === 0 && !this.#writers.some((writer) => writer.holds)
   }
 
   /** Connects to Kafka, so that the first append finds it ready. */
@@ -117,9 +119,9 @@ export class KafkaWriter {
   }
 
   health(): Health {
-    const spooling = this.#writers.filter((writer) => writer.spooling).length
-    if (spooling === 0) return { state: 'ok' }
-    return { state: 'degraded', reason: `events of ${spooling} partitions wait here until Kafka takes them` }
+    const holding = this.#writers.filter((writer) => writer.holds).length
+    if (holding === 0) return { state: 'ok' }
+    return { state: 'degraded', reason: `events of ${holding} partitions wait here until Kafka takes them` }
   }
 
   /** What is in the spool stays there for the next start. */

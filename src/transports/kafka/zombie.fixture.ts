@@ -6,13 +6,14 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { codeOf, silentLogger, systemClock } from '@splitstream/kernel'
 import { Asker } from './asker.ts'
+import { Brokers } from './brokers.ts'
 import { kafkaClient } from './client.ts'
 import { KafkaGroup } from './consumer.ts'
 import { plainAccess } from './kafka.fixture.ts'
 import { placeOf } from './places.ts'
 
 const [brokers = '', topic = '', group = '', sessionMs = ''] = process.argv.slice(2)
-const kafka = kafkaClient(brokers.split(','), plainAccess(), 'splitstream-zombie', silentLogger)
+const kafka = kafkaClient(new Brokers(brokers.split(',')), plainAccess(), 'splitstream-zombie', silentLogger)
 const asker = new Asker(kafka, systemClock)
 const common = { kafka, asker, topic, group, partitions: 4, clock: systemClock, logger: silentLogger }
 const ended = new Set<number>()
