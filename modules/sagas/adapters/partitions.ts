@@ -2,14 +2,15 @@ import type { Postgres } from '@splitstream/kernel'
 import { leastId } from './saga-rows.ts'
 
 const dayMs = 86_400_000
-const weekMs = 7 * dayMs
+export const weekMs = 7 * dayMs
 /** Partitions are made so far ahead. */
 const weeksAhead = 3
 
 /** Monday 00:00 UTC of the week of `at`, ms since the epoch. The epoch was a Thursday. */
 const weekOf = (at: number): number => Math.floor((at + 3 * dayMs) / weekMs) * weekMs - 3 * dayMs
 
-const nameOf = (week: number): string => `sagas_${new Date(week).toISOString().slice(0, 10).replaceAll('-', '')}`
+/** The partition of a week. */
+export const nameOf = (week: number): string => `sagas_${new Date(week).toISOString().slice(0, 10).replaceAll('-', '')}`
 
 /**
  * Makes the partitions of this week and the next ones. A partition holds the sagas that were started in its week; what
@@ -73,7 +74,7 @@ export class CurrentPartition {
 const storage = 'WITH (fillfactor = 30, autovacuum_vacuum_insert_scale_factor = 0.5)'
 
 /** The weeks that have a partition, oldest first: where each begins, ms since the epoch. */
-async function weeks(postgres: Postgres): Promise<number[]> {
+export async function weeks(postgres: Postgres): Promise<number[]> {
   const rows = await postgres.query<{ name: string }>(
     `SELECT c.relname AS name FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid
      WHERE i.inhparent = 'sagas'::regclass AND c.relname ~ '^sagas_[0-9]{8}$' ORDER BY c.relname`,
@@ -84,33 +85,4 @@ async function weeks(postgres: Postgres): Promise<number[]> {
 /** No saga is kept that was started before this, ms since the epoch; undefined without any partition. */
 export async function oldestKept(postgres: Postgres): Promise<number | undefined> {
   return (await weeks(postgres))[0]
-}
-
-/**
- * Drops the partitions of weeks that ended before `before` (ms since the epoch) and have no saga that still goes on, with the
- * keys of requests; with them go the keys of events whose saga was started before `keysBefore`.
- * @returns their names. @throws AppError UNAVAILABLE when somebody reads one of them for long: the next run tries again
- */
-export async function dropPartitions(postgres: Postgres, before: number, keysBefore: number): Promise<string[]> {
-  const dropped: string[] = []
-  for (const week of await weeks(postgres)) {
-    const name = nameOf(week)
-    if (week + weekMs > before || (await goesOn(postgres, name))) continue
-    // First and by itself, as it takes a while. From then on a repeated key would make another saga.
-    await postgres.query(
-      `DELETE FROM starts WHERE CASE WHEN event THEN saga_id < $3 ELSE saga_id >= $1 AND saga_id < $2 END`,
-      [leastId(week), leastId(week + weekMs), leastId(Math.min(keysBefore, week + weekMs))],
-    )
-    await postgres.tx(async (tx) => {
-      // While it waits for the locks, everybody waits who wants any saga.
-      await tx.query(`SET LOCAL lock_timeout = '500ms'`)
-      await tx.query(`DROP TABLE ${name}`)
-    })
-    dropped.push(name)
-  }
-  return dropped
-}
-
-async function goesOn(postgres: Postgres, name: string): Promise<boolean> {
-  return (await postgres.query(`SELECT 1 FROM ${name} WHERE ended_at IS NULL LIMIT 1`)).length > 0
 }

@@ -1,7 +1,8 @@
 import { type Lane, type LogReader, systemClock } from '@splitstream/kernel'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { load } from '../../../src/registry.ts'
-import { dropPartitions, ensurePartitions } from '../adapters/partitions.ts'
+import { ensurePartitions } from '../adapters/partitions.ts'
+import { forgetSagas } from '../adapters/retention.ts'
 import { type Sagas, startSagas, startWorld, type World } from './events.fixture.ts'
 
 let world: World
@@ -60,7 +61,7 @@ describe('a trigger', () => {
     const ahead = Date.now() + 2 * week
     const kept = await world.postgres.query('SELECT key FROM starts')
     await world.postgres.query('UPDATE sagas SET ended_at = now(), owner = NULL, due_at = NULL')
-    await dropPartitions(world.postgres, ahead, Date.now() - week)
+    await forgetSagas(world.postgres, { before: ahead, keysBefore: Date.now() - week, goesOn: () => true })
     expect(await inputs('order')).toHaveLength(0)
     expect(await world.postgres.query('SELECT key FROM starts')).toEqual(kept)
     await ensurePartitions(world.postgres, Date.now())

@@ -1,5 +1,5 @@
-import { silentLogger, systemClock } from '@splitstream/kernel'
-import { afterAll, beforeAll, beforeEach, expect, it } from 'vitest'
+import { type Logger, silentLogger, systemClock, systemRandom, uuidv7 } from '@splitstream/kernel'
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { leastId } from '../adapters/saga-rows.ts'
 import { keepHouse } from './keep-house.ts'
 import { startDatabase } from './worker.fixture.ts'
@@ -16,10 +16,10 @@ beforeEach(async () => {
 })
 
 const signal = new AbortController().signal
-const tidy = (retainKeysDays = 365) => {
+const tidy = (retainKeysDays = 365, logger = silentLogger) => {
   const { postgres } = database
   const retain = { retainMs: 30 * dayMs, retainKeysMs: retainKeysDays * dayMs }
-  return keepHouse({ postgres, clock: systemClock, logger: silentLogger, ...retain }, signal)
+  return keepHouse({ postgres, clock: systemClock, logger, ...retain }, signal)
 }
 const count = async (sql: string): Promise<number> =>
   (await database.postgres.query<{ n: number }>(`SELECT count(*)::integer AS n FROM ${sql}`))[0]!.n
@@ -34,8 +34,8 @@ async function makeWeek(at: number, ended: boolean): Promise<string> {
   )
   await database.postgres.query(
     `INSERT INTO sagas (id, version, tenant, name, fence, status, journal, ended_at)
-     VALUES ($1, 1, 't', 'n', 1, 'x', '', CASE WHEN $2::boolean THEN now() END)`,
-    [id, ended],
+     VALUES ($1, 1, 't', 'n', 1, 'x', '', CASE WHEN $2::boolean THEN to_timestamp($3::float8 / 1000) END)`,
+    [id, ended, at],
   )
   const keys = [Buffer.from(name), Buffer.from(`${name} event`)]
   await database.postgres.query('INSERT INTO starts VALUES ($1, $3, false), ($2, $3, true)', [...keys, id])
@@ -55,6 +55,86 @@ it('drops the weeks of long ago, with the keys of their sagas, unless one goes o
   expect(left.map(({ key }) => key.toString()).sort()).toEqual([...keys, `${ended} event`].sort())
   expect(await count(`sagas WHERE tenant = 't'`)).toBe(2)
   expect(await count(`pg_class WHERE relname = '${ended}'`)).toBe(0)
+})
+
+describe('a week of long ago in which a saga goes on', () => {
+  const at = Date.now() - 200 * dayMs
+  let week: string
+  /** Sagas, by what they are called in the test. */
+  let ids: Map<string, string>
+  let lines: unknown[]
+  const logger: Logger = { ...silentLogger, warn: (message, fields) => void lines.push([message, fields]) }
+  const clear = () =>
+    database.postgres.query(`WITH gone AS (DELETE FROM ${week} RETURNING id)
+      DELETE FROM starts USING gone WHERE saga_id = id`)
+
+  beforeAll(async () => {
+    week = await makeWeek(at, false)
+  })
+  beforeEach(async () => {
+    lines = []
+    ids = new Map()
+    await clear()
+  })
+  afterAll(async () => {
+    await clear()
+    await database.postgres.query(`DROP TABLE ${week}`)
+  })
+
+  async function make(names: readonly string[], ended: number | undefined, parent?: string): Promise<void> {
+    for (const name of names) ids.set(name, uuidv7(systemRandom, at + ids.size))
+    const start = { e: 'start', t: 0, at, in: { parent: 'text' }, ...(parent && { from: { parent: ids.get(parent) } }) }
+    await database.postgres.query(
+      `WITH made AS (
+         INSERT INTO sagas (id, version, tenant, name, fence, status, journal, ended_at)
+         SELECT id, 1, 't', 'n', 1, 'x', $2, to_timestamp($3::float8 / 1000) FROM unnest($1::uuid[]) AS id)
+       INSERT INTO starts SELECT convert_to(name || kind, 'UTF8'), id, kind <> ''
+       FROM unnest($1::uuid[], $4::text[]) AS n (id, name), unnest(ARRAY['', ' event']) AS kind`,
+      [
+        names.map((name) => ids.get(name)),
+        `{"e":"end","t":1}\n${JSON.stringify(start)}\n`,
+        ended ?? null,
+        names.map((name) => name),
+      ],
+    )
+  }
+  const left = async () => {
+    const rows = await database.postgres.query<{ id: string }>(`SELECT id FROM ${week} ORDER BY id`)
+    return rows.map(({ id }) => [...ids].find(([, known]) => known === id)?.[0])
+  }
+  const keys = async () => {
+    const rows = await database.postgres.query<{ key: Buffer }>(
+      'SELECT key FROM starts WHERE NOT event ORDER BY saga_id',
+    )
+    return rows.map(({ key }) => key.toString()).filter((name) => ids.has(name))
+  }
+  const names = Array.from({ length: 20_000 }, (_, n) => `${n}`)
+
+  it('keeps no others that ended long ago, nor the keys that made them', async () => {
+    await make(['open'], undefined)
+    await make(names, at)
+    await make(['ended lately'], Date.now() - 29 * dayMs)
+    await tidy(365, logger)
+    expect(await left()).toEqual(['open', 'ended lately'])
+    expect(await keys()).toEqual(['open', 'ended lately'])
+    expect(await count(`starts WHERE event AND key = '0 event'`)).toBe(1)
+    const kept = { sagas: expect.any(Number), oldest: ids.get('open') }
+    expect(lines).toEqual([['sagas of long ago have not ended, and are kept', kept]])
+  })
+
+  it('keeps children for as long as their parent may have to undo them', async () => {
+    await make(['open'], undefined)
+    await make(['child'], at, 'open')
+    await make(['grandchild'], at, 'child')
+    await make(['gone'], at)
+    await make(['child of the gone'], at, 'gone')
+    await tidy()
+    // Its parent went in the same statement.
+    await database.postgres.query(`UPDATE housekeeping SET begun_at = '-infinity'`)
+    await tidy()
+    expect(await left()).toEqual(['open', 'child', 'grandchild'])
+    expect(await keys()).toEqual(['open', 'child', 'grandchild'])
+  })
 })
 
 it('forgets the events that started sagas when their own time is over', async () => {
