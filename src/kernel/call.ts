@@ -54,3 +54,24 @@ export function untilAborted(signal: AbortSignal): Promise<void> {
 export function systemCall(clock: Clock, budgetMs: number, signal: AbortSignal, tenant = 'system'): Call {
   return { tenant, principal: 'system', signal, deadline: clock.monotonic() + budgetMs }
 }
+
+/** The same call, ended by another signal. */
+export const withSignal = (call: Call, signal: AbortSignal): Call => new CallWithSignal(call, signal)
+
+class CallWithSignal implements Call {
+  readonly tenant: string
+  readonly principal: string
+  readonly deadline: number
+  readonly traceparent: string | undefined
+  readonly idempotencyKey: string | undefined
+  readonly signal: AbortSignal
+
+  constructor(call: Call, signal: AbortSignal) {
+    this.tenant = call.tenant
+    this.principal = call.principal
+    this.deadline = call.deadline
+    this.traceparent = call.traceparent
+    this.idempotencyKey = call.idempotencyKey
+    this.signal = signal
+  }
+}

@@ -30,9 +30,10 @@ export interface ClickHouseQuery {
   /**
    * For replicas of a cluster; one server takes no notice. `majority`: what the answer holds is on as many replicas as an insert
    * waits for. `each`: asked of every replica, perhaps twice, and the rows put together; one that has been away for longer than any insert may take is
-   * left out. If unset, one replica answers, and has all that is stored.
+   * left out. `any`: asked of two at the same time, and the first answer counts: for questions about ClickHouse as a whole. If unset, one replica
+   * answers, and has all that is stored.
    */
-  readonly replicas?: 'majority' | 'each'
+  readonly replicas?: 'majority' | 'each' | 'any'
 }
 
 export interface ClickHouseInsert {

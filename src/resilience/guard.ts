@@ -8,6 +8,7 @@ import {
   type Judge,
   messageOf,
   whyAborted,
+  withSignal,
 } from '@splitstream/kernel'
 import { Pulse } from './pulse.ts'
 
@@ -50,7 +51,7 @@ export class Guard {
     const { breaker, cuts } = this.#o
     if (breaker.state() === 'half-open') await this.#probe(call)
     const cut = new AbortController()
-    const within = cuts ? new CutCall(call, cut.signal) : call
+    const within = cuts ? withSignal(call, AbortSignal.any([call.signal, cut.signal])) : call
     let timer: NodeJS.Timeout | undefined
     const begin = (): Promise<T> => {
       timer = setInterval(this.#pulse.feel, feelEveryMs)
@@ -124,22 +125,3 @@ const ofErrors: Judge<unknown> = {
 }
 
 const ofProbe: Judge<unknown> = { value: () => 'good', error: () => 'bad' }
-
-/** The caller's call, which somebody else may end as well. */
-class CutCall implements Call {
-  readonly tenant: string
-  readonly principal: string
-  readonly deadline: number
-  readonly traceparent: string | undefined
-  readonly idempotencyKey: string | undefined
-  readonly signal: AbortSignal
-
-  constructor(call: Call, cut: AbortSignal) {
-    this.tenant = call.tenant
-    this.principal = call.principal
-    this.deadline = call.deadline
-    this.traceparent = call.traceparent
-    this.idempotencyKey = call.idempotencyKey
-    this.signal = AbortSignal.any([call.signal, cut])
-  }
-}

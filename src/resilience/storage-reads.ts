@@ -23,7 +23,8 @@ export function guardReads(
   read: StorageRead,
   { clickhouse, breakers, clock, maxConcurrent, embedded }: ReadGuardDeps,
 ): StorageRead {
-  const ask = () => clickhouse.rows({ sql: 'SELECT 1' }, systemCall(clock, askMs, never))
+  // Of replicas one may be sick, which is for the driver to find out: here it is about all of them.
+  const ask = () => clickhouse.rows({ sql: 'SELECT 1', replicas: 'any' }, systemCall(clock, askMs, never))
   const breaker = breakers.get('clickhouse read', maxConcurrent)
   const guard = new Guard({ name: 'ClickHouse', breaker, clock, ask, cuts: true, patient: embedded })
   return {

@@ -211,7 +211,7 @@ describeUnless(await replicasMissing(), 'three replicas of ClickHouse', () => {
     const before = await known()
     replicas.freeze(1, true)
     for (let i = 0; i < 3; i++) await counts(before)
-    expect(serving!()).toBe(2)
+    await vi.waitFor(() => expect(serving!()).toBe(2), patience)
     const from = performance.now()
     for (let i = 0; i < 6; i++) await counts(before)
     expect(performance.now() - from).toBeLessThan(2_000)

@@ -18,6 +18,8 @@ export interface MigrateOptions {
   readonly rewrite?: (statement: string) => string
   /** Migrations that were applied in another way, and are recorded now. */
   readonly applied?: readonly { readonly file: string; readonly checksum: string }[]
+  /** Ends it. */
+  readonly signal?: AbortSignal
 }
 
 /**
@@ -35,7 +37,7 @@ export async function migrateClickHouse(
   dir: string,
   o: MigrateOptions = {},
 ): Promise<{ applied: string[] }> {
-  const call = systemCall(systemClock, budgetMs, AbortSignal.timeout(budgetMs))
+  const call = systemCall(systemClock, budgetMs, o.signal ?? AbortSignal.timeout(budgetMs))
   const wanted = await readMigrations(dir)
   await clickhouse.command(
     {

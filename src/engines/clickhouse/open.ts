@@ -4,6 +4,7 @@ import {
   type ClickHouse,
   ClickHouseError,
   type Clock,
+  type Health,
   type Logger,
   type Metrics,
   systemCall,
@@ -16,6 +17,7 @@ import { Cluster } from './cluster/cluster.ts'
 import { catchUp, Replica } from './cluster/replica.ts'
 import { replicated } from './cluster/replicated-ddl.ts'
 import { migrateClickHouse } from './migrate.ts'
+import { pingClickHouse } from './ping.ts'
 import { checkProfile, checkTables, checkVersion, explained } from './server-checks.ts'
 import type { ClickHouseServers } from './urls.ts'
 
@@ -31,6 +33,8 @@ export interface OpenOptions {
   readonly logger: Logger
   readonly metrics: Metrics
   readonly tracer: Tracer
+  /** Where it is told how replicas are. */
+  readonly health?: { add(source: { part: string; read(): Health }): void }
 }
 
 /** Replicated tables that the migrations make. */
@@ -71,14 +75,16 @@ async function openCluster(o: OpenOptions, cluster: string): Promise<Driver> {
         names.set(origin, replica)
         const twin = origins.find((other) => other !== origin && names.get(other) === replica)
         if (twin !== undefined) throw sameReplica(name, hostOf(twin), replica)
-        const applied = await cloneSchema(driver, others, call)
-        await migrateClickHouse(driver, o.migrations, { rewrite: replicated, applied })
+        const applied = await cloneSchema(driver, others, call, o.clock)
+        await migrateClickHouse(driver, o.migrations, { rewrite: replicated, applied, signal: call.signal })
         for (const table of replicatedTables) await driver.command({ sql: catchUp(table, 'PULL') }, call)
       })
-    return new Replica({ name, driver, clock: o.clock, prepare, tables: replicatedTables })
+    const ping = (signal: AbortSignal) => pingClickHouse([origin], signal)
+    return new Replica({ name, driver, clock: o.clock, prepare, ping, tables: replicatedTables })
   })
   const quorum = Math.floor(origins.length / 2) + 1
   const driver = new Cluster({ ...o, replicas, quorum })
+  o.health?.add({ part: 'clickhouse', read: () => driver.health() })
   try {
     await driver.start()
     return driver

@@ -1,5 +1,8 @@
-import type { Call, ClickHouse } from '@splitstream/kernel'
+import { type Call, type ClickHouse, type Clock, systemCall } from '@splitstream/kernel'
 import { migrationsTable } from '../server-checks.ts'
+
+/** One of the others that hangs must not take the time of all, ms. */
+const askMs = 5_000
 
 interface Schema {
   readonly tables: readonly string[]
@@ -15,10 +18,11 @@ export async function cloneSchema(
   server: ClickHouse,
   others: readonly ClickHouse[],
   call: Call,
+  clock: Clock,
 ): Promise<Schema['records']> {
   if ((await recordsOf(server, call)).length > 0) return []
   for (const other of others) {
-    const schema = await schemaOf(other, call).catch(() => undefined)
+    const schema = await schemaOf(other, systemCall(clock, askMs, call.signal)).catch(() => undefined)
     if (!schema || schema.records.length === 0) continue
     for (const table of schema.tables) await server.command({ sql: table }, call)
     return schema.records

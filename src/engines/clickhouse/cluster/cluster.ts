@@ -6,11 +6,13 @@ import {
   type Clock,
   checkCall,
   codeOf,
+  type Health,
   type Logger,
   type Metrics,
   messageOf,
   remaining,
   whyAborted,
+  withSignal,
 } from '@splitstream/kernel'
 import { isOfReplica } from './errors.ts'
 import type { Replica } from './replica.ts'
@@ -24,6 +26,10 @@ const goneAfterMs = 150_000
 
 /** How long a start waits for the first replica, ms. */
 const firstReplicaMs = 60_000
+/** Between the end of a question to a replica and the next one, ms. */
+const beatMs = 250
+/** For how long it is told that a statement for all replicas was held up, ms: whoever wants it comes again within 5 s. */
+const heldUpMs = 6_000
 
 export interface ClusterOptions {
   readonly replicas: readonly Replica[]
@@ -40,11 +46,16 @@ export interface ClusterOptions {
  * Reads go to a replica that has first caught up with what is committed; one that cannot is passed over, and when none can the
  * answer is UNAVAILABLE, never a short one. Inserts go to one replica, with a quorum. One that fails is not repeated here: the
  * caller goes back to its range, as after a crash, and its next insert finds another replica.
+ *
+ * Each replica is asked all the time whether it answers. One that does not is left out, and what runs on it ends: that it hangs is
+ * found out within 4 s, whatever the budgets of calls are.
  */
 export class Cluster implements ClickHouse {
   readonly #o: ClusterOptions
   readonly #standing: Standing<Replica>
   readonly #closed = new AbortController()
+  readonly #returning = new Set<Replica>()
+  #heldUp: { readonly why: string; readonly at: number } | undefined
 
   constructor(o: ClusterOptions) {
     this.#o = o
@@ -62,10 +73,12 @@ export class Cluster implements ClickHouse {
    * @throws AppError UNAVAILABLE when none has come within a minute, CONFIG_INVALID when one is set up in a way that cannot work
    */
   async start(): Promise<void> {
-    const { clock } = this.#o
+    const { clock, replicas } = this.#o
+    await Promise.all(replicas.map((replica) => replica.heartbeat.ask(this.#closed.signal)))
+    for (const replica of replicas) void this.#watch(replica)
     let last: unknown
     // One after the other: a new one takes the schema over from those before it.
-    for (const replica of this.#o.replicas) {
+    for (const replica of replicas) {
       try {
         await replica.prepared()
       } catch (error) {
@@ -81,12 +94,28 @@ export class Cluster implements ClickHouse {
     }
   }
 
+  /** Degraded while inserts wait for replicas to come back; which replicas serve is in the metrics. */
+  health(): Health {
+    const { replicas, quorum, clock } = this.#o
+    const gone = replicas.flatMap(({ heartbeat }) => heartbeat.gone ?? [])
+    if (replicas.length - gone.length < quorum) {
+      const reason = `${gone.length} of ${replicas.length} replicas of ClickHouse do not answer: ${gone[0]!.message}`
+      return { state: 'degraded', reason }
+    }
+    const held = this.#heldUp
+    if (!held || clock.monotonic() - held.at > heldUpMs) return { state: 'ok' }
+    return { state: 'degraded', reason: held.why }
+  }
+
   rows<T>(query: ClickHouseQuery, call: Call): Promise<T[]> {
     if (query.replicas === 'each') {
-      return this.#onEach(call, (replica) => replica.driver.rows<T>(query, call)).then((all) => all.flat())
+      return this.#onEach(call, (replica, within) => replica.driver.rows<T>(query, within)).then((all) => all.flat())
     }
-    return this.#read(call, async (replica) => {
-      const rows = await replica.driver.rows<T>(query, call)
+    if (query.replicas === 'any') {
+      return this.#onAny(call, (replica, within) => replica.driver.rows<T>(query, within))
+    }
+    return this.#read(call, async (replica, within) => {
+      const rows = await replica.driver.rows<T>(query, within)
       // What was seen is committed; once a majority has caught up again, it has it.
       if (query.replicas === 'majority') await this.#majority(call)
       return rows
@@ -94,12 +123,13 @@ export class Cluster implements ClickHouse {
   }
 
   stream(query: ClickHouseQuery & { format: string }, call: Call): Promise<AsyncIterable<Uint8Array>> {
-    return this.#read(call, (replica) => replica.driver.stream(query, call))
+    return this.#read(call, (replica, within) => replica.driver.stream(query, within))
   }
 
   async command(query: ClickHouseQuery, call: Call): Promise<void> {
-    if (query.replicas === 'each') await this.#onEach(call, (replica) => replica.driver.command(query, call))
-    else await this.#once(call, (replica) => replica.driver.command(query, call))
+    const run: Run<void> = (replica, within) => replica.driver.command(query, within)
+    if (query.replicas === 'each') await this.#onEach(call, run)
+    else await this.#once(call, run)
   }
 
   insert(insert: Parameters<ClickHouse['insert']>[0], call: Call): Promise<{ writtenRows: number }> {
@@ -110,7 +140,7 @@ export class Cluster implements ClickHouse {
       insert_quorum_parallel: 1,
       insert_quorum_timeout: Math.max(1_000, Math.floor(remaining(call, clock)) - 1_000),
     }
-    return this.#once(call, (replica) => replica.driver.insert({ ...insert, settings }, call))
+    return this.#once(call, (replica, within) => replica.driver.insert({ ...insert, settings }, within))
   }
 
   async close(): Promise<void> {
@@ -119,16 +149,12 @@ export class Cluster implements ClickHouse {
   }
 
   /** On the first replica that can: a read may be repeated. */
-  async #read<T>(call: Call, run: (replica: Replica) => Promise<T>): Promise<T> {
+  async #read<T>(call: Call, run: Run<T>): Promise<T> {
     let last: unknown
-    for (const replica of this.#standing.inTurn()) {
+    for (const replica of doubtfulLast(this.#standing.inTurn())) {
       checkCall(call, this.#o.clock)
       try {
-        await this.#patiently(
-          call,
-          replica.prepared().then(() => replica.caughtUp()),
-        )
-        const value = await run(replica)
+        const value = await this.#complete(replica, call, run)
         this.#serves(replica)
         return value
       } catch (error) {
@@ -140,35 +166,67 @@ export class Cluster implements ClickHouse {
     throw noneLeft(last)
   }
 
-  /** On one replica, and once. */
-  async #once<T>(call: Call, run: (replica: Replica) => Promise<T>): Promise<T> {
-    const [replica] = this.#standing.steady()
+  /** On two that can be expected to answer, at the same time; the first answer counts, and ends the other. */
+  async #onAny<T>(call: Call, run: Run<T>): Promise<T> {
+    const two = doubtfulLast(this.#standing.steady()).slice(0, 2)
+    const other = new AbortController()
+    const within = withSignal(call, AbortSignal.any([call.signal, other.signal]))
     try {
-      await this.#patiently(call, replica!.prepared())
-      return await run(replica!)
+      return await Promise.any(two.map((replica) => this.#complete(replica, within, run)))
     } catch (error) {
-      // One that hangs is found out here, and by its trial.
+      throw (error as AggregateError).errors[0]
+    } finally {
+      other.abort()
+    }
+  }
+
+  /** Once the replica has all that is committed. */
+  async #complete<T>(replica: Replica, call: Call, run: Run<T>): Promise<T> {
+    return await replica.heartbeat.whileItBeats(call, async (within) => {
+      await this.#patiently(
+        within,
+        replica.prepared().then(() => replica.caughtUp()),
+      )
+      return await run(replica, within)
+    })
+  }
+
+  /** On one replica, and once. */
+  async #once<T>(call: Call, run: Run<T>): Promise<T> {
+    const [replica] = doubtfulLast(this.#standing.steady())
+    try {
+      return await replica!.heartbeat.whileItBeats(call, async (within) => {
+        await this.#patiently(within, replica!.prepared())
+        return await run(replica!, within)
+      })
+    } catch (error) {
+      // It answers, and does not come to an end: found out here, and by its trial.
       if (isOfReplica(error) || codeOf(error) === 'DEADLINE_EXCEEDED') this.#leaveOut(replica!, error)
       throw error
     }
   }
 
-  /** Only for statements that may run twice. */
-  async #onEach<T>(call: Call, run: (replica: Replica) => Promise<T>): Promise<T[]> {
+  /**
+   * Only for statements that may run twice. One that does not answer fails it at once, until it has been away for longer than
+   * an insert may take.
+   */
+  async #onEach<T>(call: Call, run: Run<T>): Promise<T[]> {
     const { clock, replicas } = this.#o
     checkCall(call, clock)
     const all = await Promise.all(
       replicas.map(async (replica) => {
+        const once = () => replica.heartbeat.whileItBeats(call, (within) => run(replica, within))
         try {
           // A connection that was idle may break as it is used: that says nothing yet.
-          return [
-            await run(replica).catch((error: unknown) => (isOfReplica(error) ? run(replica) : Promise.reject(error))),
-          ]
+          return [await once().catch((error: unknown) => (isOfReplica(error) ? once() : Promise.reject(error)))]
         } catch (error) {
           if (!isOfReplica(error)) throw error
           this.#leaveOut(replica, error)
-          const since = this.#standing.outSince(replica) ?? clock.monotonic()
-          if (clock.monotonic() - since >= goneAfterMs) return []
+          const now = clock.monotonic()
+          const forMs = now - (this.#standing.outSince(replica) ?? now)
+          if (forMs >= goneAfterMs) return []
+          const why = `inserts of ${replica.name} may run: it is passed over in ${Math.ceil((goneAfterMs - forMs) / 1_000)} s`
+          this.#heldUp = { why: `${messageOf(error)}; ${why}`, at: now }
           throw error
         }
       }),
@@ -180,9 +238,9 @@ export class Cluster implements ClickHouse {
   async #majority(call: Call): Promise<void> {
     const { replicas, quorum } = this.#o
     const all = replicas.map((replica) => this.#patiently(call, replica.caughtUp()))
-    const outcomes = await Promise.allSettled(all)
-    const there = outcomes.filter(({ status }) => status === 'fulfilled').length
+    const there = await reach(quorum, all)
     if (there >= quorum) return
+    checkCall(call, this.#o.clock)
     throw new AppError('UNAVAILABLE', `${there} of ${replicas.length} replicas of ClickHouse have all that is stored`, {
       retryAfterMs: 1_000,
     })
@@ -212,30 +270,63 @@ export class Cluster implements ClickHouse {
 
   #leaveOut(replica: Replica, error: unknown): void {
     if (this.#standing.isOut(replica) || this.#closed.signal.aborted) return
-    const pause = this.#standing.failed(replica, this.#o.clock.monotonic())
+    this.#standing.failed(replica, this.#o.clock.monotonic())
     // It may be another server when it returns.
     replica.forget()
     this.#o.logger.warn('a replica of ClickHouse is left out', { replica: replica.name, error: messageOf(error) })
-    void this.#bringBack(replica, pause)
   }
 
-  /** Tries it after each pause until it works: callers do not pay for that. */
-  async #bringBack(replica: Replica, firstPause: number): Promise<void> {
-    const { clock, logger } = this.#o
+  /** Asks it whether it answers, and tries it after each pause while it is out: callers do not pay for either. */
+  async #watch(replica: Replica): Promise<void> {
+    const { clock } = this.#o
     const { signal } = this.#closed
-    for (let pause = firstPause; !signal.aborted; ) {
-      await clock.sleep(pause, signal).catch(() => undefined)
-      if (signal.aborted || !this.#standing.isOut(replica)) return
-      try {
-        await replica.prepared()
-        await replica.caughtUp()
-        return this.#serves(replica)
-      } catch (error) {
-        logger.debug('a replica of ClickHouse stays out', { replica: replica.name, error: messageOf(error) })
-        pause = this.#standing.failed(replica, clock.monotonic())
-      }
+    for (;;) {
+      await clock.sleep(beatMs, signal).catch(() => undefined)
+      if (!signal.aborted) await replica.heartbeat.ask(signal)
+      if (signal.aborted) return
+      const { gone } = replica.heartbeat
+      if (gone) this.#leaveOut(replica, gone)
+      else if (this.#standing.isDue(replica, clock.monotonic())) void this.#bringBack(replica)
     }
   }
+
+  async #bringBack(replica: Replica): Promise<void> {
+    if (this.#returning.has(replica)) return
+    this.#returning.add(replica)
+    try {
+      await replica.prepared()
+      await replica.caughtUp()
+      this.#serves(replica)
+    } catch (error) {
+      this.#o.logger.debug('a replica of ClickHouse stays out', { replica: replica.name, error: messageOf(error) })
+      this.#standing.failed(replica, this.#o.clock.monotonic())
+    } finally {
+      this.#returning.delete(replica)
+    }
+  }
+}
+
+type Run<T> = (replica: Replica, call: Call) => Promise<T>
+
+/** In the same order otherwise. */
+const doubtfulLast = (replicas: readonly Replica[]): Replica[] =>
+  replicas.toSorted((a, b) => Number(a.heartbeat.inDoubt) - Number(b.heartbeat.inDoubt))
+
+/** How many were fulfilled, as soon as that is `enough`, or when all have ended. */
+function reach(enough: number, all: readonly Promise<unknown>[]): Promise<number> {
+  return new Promise((resolve) => {
+    let [there, open] = [0, all.length]
+    const ended = (fulfilled: number): void => {
+      there += fulfilled
+      open--
+      if (there >= enough || open === 0) resolve(there)
+    }
+    for (const one of all)
+      one.then(
+        () => ended(1),
+        () => ended(0),
+      )
+  })
 }
 
 function noneLeft(cause: unknown): AppError {

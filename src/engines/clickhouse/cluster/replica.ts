@@ -1,9 +1,18 @@
-import { AppError, type ClickHouse, ClickHouseError, type Clock, codeOf, systemCall } from '@splitstream/kernel'
+import {
+  AppError,
+  type Call,
+  type ClickHouse,
+  ClickHouseError,
+  type Clock,
+  codeOf,
+  systemCall,
+} from '@splitstream/kernel'
 import { CaughtUp } from './caught-up.ts'
+import { Heartbeat } from './heartbeat.ts'
 
 /** How long a replica may take to fetch what it lacks, s. One that takes longer is behind. */
 const catchUpSeconds = 3
-const marginMs = 1_000
+const catchUpMs = catchUpSeconds * 1_000 + 1_000
 const prepareMs = 60_000
 
 /** PULL takes over Keeper's log of the table; LIGHTWEIGHT waits for the parts in it as well. */
@@ -15,15 +24,21 @@ export interface ReplicaOptions {
   readonly driver: ClickHouse & { close(): Promise<void> }
   readonly clock: Clock
   /** Checks the server and makes its tables. */
-  readonly prepare: (call: ReturnType<typeof systemCall>) => Promise<void>
+  readonly prepare: (call: Call) => Promise<void>
+  /** Whether it answers at all. Ends with its signal. */
+  readonly ping: (signal: AbortSignal) => Promise<unknown>
   /** Replicated tables of the database. */
   readonly tables: readonly string[]
 }
 
-/** One replica of the cluster. States: new → prepared → (left out) new. Whether it is asked is for Standing to say. */
+/**
+ * One replica of the cluster. States: new → prepared → (left out) new. Whether it is asked is for Standing to say. While its
+ * heart does not beat, whatever is asked of it ends at once: a server that hangs ends nothing by itself.
+ */
 export class Replica {
   readonly name: string
   readonly driver: ReplicaOptions['driver']
+  readonly heartbeat: Heartbeat
   readonly #o: ReplicaOptions
   readonly #caughtUp: CaughtUp
   readonly #closed = new AbortController()
@@ -33,18 +48,28 @@ export class Replica {
     this.name = o.name
     this.driver = o.driver
     this.#o = o
-    this.#caughtUp = new CaughtUp(() => this.#catchUp())
+    this.heartbeat = new Heartbeat(`The replica ${o.name} of ClickHouse`, o.ping, o.clock)
+    this.#caughtUp = new CaughtUp(() =>
+      this.heartbeat.whileItBeats(this.#system(catchUpMs), (call) => this.#catchUp(call)),
+    )
   }
 
-  /** Checked, and with its tables. Done once for each time that it comes into use. */
+  /**
+   * Checked, and with its tables. Done once for each time that it comes into use.
+   * @throws AppError UNAVAILABLE when it does not answer or takes over a minute; CONFIG_INVALID when it is set up in a way that cannot work
+   */
   async prepared(): Promise<void> {
-    const preparing = this.#prepared ?? this.#o.prepare(systemCall(this.#o.clock, prepareMs, this.#closed.signal))
+    const preparing = this.#prepared ?? this.heartbeat.whileItBeats(this.#system(prepareMs), this.#o.prepare)
     this.#prepared = preparing
     try {
       await preparing
     } catch (error) {
       if (this.#prepared === preparing) this.#prepared = undefined
-      throw error
+      if (codeOf(error) !== 'DEADLINE_EXCEEDED') throw error
+      throw new AppError('UNAVAILABLE', `The replica ${this.name} of ClickHouse takes too long to get ready`, {
+        cause: error,
+        retryAfterMs: 1_000,
+      })
     }
   }
 
@@ -55,7 +80,7 @@ export class Replica {
 
   /**
    * Resolves once the replica has every part that was committed in Keeper before this call.
-   * @throws AppError UNAVAILABLE when it stays behind; the engine's error when it has no Keeper
+   * @throws AppError UNAVAILABLE when it stays behind or does not answer; the engine's error when it has no Keeper
    */
   caughtUp(): Promise<void> {
     return this.#caughtUp.now()
@@ -66,9 +91,12 @@ export class Replica {
     await this.driver.close()
   }
 
+  #system(budgetMs: number): Call {
+    return systemCall(this.#o.clock, budgetMs, this.#closed.signal)
+  }
+
   /** Takes over Keeper's log of the table, and waits for the parts in it; not for merges. */
-  async #catchUp(): Promise<void> {
-    const call = systemCall(this.#o.clock, catchUpSeconds * 1_000 + marginMs, this.#closed.signal)
+  async #catchUp(call: Call): Promise<void> {
     try {
       for (const table of this.#o.tables) {
         const sql = catchUp(table, 'LIGHTWEIGHT')

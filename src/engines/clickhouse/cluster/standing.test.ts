@@ -16,6 +16,8 @@ it('asks one that failed last, for longer each time, and first again when it wor
   ])
   expect(standing.steady().join('')).toBe('bca')
   expect(standing.outSince('a')).toBe(0)
+  expect([30_005, 30_006].map((now) => standing.isDue('a', now))).toEqual([false, true])
+  expect(standing.isDue('b', 36_000)).toBe(false)
   expect(standing.worked('a')).toBe(true)
   expect(standing.worked('a')).toBe(false)
   expect(standing.steady().join('')).toBe('abc')

@@ -36,6 +36,12 @@ export class Standing<R> {
     return this.#out.has(one)
   }
 
+  /** It is out, and to be tried again by now. */
+  isDue(one: R, now: number): boolean {
+    const out = this.#out.get(one)
+    return out !== undefined && now >= out.until
+  }
+
   /** Since when it has failed without a break (ms, monotonic); undefined when it serves. */
   outSince(one: R): number | undefined {
     return this.#out.get(one)?.since
