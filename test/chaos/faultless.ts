@@ -1,3 +1,4 @@
+import { setTimeout as delay } from 'node:timers/promises'
 import type { Findings } from './findings.ts'
 import { Latencies } from './latencies.ts'
 import { Ledger } from './ledger.ts'
@@ -47,6 +48,8 @@ export class FaultlessClients implements AsyncDisposable {
 
   static async begin(o: FaultlessOptions, findings: Findings): Promise<FaultlessClients> {
     const tenants = await twoTenants(o.urls.ingest, o.adminKey)
+    // Every process reads the keys anew each 2 s: until then others than the one that made it do not know the new one.
+    await delay(3_000)
     const ledger = await Ledger.open(o.ledgerFile)
     return new FaultlessClients(o, { ledger, source: o.source, tenants }, findings)
   }

@@ -26,6 +26,7 @@ const help = `Faults against the real server, held against what the client was t
   npm run chaos -- extract               storage moves out over Kafka, and back, under load   [--rate 5000]
   npm run chaos -- rolling [--restarts 100] [--rate 500]
       every process is replaced by a fresh one, again and again, under load: no request fails
+      --gateway: two of each module behind HAProxy with the configuration in deploy/, each stopped before the next one starts
   npm run chaos -- sagas [${sagaRuns.join('|')}]   [--seeds 100] [--from 1] [--only part]
       several processes that run sagas, against an external ledger: kill -9 before and after every write, send and receive;
       how soon others go on; zombies and wiped Redis; hostile participants; clocks that step. All, one after another
@@ -59,6 +60,7 @@ async function main(): Promise<number> {
       only: { type: 'string' },
       planted: { type: 'string' },
       keep: { type: 'boolean', default: false },
+      gateway: { type: 'boolean', default: false },
       help: { type: 'boolean', default: false },
     },
   })
@@ -83,7 +85,11 @@ async function main(): Promise<number> {
     if (unknown) throw new Error(`there is no fault called ${unknown}\n\n${help}`)
     failed = await runKafka(names as (keyof typeof kafkaFaults)[], { ...common, holdMs })
   } else if (what === 'rolling')
-    failed = await runRolling({ ...common, restarts: numberOf('restarts', values.restarts, 1, 10_000) })
+    failed = await runRolling({
+      ...common,
+      gateway: values.gateway,
+      restarts: numberOf('restarts', values.restarts, 1, 10_000),
+    })
   else if (what === 'extract') failed = await runExtract(common)
   else if (what === 'sagas') {
     const names = positionals.length > 1 ? positionals.slice(1) : sagaRuns

@@ -11,6 +11,8 @@ type Mood = 'answers' | 'fails' | 'silent'
 export interface NameServer {
   records: readonly Answer[]
   mood: Mood
+  /** Where it is asked, over UDP: address:port. */
+  readonly address: string
   /** Type and name of each question so far. */
   readonly questions: string[]
   /** A client of it. `lookup` stands for the system; default: it knows nothing. */
@@ -26,6 +28,7 @@ export async function startNameServer(): Promise<NameServer> {
   const server: NameServer = {
     records: [],
     mood: 'answers',
+    address: `127.0.0.1:${port}`,
     questions: [],
     source(lookup = unknownToTheSystem) {
       const servers = new Resolver({ timeout: 200, tries: 1 })

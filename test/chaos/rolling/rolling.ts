@@ -11,6 +11,7 @@ import { FaultlessClients } from '../faultless.ts'
 import type { Findings } from '../findings.ts'
 import { inFolder, judge } from '../trial.ts'
 import { Orders } from './orders.ts'
+import { makeReplicas } from './replicas.ts'
 import { makeSlots } from './slots.ts'
 
 export interface RollingOptions {
@@ -18,18 +19,21 @@ export interface RollingOptions {
   readonly restarts: number
   readonly eventsPerSecond: number
   readonly keep: boolean
+  /** Two processes of each module behind the gateway, stopped before the next one starts, as Compose and Kubernetes do it. */
+  readonly gateway: boolean
 }
 
 /**
- * Every module in a process of its own, over Kafka and HTTP; one process after another is replaced by a fresh one, while events
- * come in, are read, and sagas are started. No request fails, nothing is lost or doubled, each saga ends as it must.
+ * Every module in a process of its own, or two, over Kafka and HTTP; one process after another is replaced by a fresh one, while
+ * events come in, are read, and sagas are started. No request fails, nothing is lost or doubled, each saga ends as it must.
  */
 export async function runRolling(o: RollingOptions): Promise<number> {
   const cluster = await startKafka()
   try {
     const passed = await inFolder({ name: 'rolling', keep: o.keep }, (home) =>
-      judge({ rolling: 'restarts', restarts: o.restarts, rate: o.eventsPerSecond }, (findings) =>
-        runOnce(home, cluster, o, findings),
+      judge(
+        { rolling: o.gateway ? 'behind the gateway' : 'restarts', restarts: o.restarts, rate: o.eventsPerSecond },
+        (findings) => runOnce(home, cluster, o, findings),
       ),
     )
     return passed ? 0 : 1
@@ -44,14 +48,15 @@ async function runOnce(home: string, cluster: KafkaCluster, o: RollingOptions, f
   const engines = await startEngines(dir, { clickhouse: true })
   const adminKey = randomBytes(24).toString('hex')
   const participant = await startParticipant()
-  const slots = await makeSlots({ dir, brokers: cluster.brokers, engines, adminKey, guardian })
-  const all = Object.values(slots)
+  const make = o.gateway ? makeReplicas : makeSlots
+  const installation = await make({ dir, brokers: cluster.brokers, engines, adminKey, guardian })
+  const { slots: all, urls } = installation
   try {
     await Promise.all(all.map((slot) => slot.start()))
+    await installation.open()
     const options = { ...o, adminKey, seed: o.from, batchEvents: 20, ledgerFile: join(home, 'ledger.ndjson') }
-    const urls = { ingest: slots.ingest.url, query: slots.query.url }
     await using clients = await FaultlessClients.begin({ ...options, urls, source: '/chaos/rolling' }, findings)
-    const orders = new Orders({ url: slots.sagas.url, key: adminKey, findings })
+    const orders = new Orders({ url: urls.sagas, key: adminKey, findings })
     await orders.begin(participant.url)
     try {
       await delay(3_000) // warm
@@ -77,6 +82,7 @@ async function runOnce(home: string, cluster: KafkaCluster, o: RollingOptions, f
     throw error
   } finally {
     await Promise.all(all.map((slot) => slot.end()))
+    await installation.close()
     await participant.stop()
     await engines.stop()
     guardian.dismiss()

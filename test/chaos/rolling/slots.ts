@@ -8,11 +8,31 @@ import type { Guardian } from '../../support/kafka/guardian.ts'
 import { freePorts } from '../../support/kafka/ports.ts'
 import { listening } from '../listening.ts'
 
+/** Something whose process can be replaced by a fresh one. */
+export interface Replaceable {
+  readonly name: string
+  start(): Promise<void>
+  /** @returns how long it took, ms. @throws Error when a process does not come up, or does not end as one that was asked to */
+  replace(): Promise<number>
+  end(): Promise<void>
+  output(): string
+}
+
+/** An installation whose processes are replaced under load, and where its clients go. */
+export interface Installation {
+  readonly urls: { readonly ingest: string; readonly query: string; readonly sagas: string }
+  readonly slots: readonly Replaceable[]
+  /** Once the slots have started. */
+  open(): Promise<void>
+  /** After the end of the slots. */
+  close(): Promise<void>
+}
+
 /**
  * One place of an installation, with a port that clients and other processes know. Its process is replaced by starting the
  * next one on the same port and then stopping the old one, as an orchestrator does it.
  */
-export class Slot {
+export class Slot implements Replaceable {
   readonly name: ModuleName
   readonly url: string
   readonly #processes: readonly [FleetProcess, FleetProcess]
@@ -28,7 +48,6 @@ export class Slot {
     await this.#processes[0].start()
   }
 
-  /** @returns how long it took, ms. @throws Error when a process does not come up, or does not end as one that was asked to */
   async replace(): Promise<number> {
     const from = performance.now()
     const old = this.#processes[this.#current]!
@@ -56,23 +75,24 @@ export interface SlotOptions {
   readonly guardian: Guardian
 }
 
-/** Each module in a process of its own, all on one machine. */
-export async function makeSlots(o: SlotOptions): Promise<Readonly<Record<ModuleName, Slot>>> {
+/** What every process is given. */
+export const commonSettings = (o: SlotOptions): Record<string, string> => ({
+  LOG_LEVEL: 'info',
+  ADMIN_KEY: o.adminKey,
+  INTERNAL_SECRET: randomBytes(24).toString('hex'),
+  POSTGRES_URL: o.engines.postgresUrl,
+  CLICKHOUSE_URL: o.engines.clickhouseUrl!,
+  KAFKA_TOPIC: `rolling-${randomUUID()}`,
+  SAGA_ALLOW_PRIVATE: '127.0.0.1',
+  MIN_FREE_BYTES: '0',
+})
+
+/** Each module in a process of its own, all on one machine; the next process listens beside the one before. */
+export async function makeSlots(o: SlotOptions): Promise<Installation> {
   const modules = ['ingest', 'storage', 'query', 'sagas'] as const
   const ports = await freePorts(modules.length)
   const rows = modules.map((name, i): PlacedRow => ({ name, modules: [name], url: `http://127.0.0.1:${ports[i]}` }))
-  const env = {
-    LOG_LEVEL: 'info',
-    SHARE_PORT: 'true',
-    DRAIN_SECONDS: '3',
-    ADMIN_KEY: o.adminKey,
-    INTERNAL_SECRET: randomBytes(24).toString('hex'),
-    POSTGRES_URL: o.engines.postgresUrl,
-    CLICKHOUSE_URL: o.engines.clickhouseUrl!,
-    KAFKA_TOPIC: `rolling-${randomUUID()}`,
-    SAGA_ALLOW_PRIVATE: '127.0.0.1',
-    MIN_FREE_BYTES: '0',
-  }
+  const env = { ...commonSettings(o), SHARE_PORT: 'true', DRAIN_SECONDS: '3' }
   const slotOf = (row: PlacedRow): Slot => {
     const process = (which: string): FleetProcess =>
       new FleetProcess(
@@ -86,5 +106,8 @@ export async function makeSlots(o: SlotOptions): Promise<Readonly<Record<ModuleN
       )
     return new Slot(row.modules[0]!, row.url, [process('a'), process('b')])
   }
-  return Object.fromEntries(rows.map((row) => [row.name, slotOf(row)])) as Record<ModuleName, Slot>
+  const slots = rows.map(slotOf)
+  const [ingest, , query, sagas] = slots.map(({ url }) => url)
+  const nothing = async (): Promise<void> => undefined
+  return { urls: { ingest: ingest!, query: query!, sagas: sagas! }, slots, open: nothing, close: nothing }
 }
