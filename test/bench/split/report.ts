@@ -8,11 +8,13 @@ const rate = (value: number): string => `${whole(value)} events/s`
 function rowsOf({ one, http, kafka, perf }: SplitFigures): string[][] {
   const met = (ok: boolean): string => (ok ? 'yes' : 'no')
   const ratio = http.rates.stored / one.rates.stored
-  const [batches, events] = [kafka['batches, zstd']!, kafka['CloudEvents, zstd']!]
-  const best = Math.max(...Object.values(kafka).map((rates) => rates.acknowledged))
+  const [plain, batches, events] = [kafka['batches, none']!, kafka['batches, zstd']!, kafka['CloudEvents, zstd']!]
+  // The target is about the same batches: records of one size, neither compressed.
   const ratios: [string, number, string][] = [
-    ['Kafka split / perf test, 200 B records', best / perf.events, '≥ 0.7'],
-    ['Kafka split / perf test, records of 1,000 events', best / perf.batches, ''],
+    ['Kafka split, none / perf test, the same batches', plain.acknowledged / perf.batches, '≥ 0.7'],
+    ['Kafka split, none / perf test, a record for each event', plain.acknowledged / perf.events, ''],
+    ['Kafka split, zstd / perf test, uncompressed batches', batches.acknowledged / perf.batches, ''],
+    ['Kafka split, zstd / perf test, a record for each event', batches.acknowledged / perf.events, ''],
     ['Kafka split, CloudEvents / batches, acknowledged', events.acknowledged / batches.acknowledged, ''],
     ['Kafka split, CloudEvents / batches, stored', events.stored / batches.stored, ''],
   ]
@@ -26,8 +28,8 @@ function rowsOf({ one, http, kafka, perf }: SplitFigures): string[][] {
       [`Kafka split (three processes), ${compression}, acknowledged`, rate(rates.acknowledged), '', ''],
       [`Kafka split (three processes), ${compression}, stored`, rate(rates.stored), '', ''],
     ]),
-    ["Kafka's producer perf test, 200 B records", rate(perf.events), '', ''],
-    ["Kafka's producer perf test, records of 1,000 events", rate(perf.batches), '', ''],
+    ["Kafka's producer perf test, a record for each event (200 B)", rate(perf.events), '', ''],
+    ["Kafka's producer perf test, the same batches (200 KB)", rate(perf.batches), '', ''],
     ...ratios.map(([name, value, target]) => [name, value.toFixed(2), target, target === '' ? '' : met(value >= 0.7)]),
     ['client abort → query gone, one process, p50', `${one.abort.p50Ms.toFixed(0)} ms`, '', ''],
     [
@@ -63,7 +65,9 @@ ${splitTable(figures)}
 
 ${whole(plan.events)} events of about 200 bytes in NDJSON batches of 1,000, ${plan.inFlight} requests in flight. Acknowledged: until the last \`202\`.
 Stored: until a query at the query process saw everything. Kafka: three brokers, replication 3, \`acks=all\`, \`min.insync.replicas=2\`; Kafka's own
-producer benchmark ran on the same brokers afterwards, uncompressed, with \`acks=all\`. Aborts: ${one.abort.times} and ${http.abort.times} queries whose client
+producer benchmark ran on the same brokers afterwards, uncompressed, with \`acks=all\`: it sends made-up records, in
+batches of the size that the split writes, and as single events. The split beside it takes HTTP requests, parses and checks every event, and
+stores them on the same cores. Aborts: ${one.abort.times} and ${http.abort.times} queries whose client
 left in their middle, until \`system.processes\` no longer listed them.
 `
 }
