@@ -177,7 +177,17 @@ describe('a server', () => {
     await client.ask('listSagas', {
       query: { name: 'order', status: 'running', limit: '1', from: '2001-01-01T00:00:00Z' },
     })
-    for (const query of bad({ problem: 'no' }, { status: 'gone' }, { before: 'x' }, { from: 'x' }, { limit: '1e3' })) {
+    const { json } = await client.ask('listSagas', { query: { key: 'k' } })
+    expect(json).toMatchObject({ sagas: [{ name: 'tell' }], next: null })
+    await client.ask('listSagas', { query: { startedBy: '/shop o-1' } })
+    for (const query of bad(
+      { problem: 'no' },
+      { status: 'gone' },
+      { key: 'é' },
+      { before: 'x' },
+      { from: 'x' },
+      { limit: '1e3' },
+    )) {
       expect((await client.ask('listSagas', { query })).status).toBe(400)
     }
     expect((await client.ask('skipSaga', { params: [id], body: { step: 'ship' } })).status).toBe(409)

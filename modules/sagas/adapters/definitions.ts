@@ -52,6 +52,12 @@ export class Definitions {
     return rows.map(viewOf)
   }
 
+  /** Names of all definitions, those that are retired among them. */
+  async names(tenant: string, limit: number): Promise<string[]> {
+    const sql = 'SELECT DISTINCT name FROM definitions WHERE tenant = $1 LIMIT $2'
+    return (await this.#postgres.query<{ name: string }>(sql, [tenant, limit])).map(({ name }) => name)
+  }
+
   /** Those of the names with which a saga can be started. */
   async startable(tenant: string, names: readonly string[]): Promise<Set<string>> {
     const rows = await this.#postgres.query<{ name: string; retired_at: Date | null }>(

@@ -22,10 +22,10 @@ const replayed = {
   'Idempotent-Replayed': z.literal('true').optional().describe('The Idempotency-Key made this saga before'),
 }
 
+const keyText = z.string().regex(/^[\x20-\x7e]{1,255}$/)
+
 export const idempotencyKey = {
-  'Idempotency-Key': z
-    .string()
-    .regex(/^[\x20-\x7e]{1,255}$/)
+  'Idempotency-Key': keyText
     .optional()
     .describe('1 to 255 printable ASCII characters: sent again, the request is carried out once'),
 }
@@ -73,6 +73,8 @@ export const sagaOperations = {
       name: z.string().optional().describe('Of one definition'),
       status: z.enum(sagaStatuses).optional(),
       problem: flag.describe('Only those that something keeps from going on'),
+      key: keyText.optional().describe('The Idempotency-Key of the request that started it'),
+      startedBy: z.string().max(4_096).optional().describe('The event that started it, `<source> <id>`'),
       from: instantParameter.describe('Started at this instant or later'),
       to: instantParameter.describe('Started before this instant'),
       limit: pageSize(),

@@ -2,6 +2,7 @@ import { AppError, isUuid, type Route, routesOf } from '@splitstream/kernel'
 import type { SagaDeps } from '../app/deps.ts'
 import { showHistory, showSaga } from '../app/show-saga.ts'
 import { startSaga } from '../app/start-saga.ts'
+import { startedSagas } from '../app/started-sagas.ts'
 import { summaryOf } from '../app/views.ts'
 import { parseJson } from './parse-json.ts'
 import { sagaOperations } from './saga-operations.ts'
@@ -23,7 +24,8 @@ export function sagaRoutes(deps: SagaDeps): Route[] {
       const { before } = query
       if (before !== undefined && !isUuid(before)) throw new AppError('CURSOR_INVALID', 'before is the id of a saga')
       const { name, status, problem, from, to, limit } = query
-      const { sagas, next } = await deps.rows.list(call.tenant, { name, status, problem, from, to, before, limit })
+      const ids = await startedSagas(deps, call.tenant, query)
+      const { sagas, next } = await deps.rows.list(call.tenant, { name, status, problem, from, to, ids, before, limit })
       return { status: 200, json: { sagas: sagas.map(summaryOf), next: next ?? null } }
     },
     getSaga: async ({ params }, call) => ({ status: 200, json: await showSaga(deps, call.tenant, params.id) }),

@@ -47,6 +47,8 @@ export interface SagaFilter {
   /** Started at or after, before; ms since the epoch. */
   readonly from?: number | undefined
   readonly to?: number | undefined
+  /** Of these only; a few. */
+  readonly ids?: readonly string[] | undefined
   /** Below this id. */
   readonly before?: string | undefined
   readonly limit: number
@@ -111,13 +113,16 @@ export class SagaRows {
     const { name, status, limit } = filter
     // What needs attention has a problem, and there is an index of those.
     const only = filter.problem === true || status === 'needs_attention' ? 'AND problem IS NOT NULL' : ''
-    const floor = name === undefined && status === undefined ? undefined : await this.#floor(tenant, filter, only)
+    // A few are looked at without a limit.
+    const isShort = (name === undefined && status === undefined) || filter.ids !== undefined
+    const floor = isShort ? undefined : await this.#floor(tenant, filter, only)
     const sagas = await this.#postgres.query<SagaRow>(
       `SELECT ${summary} FROM sagas
        WHERE tenant = $1 AND id >= $2::uuid AND id < $3::uuid ${only}
          AND ($4::text IS NULL OR name = $4) AND ($5::text IS NULL OR status = $5)
+         AND ($7::uuid[] IS NULL OR id = ANY($7))
        ORDER BY id DESC LIMIT $6`,
-      [tenant, floor ?? lowest(filter), highest(filter), name ?? null, status ?? null, limit],
+      [tenant, floor ?? lowest(filter), highest(filter), name ?? null, status ?? null, limit, filter.ids ?? null],
     )
     return { sagas, next: sagas.length === limit ? sagas.at(-1)!.id : floor }
   }

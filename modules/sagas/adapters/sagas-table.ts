@@ -75,6 +75,14 @@ export async function startedBy(postgres: Postgres, key: Uint8Array): Promise<st
   return row?.saga_id
 }
 
+/** The sagas that these keys have made. */
+export async function startedByAny(postgres: Postgres, keys: readonly Uint8Array[]): Promise<string[]> {
+  const rows = await postgres.query<{ saga_id: string }>('SELECT saga_id FROM starts WHERE key = ANY($1::bytea[])', [
+    keys.map((key) => Buffer.from(key)),
+  ])
+  return rows.map(({ saga_id }) => saga_id)
+}
+
 /** False for one that was never made, or whose time is over. */
 export async function isKept(postgres: Postgres, tenant: string, id: string): Promise<boolean> {
   return (await postgres.query('SELECT 1 FROM sagas WHERE tenant = $1 AND id = $2', [tenant, id])).length > 0

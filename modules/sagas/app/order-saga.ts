@@ -7,7 +7,7 @@ import type { Json } from '../domain/json.ts'
 import type { SagaDeps } from './deps.ts'
 import type { Message } from './message.ts'
 import { findSaga } from './show-saga.ts'
-import { startKey } from './start-saga.ts'
+import { startKey } from './start-key.ts'
 
 export interface OrderInput {
   readonly action: Action
@@ -29,8 +29,8 @@ const patienceMs = 5_000
 const answerMs = 250
 
 /**
- * Tells a saga what an operator wants. The saga decides, and notes the order in its history either way, with who gave it. An
- * order with an Idempotency-Key is given once: sent again, it is answered with what became of it.
+ * Tells a saga what an operator wants. The saga decides, and notes the order in its history either way, with who gave it; one
+ * that has ended is asked no more, and has no entry of it. An order with an Idempotency-Key is given once: sent again, it is answered with what became of it.
  * @throws AppError NOT_FOUND; CONFLICT when the saga refuses, with the reason; IDEMPOTENCY_KEY_REUSED and _BUSY;
  * UNAVAILABLE
  */

@@ -1,4 +1,3 @@
-import { hash } from 'node:crypto'
 import { isDeepStrictEqual } from 'node:util'
 import { AppError, type Call, remaining } from '@splitstream/kernel'
 import { decodeEntries } from '../domain/entry.ts'
@@ -6,6 +5,7 @@ import type { Json } from '../domain/json.ts'
 import type { Plan } from '../domain/plan.ts'
 import { foldEntries } from '../domain/state.ts'
 import type { SagaDeps } from './deps.ts'
+import { startKey } from './start-key.ts'
 import { endedSummary, freshSummary, outputOf, type SagaSummary, summaryOf } from './views.ts'
 
 export interface StartInput {
@@ -109,8 +109,3 @@ async function look({ rows, plans }: SagaDeps, tenant: string, id: string): Prom
 }
 
 const isOpen = ({ status }: Pick<SagaSummary, 'status'>): boolean => status === 'running' || status === 'compensating'
-
-/** What starts one saga at most, as a key of 16 bytes. */
-export function startKey(...parts: readonly string[]): Uint8Array {
-  return hash('sha256', JSON.stringify(parts), 'buffer').subarray(0, 16)
-}

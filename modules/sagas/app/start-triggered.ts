@@ -4,7 +4,7 @@ import { aliasOf } from '../domain/alias.ts'
 import { triggeredBy } from '../domain/trigger.ts'
 import type { SagaRequest } from './new-saga.ts'
 import type { Plans } from './plans.ts'
-import { startKey } from './start-saga.ts'
+import { startKey } from './start-key.ts'
 import type { WantedEvent } from './wanted-event.ts'
 import type { SagaWorker } from './worker.ts'
 

@@ -20,14 +20,18 @@ export function listCommand(): Command {
     .option('--name <name>', 'only those of this definition')
     .addOption(new Option('--status <status>', 'only those that stand so').choices(statuses))
     .option('--problem', 'only those that something keeps from going on')
+    .option('--idempotency-key <key>', 'started by the request with this Idempotency-Key')
+    .option('--started-by <event>', 'started by this event: its source, a space, its id')
     .option('--from <instant>', 'started at or after (RFC 3339)')
     .option('--to <instant>', 'started before')
     .option('--limit <n>', 'at most so many', integer(1, 1_000), 100)
     .option('--before <id>', 'go on below this one')
     .option('--json', 'print them as they come, one JSON object a line')
     .action(async ({ url, key, json, ...filter }: SagaOptions & Record<string, string | number | boolean>) => {
+      // `--key` is that of the API.
+      const parameter = (name: string) => (name === 'idempotencyKey' ? 'key' : name)
       const query = new URLSearchParams(
-        Object.entries(filter).map(([name, value]): [string, string] => [name, String(value)]),
+        Object.entries(filter).map(([name, value]): [string, string] => [parameter(name), String(value)]),
       )
       const path = `/v1/sagas?${query}`
       const { sagas, next } = await ask<{ sagas: SagaSummary[]; next: string | null }>(
@@ -43,6 +47,7 @@ export function listCommand(): Command {
     withConnection(command),
     'splitstream sagas list --problem',
     'splitstream sagas list --name order --status needs_attention',
+    'splitstream sagas list --started-by "/shop order-17"',
   )
 }
 
