@@ -69,6 +69,8 @@ interface Observed {
 
 const migrations = fileURLToPath(new URL('../migrations/', import.meta.url))
 const database = 'splitstream'
+/** A hint about a lock that comes later is of no use, ms. */
+const slowHintMs = 40
 /** The connection by which Postgres is asked whether it answers: nobody else has it, and an answer comes soon or not at all. */
 const onlyAsked = { max: 1, applicationName: 'splitstream health', connectTimeoutMs: 1_500, statementTimeoutMs: 1_500 }
 /** A process that is cut off in the middle of a transaction of sagas must not keep rows from others for longer than its lease. */
@@ -112,7 +114,7 @@ export async function startPlatform(
     keys,
     cursorSecret: await sharedSecret(secrets, 'cursor', randomBytes(32)),
     signingSecret: signingSecrets(signing),
-    redis: redis && watchRedis(redis, observed.health),
+    redis: redis && watchRedis(redis, { name: 'redis', use: 'locks', slowMs: slowHintMs, ...observed }),
     freshAdminKey,
     backup: sourcesOf({ log: log?.files, postgres: postgres.server, clickhouse: clickhouse?.embedded }),
     health: (): Record<string, Health> => ({

@@ -66,6 +66,7 @@ export async function startProcess(settings: LiveSettings): Promise<Running> {
   if (credentials) watchExpiry(credentials, clock, metrics)
   if (credentials) await lifecycle.start(credentials)
   const health = new ProcessHealth({ clock, metrics })
+  telemetry.watchedBy(health)
   const breakers = dependencyBreakers({ clock, logger, metrics })
   const platform = await startPlatform(config, topology, clock, logger, lifecycle, { ...telemetry, health, breakers })
   await lifecycle.start(health)
@@ -73,14 +74,14 @@ export async function startProcess(settings: LiveSettings): Promise<Running> {
   let started = false
   try {
     const calls = new PortCalls({ clock, metrics, tracer })
-    const remote = new RemotePorts({ config, clock, logger, calls, breakers, credentials, health })
+    const remote = new RemotePorts({ config, clock, logger, metrics, calls, breakers, credentials, health })
     const common = { config, platform, remote, breakers, calls, clock, logger, metrics, tracer }
     const bound = await bindModules(topology, common)
     await lifecycle.start(remote)
     for (const { name, module } of bound.modules) {
       await lifecycle.start({ name, start: () => module.start(), stop: () => module.stop() })
     }
-    const quotas = await createQuotas(config, { clock, logger, metrics })
+    const quotas = await createQuotas(config, { clock, logger, metrics, health })
     await lifecycle.start(quotas)
     const parts = (): Record<string, Health> => ({
       ...platform.health(),
@@ -148,7 +149,9 @@ export async function startProcess(settings: LiveSettings): Promise<Running> {
     })
     const called = bound.modules.flatMap(({ name, module }) => (Object.keys(module.ports).length > 0 ? [name] : []))
     const internal = internalUrl === undefined ? undefined : { url: internalUrl, called: new Set<string>(called) }
-    await lifecycle.start(registrations({ url, internal }, { config, clock, logger }))
+    await lifecycle.start(
+      registrations({ url, internal }, { config, clock, logger, health, consul: () => remote.consul }),
+    )
     await lifecycle.start(rereading)
     started = true
     logger.info('ready', { url, ...(internalUrl !== undefined && { internalUrl }), modules: topology.modules })

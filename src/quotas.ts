@@ -3,9 +3,13 @@ import type { Config } from './config.ts'
 import { type DefaultQuotas, Quotas } from './edge/quota/quotas.ts'
 import type { RedisNodes } from './engines/redis/driver.ts'
 import { RedisQuotaCounts } from './engines/redis/quota-counts.ts'
+import type { ProcessHealth } from './health/process-health.ts'
+import { watchRedis } from './health/watched-redis.ts'
 
 /** Nobody waits for an answer about quotas, ms. */
 const commandTimeoutMs = 250
+/** A p99 above it is bad, ms: processes tell each other every 100 ms what they let through. */
+const slowMs = 100
 
 const meanwhile = {
   local: 'quotas of its tenants are counted by each process alone',
@@ -28,16 +32,18 @@ export const defaultQuotas = (config: Config): DefaultQuotas => ({
 
 export async function createQuotas(
   config: Config,
-  o: { clock: Clock; logger: Logger; metrics: Metrics },
+  o: { clock: Clock; logger: Logger; metrics: Metrics; health: ProcessHealth },
 ): Promise<QuotasPart> {
   const onFailure = config.QUOTA_ON_REDIS_FAILURE
-  const { clock, logger, metrics } = o
+  const { clock, logger, metrics, health } = o
   const redis = await connect(config, logger)
   const quotas = new Quotas({
     ...defaultQuotas(config),
     clock,
     metrics,
-    shared: redis && new RedisQuotaCounts(redis),
+    shared:
+      redis &&
+      new RedisQuotaCounts(watchRedis(redis, { name: 'redis quotas', use: 'quotas', slowMs, health, metrics })),
     onFailure,
   })
   return {

@@ -1,10 +1,11 @@
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
-import { silentLogger, systemClock } from '@splitstream/kernel'
+import { noMetrics, silentLogger, systemClock } from '@splitstream/kernel'
 import { afterEach, expect, it, vi } from 'vitest'
 import { loadConfig } from './config.ts'
 import { consulDiscovery } from './discovery/consul/consul.ts'
 import { ProtocolAgent } from './discovery/consul/protocol-agent.fixture.ts'
+import { ProcessHealth } from './health/process-health.ts'
 import { registrations } from './remote.ts'
 
 const ends: (() => Promise<unknown>)[] = []
@@ -12,7 +13,8 @@ afterEach(async () => {
   for (const end of ends.splice(0).reverse()) await end()
 })
 
-const options = { clock: systemClock, logger: silentLogger }
+const health = new ProcessHealth({ clock: systemClock, metrics: noMetrics })
+const options = { clock: systemClock, logger: silentLogger, health }
 
 it('a module that others call over mutual TLS is registered at the port of that, and found by its name', async () => {
   const agent = new ProtocolAgent()
@@ -20,7 +22,10 @@ it('a module that others call over mutual TLS is registered at the port of that,
   ends.push(() => agent.stop())
   const config = loadConfig({ CONSUL_URL: agent.url, ADVERTISE_HOST: 'host.test', MODULES: 'storage,query' })
   const internal = { url: 'https://0.0.0.0:8443', called: new Set(['storage']) }
-  const part = registrations({ url: 'http://0.0.0.0:8080', internal }, { config, ...options })
+  const part = registrations(
+    { url: 'http://0.0.0.0:8080', internal },
+    { config, ...options, consul: () => ({ url: agent.url }) },
+  )
   ends.push(() => part.stop())
   await part.start()
   const found = async (name: string, scheme: 'http' | 'https') => {
@@ -46,7 +51,10 @@ it('a Consul that does not answer holds up the start and the stop of all modules
   })
   const CONSUL_URL = `http://127.0.0.1:${(silent.address() as AddressInfo).port}`
   const config = loadConfig({ CONSUL_URL, MODULES: 'ingest,storage,query,sagas' })
-  const part = registrations({ url: 'http://127.0.0.1:8080', internal: undefined }, { config, ...options })
+  const part = registrations(
+    { url: 'http://127.0.0.1:8080', internal: undefined },
+    { config, ...options, consul: () => ({ url: CONSUL_URL }) },
+  )
   const from = performance.now()
   await part.start()
   await part.stop()

@@ -1,10 +1,12 @@
 import { hostname } from 'node:os'
-import type { Breakers, CallPort, Clock, Health, Logger, Part } from '@splitstream/kernel'
+import type { Breakers, CallPort, Clock, Health, Logger, Metrics, Part } from '@splitstream/kernel'
 import type { Config } from './config.ts'
+import type { ConsulAccess } from './discovery/consul/agent.ts'
 import { registerService } from './discovery/consul/registration.ts'
 import { discover } from './discovery/discover.ts'
 import type { EjectingDiscovery } from './discovery/ejection/ejection.ts'
 import type { ProcessHealth } from './health/process-health.ts'
+import { watchConsul } from './health/watched-consul.ts'
 import { watchPort } from './health/watched-port.ts'
 import { isSecure, type RemoteLink } from './internal-access.ts'
 import { guardLink } from './resilience/links.ts'
@@ -19,13 +21,14 @@ export interface RemoteOptions {
   readonly config: Config
   readonly clock: Clock
   readonly logger: Logger
+  readonly health: ProcessHealth
 }
 
 export interface RemotePortsOptions extends RemoteOptions {
+  readonly metrics: Metrics
   readonly calls: PortCalls
   /** Of what the process depends on. */
   readonly breakers: Breakers
-  readonly health: ProcessHealth
   /** For links over mutual TLS. */
   readonly credentials: CurrentCredentials | undefined
 }
@@ -56,6 +59,7 @@ export class RemotePorts implements Part {
   readonly #o: RemotePortsOptions
   readonly #pool: ConnectionPool
   readonly #links = new Map<string, Link>()
+  #consul: ConsulAccess | undefined
 
   constructor(o: RemotePortsOptions) {
     this.#o = o
@@ -66,11 +70,12 @@ export class RemotePorts implements Part {
     const { config, clock, logger, calls, breakers, credentials, health } = this.#o
     const caller = { pool: this.#pool, secret: config.INTERNAL_SECRET }
     const { kind, url } = link
+    const options = { clock, logger, ...(kind === 'consul' && { consul: this.consul }) }
     // Only for Consul does the link not say it by itself.
     const place = { kind, url: isSecure(link, credentials !== undefined) ? url.replace(/^http:/, 'https:') : url }
     const needed = { port: port as CallPort<object>, methods, setting }
     let compatible!: CompatibleDiscovery
-    const instances = discover(place, { clock, logger, consul: consulOf(config) }, (found) => {
+    const instances = discover(place, options, (found) => {
       const heard = (origin: string, now: number): void => health.clock.heard(origin, now)
       compatible = new CompatibleDiscovery(found, { needed, caller, clock, logger, heard })
       return compatible
@@ -82,6 +87,12 @@ export class RemotePorts implements Part {
       askPorts(compatible.current().find((one) => one.origin === origin) ?? { origin }, caller, askMs)
     const guard = guardLink({ name: port.name, breaker, clock, instances, ask })
     return watchPort(port.name, callOverHttp(port, { instances, ...caller, clock, calls, guard }), health)
+  }
+
+  /** Made at its first use, and watched as a dependency: once for all that ask there. */
+  get consul(): ConsulAccess {
+    this.#consul ??= watchConsul(consulOf(this.#o.config), this.#o)
+    return this.#consul
   }
 
   async start(): Promise<void> {
@@ -121,6 +132,11 @@ export class RemotePorts implements Part {
   }
 }
 
+export interface RegistrationsOptions extends RemoteOptions {
+  /** Asked for when there is something to register. */
+  readonly consul: () => ConsulAccess
+}
+
 /** Where this process listens. */
 export interface Listening {
   readonly url: string
@@ -133,17 +149,19 @@ export interface Listening {
  * are called. Consul asks how they do at the public port, in any case. All at the same time: until the last is out of Consul at
  * a stop, HTTP serves on.
  */
-export function registrations({ url, internal }: Listening, { config, clock, logger }: RemoteOptions): Part {
+export function registrations({ url, internal }: Listening, o: RegistrationsOptions): Part {
+  const { config, clock, logger, health, consul } = o
   const address = config.ADVERTISE_HOST ?? (['0.0.0.0', '::'].includes(config.HOST) ? hostname() : config.HOST)
   const healthPort = Number(new URL(url).port)
   const portOf = (name: string): number =>
     internal?.called.has(name) ? Number(new URL(internal.url).port) : healthPort
-  const registrationOf = (name: string): Part =>
+  const registrationOf = (name: string) =>
     registerService(
       { name, id: `${name}-${address}-${healthPort}`, address, port: portOf(name), healthPort },
-      { access: consulOf(config), clock, logger },
+      { access: consul(), clock, logger },
     )
   const each = config.CONSUL_URL === undefined ? [] : config.MODULES.map(registrationOf)
+  for (const one of each) health.add({ part: 'consul', read: () => one.health() })
   return {
     name: 'registrations with Consul',
     start: async () => {

@@ -1,10 +1,13 @@
 import { type Clock, type Logger, messageOf, noTracer, type Part, type Tracer } from '@splitstream/kernel'
+import type { ProcessHealth } from '../health/process-health.ts'
 import { createMetrics, type MeasuredMetrics } from './metrics.ts'
 import type { OtlpOptions } from './otlp/otlp.ts'
 
 export interface Telemetry extends Part {
   readonly metrics: MeasuredMetrics
   readonly tracer: Tracer
+  /** Shows the collector, if there is one, among what the process depends on. */
+  watchedBy(health: ProcessHealth): void
 }
 
 /** How long a stop waits for what is still to be sent, ms. */
@@ -21,6 +24,7 @@ export async function createTelemetry(otlp: OtlpOptions | undefined, clock: Cloc
     name: 'telemetry',
     metrics,
     tracer: sender?.tracer ?? noTracer,
+    watchedBy: (health) => sender?.delivery.watchedBy(health),
     start: async () => undefined,
     stop: async () => {
       metrics.stop()

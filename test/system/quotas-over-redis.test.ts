@@ -6,12 +6,18 @@ import { type RunningServer, startServer } from '../support/server.ts'
 let redis: RedisServers
 let server: RunningServer
 
-const health = async () => {
-  const answer = (await (await fetch(`${server.url}/health`)).json()) as {
-    parts: Record<string, { state: string; reason?: string }>
-  }
-  return answer.parts.quotas
+interface Row {
+  readonly state: string
+  readonly reason?: string
+  readonly calls?: number
 }
+const all = async () =>
+  (await (await fetch(`${server.url}/health`)).json()) as {
+    parts: Record<string, Row>
+    dependencies: Record<string, Row>
+  }
+const health = async () => (await all()).parts.quotas
+const dependency = async () => (await all()).dependencies['redis quotas']
 const send = async (): Promise<number> => {
   const { status } = await fetch(`${server.url}/v1/events`, {
     method: 'POST',
@@ -37,13 +43,29 @@ describeWithRedis('a process that counts quotas over Redis', () => {
     expect(await send()).toBe(202)
   })
 
+  it('tells how Redis is, by its calls, and how long they take', async () => {
+    for (let i = 0; i < 5; i++) {
+      const { calls = 0 } = (await dependency())!
+      expect(await send()).toBe(202)
+      await expect.poll(async () => (await dependency())?.calls, { timeout: 5_000 }).toBe(calls + 1)
+    }
+    expect(await dependency()).toMatchObject({ state: 'ok', errorRate: 0, p99Ms: expect.any(Number) })
+    const metrics = await (await fetch(`${server.url}/metrics`)).text()
+    expect(metrics).toMatch(/^db_client_operation_duration_seconds_count\{[^}]*"redis"[^}]*"quotas"[^}]*\} [1-9]/m)
+    expect(metrics).toMatch(/^splitstream_dependency_p99_seconds\{[^}]*="redis quotas"\} 0\.\d/m)
+  })
+
   it('says so when Redis is gone, does what the policy says, and recovers', async () => {
     await redis.servers[0]!.kill()
     await expect.poll(send, { timeout: 5_000 }).toBe(503)
     expect(await health()).toMatchObject({ state: 'degraded', reason: expect.stringContaining('Redis is away') })
+    // Where nobody asks for anything too.
+    const away = { state: 'down', reason: 'Redis does not answer: no node is connected' }
+    await expect.poll(dependency, { timeout: 10_000 }).toMatchObject(away)
     expect((await fetch(`${server.url}/health/ready`)).status).toBe(200)
     await redis.servers[0]!.start()
     await expect.poll(send, { timeout: 10_000 }).toBe(202)
     await expect.poll(health).toEqual({ state: 'ok' })
+    await expect.poll(dependency, { timeout: 45_000, interval: 500 }).toMatchObject({ state: 'ok' })
   })
 })

@@ -115,12 +115,22 @@ describe('a collector', () => {
     })
     const warnings = (): number => server.output().split('the collector takes no telemetry').length - 1
     for (let i = 0; i < 50; i++) expect(await list(server)).toBe(200)
+    const collector = async () => {
+      const health = (await (await fetch(`${server.url}/health`)).json()) as { dependencies: Record<string, object> }
+      return health.dependencies.collector
+    }
     await vi.waitFor(() => expect(warnings()).toBe(1), 20_000)
+    const away = { state: 'down', reason: expect.stringContaining('The collector does not answer') }
+    await vi.waitFor(async () => expect(await collector()).toMatchObject(away), 20_000)
+    expect((await fetch(`${server.url}/health/ready`)).status).toBe(200)
     await new Promise((resolve) => setTimeout(resolve, 3_000))
     expect(warnings()).toBe(1)
     const receiver = await receive(port)
     await list(server)
     await vi.waitFor(() => expect(server.output()).toContain('the collector takes telemetry again'), 20_000)
+    const back = { calls: expect.any(Number), p99Ms: expect.any(Number) }
+    await vi.waitFor(async () => expect(await collector()).not.toMatchObject(away), 20_000)
+    expect(await collector()).toMatchObject(back)
     await server.stop()
     expect(receiver.spans.length).toBeGreaterThan(0)
   })

@@ -5,7 +5,12 @@ export interface ConsulAccess {
   readonly url?: string
   /** Of the ACL system, sent as X-Consul-Token. */
   readonly token?: string
+  /** Told of each request but those that wait for a change: these take as long as nothing changes. */
+  readonly observe?: ConsulObserver
 }
+
+/** Hands on what `work` gives or throws. */
+export type ConsulObserver = (method: string, work: () => Promise<ConsulAnswer>) => Promise<ConsulAnswer>
 
 export interface ConsulRequest {
   readonly method?: 'GET' | 'PUT'
@@ -33,19 +38,26 @@ const maxAnswerBytes = 8 << 20
 export class ConsulAgent {
   readonly #url: URL
   readonly #headers: Readonly<Record<string, string>>
+  readonly #observe: ConsulObserver | undefined
 
   /** @throws AppError CONFIG_INVALID when the url is not http(s)://host:port */
-  constructor({ url = 'http://127.0.0.1:8500', token }: ConsulAccess) {
+  constructor({ url = 'http://127.0.0.1:8500', token, observe }: ConsulAccess) {
     const parsed = URL.parse(url)
     if (!parsed || !['http:', 'https:'].includes(parsed.protocol) || parsed.username !== '' || parsed.password !== '') {
       throw new AppError('CONFIG_INVALID', 'The address of Consul is not of the form http://host:port')
     }
     this.#url = parsed
     this.#headers = token === undefined ? {} : { 'X-Consul-Token': token }
+    this.#observe = observe
   }
 
   /** Whatever the status is. @throws Error when there is no whole answer in time, or it is too large */
-  async send({ method = 'GET', path, query = {}, body, timeoutMs, signal }: ConsulRequest): Promise<ConsulAnswer> {
+  async send(request: ConsulRequest): Promise<ConsulAnswer> {
+    if (!this.#observe || request.query?.wait !== undefined) return await this.#send(request)
+    return await this.#observe(request.method ?? 'GET', () => this.#send(request))
+  }
+
+  async #send({ method = 'GET', path, query = {}, body, timeoutMs, signal }: ConsulRequest): Promise<ConsulAnswer> {
     const url = new URL(`${this.#url.pathname.replace(/\/$/, '')}${path}`, this.#url)
     url.search = new URLSearchParams(query).toString()
     const timeout = AbortSignal.timeout(timeoutMs)

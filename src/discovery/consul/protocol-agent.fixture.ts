@@ -61,6 +61,7 @@ export class ProtocolAgent {
     try {
       if (what === 'health service')
         return await this.#health(request, response, name, Object.fromEntries(searchParams))
+      if (what === 'status leader' && request.method === 'GET') return void response.end('"127.0.0.1:8300"')
       const refusal = await this.#change(request, what, name)
       response.writeHead(refusal?.[0] ?? 200).end(refusal?.[1])
     } catch (error) {

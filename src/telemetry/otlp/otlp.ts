@@ -25,6 +25,7 @@ export interface OtlpOptions {
 
 export interface OtlpSender {
   readonly tracer: Tracer
+  readonly delivery: Delivery
   /** Sends what is left. @throws Error when the collector does not take it */
   stop(): Promise<void>
 }
@@ -73,5 +74,5 @@ export function startOtlp(o: OtlpOptions, metrics: MeasuredMetrics, logger: Logg
   const tracer = trace.getTracer('splitstream')
   // Nobody asks for them globally; left there, they would be those of the next start in this process.
   for (const global of [context, trace, meters, logs]) global.disable()
-  return { tracer: new SdkTracer(tracer, o.ratio), stop: () => sdk.shutdown() }
+  return { tracer: new SdkTracer(tracer, o.ratio), delivery, stop: () => sdk.shutdown() }
 }
