@@ -2,6 +2,7 @@ import type { Call } from '@splitstream/kernel'
 import { parseDefinition } from '../domain/check-definition.ts'
 import { placeSteps } from '../domain/check-flow.ts'
 import { type Problem, Problems } from '../domain/check-problems.ts'
+import { checkWindows } from '../domain/check-windows.ts'
 import type { SagaDefinition } from '../domain/definition.ts'
 import type { SagaDeps } from './deps.ts'
 
@@ -9,7 +10,7 @@ export interface Published {
   readonly version: number
   /** False when the newest version says the same. */
   readonly fresh: boolean
-  /** What will fail as things are now, and may be right by the time that a saga gets there. */
+  /** What will fail as things are now, and may be right by the time that a saga gets there; and what will need a person. */
   readonly warnings: readonly Problem[]
 }
 
@@ -27,6 +28,7 @@ export async function publishDefinition(
   const names = [...new Set(children.map(({ saga }) => saga))]
   const known = names.length === 0 ? new Set<string>() : await definitions.startable(call.tenant, names)
   const warnings = new Problems()
+  checkWindows(definition, warnings)
   for (const { saga, path } of children) {
     if (!known.has(saga))
       warnings.add(path, `no saga ${saga} is published, or it is retired: the step fails until one is`)

@@ -38,6 +38,8 @@ export interface PlannedStep {
 
 /** Of a participant that says nothing of its time. */
 const usualSlowMs = 1_000
+export const defaultTimeout = '10s'
+export const defaultKeyWindow = '24h'
 
 export type Value = (scope: Scope) => Json
 
@@ -142,9 +144,9 @@ function planCall(name: string, definition: SagaDefinition, request: Participant
     body: request.body === undefined ? undefined : compileTemplate(request.body),
     lookup: lookup && ((scope: Scope) => base + lookup(scope)),
     lookupHeaders: shared,
-    timeoutMs: durationMs(timeout ?? settings.timeout ?? '10s'),
+    timeoutMs: durationMs(timeout ?? settings.timeout ?? defaultTimeout),
     slowMs: slowMsOf(settings, timeout ?? settings.timeout),
-    keyWindowMs: durationMs(settings.keyWindow ?? '24h'),
+    keyWindowMs: durationMs(settings.keyWindow ?? defaultKeyWindow),
   }
 }
 

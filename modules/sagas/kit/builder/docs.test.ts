@@ -1,6 +1,8 @@
 import { readFileSync } from 'node:fs'
 import { describe, expect, it } from 'vitest'
 import { parseDefinition } from '../../domain/check-definition.ts'
+import { Problems } from '../../domain/check-problems.ts'
+import { checkWindows } from '../../domain/check-windows.ts'
 import { compileTemplate, type Scope } from '../../domain/expression.ts'
 import { order } from './docs-example.fixture.ts'
 
@@ -19,14 +21,22 @@ const request = { participant: 'stock', path: '/' }
 const charge = { id: 'charge', call: { ...request, participant: 'payments' } }
 const reserve = { id: 'reserve', call: request, compensate: request }
 
+function warned(definition: object): readonly object[] {
+  const problems = new Problems()
+  checkWindows(parseDefinition('order', definition), problems)
+  return problems.list
+}
+
 describe('the examples', () => {
   it.each(json.filter((block) => 'steps' in block && !('input' in block)))('definition %#', (block) => {
     expect(parseDefinition('order', block)).toEqual(block)
+    expect(warned(block)).toEqual([])
   })
 
   it.each(json.filter((block) => 'id' in block).map((block) => [block.id, block]))('step %s', (id, block) => {
     const steps = id === 'charge' ? [block, reserve] : [charge, block]
     expect(parseDefinition('order', { participants, steps }).steps).toContainEqual(block)
+    expect(warned({ participants, steps })).toEqual([])
   })
 
   it.each(json.filter((block) => 'url' in block))('participant %#', (block) => {
