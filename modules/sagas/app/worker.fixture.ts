@@ -180,6 +180,14 @@ export async function startWorker(
         await systemClock.sleep(10)
       }
     },
+    /** As if the saga, which is at rest, had begun so many ms earlier: it is due. */
+    age: async (id: string, ms: number): Promise<void> => {
+      const { journal } = await look(id)
+      const older = journal.replace(/(?<="e":"start","t":0,"at":)\d+/, (at) => String(Number(at) - ms))
+      const text =
+        'UPDATE sagas SET journal = $2, due_at = clock_timestamp() WHERE id = $1 AND owner IS NULL RETURNING id'
+      if ((await postgres.query(text, [id, older])).length === 0) throw new Error(`the saga ${id} is not at rest`)
+    },
     /** As when the process is killed: nothing is given free, nothing is written any more. */
     kill: async () => {
       await postgres.close()

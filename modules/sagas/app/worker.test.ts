@@ -263,7 +263,7 @@ describe('another worker', () => {
 })
 
 describe('definitions', () => {
-  it('change fifty times under sagas that run, and fail none: each keeps to its version', async () => {
+  it('change fifty times under sagas that run, and fail none: each keeps to its version, also elsewhere', async () => {
     let version = 0
     const next = () =>
       define([
@@ -272,6 +272,7 @@ describe('definitions', () => {
           call: call('/charge', { body: { version } }),
           compensate: call('/refund', { body: { version } }),
         },
+        { id: `pause${version}`, wait: { for: '1m' } },
         { id: `step${version}`, call: call('/ship', { body: { version } }) },
       ])
     shop.answer('/ship', ({ body }) => ({ status: (body as { version: number }).version % 5 === 0 ? 404 : 200 }))
@@ -280,9 +281,18 @@ describe('definitions', () => {
       await one.publish('changing', next())
       for (let i = 0; i < 4; i++) ids.push((await one.start('changing', { i })).id)
     }
+    await expect.poll(() => one.worker.held).toBe(0)
+    // A worker that has seen none of the versions but by the sagas that it takes over.
+    await one.stop()
+    const two = await another('two')
+    await Promise.all(ids.map((id) => two.age(id, 60_000)))
     for (const id of ids) {
-      const { version } = await one.look(id)
-      await one.until(id, version % 5 === 0 ? 'compensated' : 'completed')
+      const { version, entries } = await two.until(
+        id,
+        (await two.look(id)).version % 5 === 0 ? 'compensated' : 'completed',
+      )
+      const steps = new Set(entries.flatMap((entry) => ('s' in entry && entry.s !== undefined ? [entry.s] : [])))
+      expect(steps).toEqual(new Set(['charge', `pause${version}`, `step${version}`]))
       const bodies = shop.received.filter(({ key }) => key.startsWith(id)).map(({ body }) => body)
       expect(bodies).toEqual(bodies.map(() => ({ version })))
     }
@@ -315,12 +325,20 @@ describe('waiting', () => {
     )
     const { id } = await one.start('nap', null)
     await expect.poll(() => one.worker.held).toBe(0)
-    const row = await one.look(id)
-    expect(row.due_at!.getTime() - Date.now()).toBeGreaterThan(25_000)
-    expect(shop.paths()).toEqual([])
+    const sql = 'SELECT fence FROM sagas WHERE id = $1'
+    const fence = await database.postgres.query(sql, [id])
+    const restsFor = async () => ((await one.look(id)).due_at?.getTime() ?? 0) - Date.now()
+    const rest = await restsFor()
+    expect(rest).toBeGreaterThan(20_000)
+    expect(rest).toBeLessThanOrEqual(30_000)
+    // Woken too early it looks where it stands, and rests again.
     await database.postgres.query(`UPDATE sagas SET due_at = clock_timestamp() WHERE id = $1`, [id])
-    await expect.poll(() => one.worker.held, { timeout: 3_000 }).toBe(0)
-    expect((await one.look(id)).status).toBe('running')
+    await expect.poll(() => database.postgres.query(sql, [id]), { timeout: 5_000 }).not.toEqual(fence)
+    await expect.poll(restsFor, { timeout: 5_000 }).toBeGreaterThan(20_000)
+    expect(shop.paths()).toEqual([])
+    await one.age(id, 30_000)
+    await one.until(id, 'completed')
+    expect(shop.paths()).toEqual(['/ship'])
   })
 
   it('holds a lock until the end, one saga after another in the order in which they asked', async () => {

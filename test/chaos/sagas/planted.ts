@@ -32,6 +32,10 @@ export const sagaPlants = {
     run: ['sagas', 'matrix', '--seeds', '1', '--from', '3'],
     finding: /called before its intent was durable|"a call for a saga that does not exist"/,
   },
+  /*
+   * All three at once: when another worker has the saga, its fencing number and its owner are others, and soon the count of its
+   * transitions, so that each refuses what the two others would let pass. Alone they are tried in commit-fence.test.ts.
+   */
   'no-fence': {
     edits: [
       {
