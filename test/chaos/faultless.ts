@@ -7,6 +7,7 @@ import { Random } from './random.ts'
 import { connectRaw } from './raw-rows.ts'
 import { Reader } from './reader.ts'
 import { twoTenants } from './tenants.ts'
+import { judgeUnanswered } from './unanswered.ts'
 import { awaitStored, type Expectation, verifyRawRows, verifyThroughApi } from './verify.ts'
 
 export interface FaultlessOptions {
@@ -57,10 +58,7 @@ export class FaultlessClients implements AsyncDisposable {
   /** Ends them, and holds what is stored against what they were told. @returns what came of them, for the verdict */
   async verify(clickhouseUrl: string): Promise<object> {
     await this.#load.stop()
-    for (const kind of ['unknown', 'unsent', 'timeout']) {
-      const times = this.#load.statuses.get(kind)
-      if (times !== undefined) this.#findings.add('an append got no answer', `${kind}: ${times} times`)
-    }
+    judgeUnanswered(this.#load.statuses, this.#findings)
     await this.#reader.stop()
     await awaitStored(this.#urls.query, await this.#load.mark(), 60_000)
     const stored = await verifyThroughApi(this.#urls.query, this.#expectation, this.#findings)

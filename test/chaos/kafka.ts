@@ -10,6 +10,7 @@ import { connectRaw } from './raw-rows.ts'
 import { Standstill } from './standstill.ts'
 import { twoTenants } from './tenants.ts'
 import { inFolder, judge } from './trial.ts'
+import { judgeUnanswered } from './unanswered.ts'
 import { awaitStored, verifyRawRows, verifyThroughApi } from './verify.ts'
 
 interface Fault {
@@ -115,6 +116,7 @@ async function runOnce(
     await delay(3_000)
     const healed = performance.now()
     await load.stop()
+    judgeUnanswered(load.statuses, findings)
     await untilDirect(url)
     await awaitStored(url, await load.mark(), 120_000)
     const drainMs = Math.round(performance.now() - healed)

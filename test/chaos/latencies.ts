@@ -5,6 +5,17 @@ interface Phase {
   readonly from: number
 }
 
+/** Of a phase: ms, events a second, seconds. */
+export interface PhaseFigures {
+  readonly p50: number
+  readonly p99: number
+  readonly worst: number
+  readonly eventsPerSecond: number
+  readonly seconds: number
+  readonly slow: number
+  readonly inARow: number
+}
+
 const windowMs = 1_000
 
 /** How long answers took, by phase of a run, and for how long they took too long. */
@@ -23,22 +34,23 @@ export class Latencies {
 
   /**
    * p50, p99 and the worst answer of each phase, ms, what came in, events a second, and its length, s. `slow`: seconds whose own p99 was twice that of the
-   * first phase or more, so many in all and so many in a row.
+   * first phase or more, and `leastMs` at least; so many in all and so many in a row.
    */
-  summary(): Record<string, object> {
+  summary(leastMs = 0): Record<string, PhaseFigures> {
     const ends = [...this.#phases.slice(1).map(({ from }) => from), performance.now()]
     const within = (from: number, to: number): number[] =>
       this.#samples.flatMap(({ at, ms }) => (at >= from && at < to ? [ms] : []))
     const [first] = this.#phases
-    const limit = 2 * percentile(within(first!.from, ends[0]!), 0.99)
+    const limit = Math.max(leastMs, 2 * percentile(within(first!.from, ends[0]!), 0.99))
     const round = (ms: number): number => Math.round(ms * 10) / 10
-    const each = this.#phases.map(({ name, from }, i): [string, object] => {
+    const each = this.#phases.map(({ name, from }, i): [string, PhaseFigures] => {
       const to = ends[i]!
       const all = within(from, to)
       const events = this.#samples.reduce((sum, one) => (one.at >= from && one.at < to ? sum + one.events : sum), 0)
       let [slow, row, inARow] = [0, 0, 0]
-      for (let at = from; at < to; at += windowMs) {
-        const isSlow = percentile(within(at, Math.min(at + windowMs, to)), 0.99) >= limit
+      for (let at = from; at + windowMs <= to; at += windowMs) {
+        // Without any answer it is NaN, and that is as slow as can be.
+        const isSlow = !(percentile(within(at, at + windowMs), 0.99) < limit)
         slow += isSlow ? 1 : 0
         row = isSlow ? row + 1 : 0
         inARow = Math.max(inARow, row)

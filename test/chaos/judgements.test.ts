@@ -1,0 +1,40 @@
+import { setTimeout as delay } from 'node:timers/promises'
+import { expect, it } from 'vitest'
+import { judgeSlowness } from './extract.ts'
+import { Findings } from './findings.ts'
+import { Latencies } from './latencies.ts'
+import { judgeUnanswered } from './unanswered.ts'
+
+const figures = { p50: 1, p99: 2, worst: 3, eventsPerSecond: 5_000, seconds: 12, slow: 9, inARow: 4 }
+
+it('answers may be slow for less than five seconds in a row', () => {
+  const findings = new Findings()
+  judgeSlowness({ 'one process': figures, 'moving out': figures }, findings)
+  expect(findings.ok).toBe(true)
+  judgeSlowness({ 'moving out': { ...figures, inARow: 5 } }, findings)
+  expect(JSON.stringify(findings)).toContain('moving out: 5 s in a row')
+})
+
+it('a second without any answer is a slow one', async () => {
+  const latencies = new Latencies()
+  latencies.begin('one process')
+  for (const end = performance.now() + 1_100; performance.now() < end; await delay(20)) latencies.add(10, 1)
+  latencies.begin('moving out')
+  latencies.add(10, 1)
+  await delay(2_100)
+  expect(latencies.summary()).toMatchObject({ 'one process': { slow: 0 }, 'moving out': { slow: 1, inARow: 1 } })
+})
+
+it.each(['unsent', 'unknown', 'timeout'])('a request that is counted as %s has no answer', (kind) => {
+  const findings = new Findings()
+  judgeUnanswered(new Map([['202', 1_000]]), findings)
+  expect(findings.ok).toBe(true)
+  judgeUnanswered(
+    new Map([
+      ['202', 1_000],
+      [kind, 2],
+    ]),
+    findings,
+  )
+  expect(JSON.stringify(findings)).toContain(`${kind}: 2 times`)
+})
