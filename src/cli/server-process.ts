@@ -71,7 +71,7 @@ export async function startServer(options: ServerOptions = {}): Promise<RunningS
   const dataDir = options.dataDir ?? (await mkdtemp(join(tmpdir(), 'splitstream-')))
   const port = options.port ?? (await freePort())
   const adminKey = options.env?.ADMIN_KEY ?? randomBytes(24).toString('hex')
-  const url = `http://${options.env?.HOST ?? '127.0.0.1'}:${port}`
+  const url = `http://${options.env?.HOST || '127.0.0.1'}:${port}`
   const child = spawn(options.node ?? process.execPath, [options.entry ?? main], {
     detached: true,
     stdio: ['ignore', 'pipe', 'pipe'],
