@@ -20,6 +20,9 @@ export class Series<T> {
   readonly #make: () => T
   readonly #byObject = new WeakMap<Labels, T>()
   readonly #byText = new Map<string, Point<T>>()
+  /** Most often it is the same again. */
+  #lastLabels: Labels | undefined
+  #lastValue: T | undefined
 
   constructor(names: readonly string[], make: () => T) {
     this.#names = names
@@ -29,11 +32,15 @@ export class Series<T> {
   }
 
   of(labels: Labels = noLabels): T {
-    const known = this.#byObject.get(labels)
-    if (known) return known
-    const found = this.#find((name) => labels[name] ?? '')
-    this.#byObject.set(labels, found)
-    return found
+    if (this.#lastLabels === labels) return this.#lastValue!
+    let value = this.#byObject.get(labels)
+    if (!value) {
+      value = this.#find((name) => labels[name] ?? '')
+      this.#byObject.set(labels, value)
+    }
+    this.#lastLabels = labels
+    this.#lastValue = value
+    return value
   }
 
   points(): readonly Point<T>[] {

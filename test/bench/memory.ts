@@ -1,15 +1,23 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { serverProcesses } from '../chaos/processes.ts'
 import type { RunningServer } from '../support/server.ts'
-import { pssMib } from './proc.ts'
+import { pssMib, rssMib } from './proc.ts'
 
 /** After the start the server settles: migrations, warm-up and garbage of the start are over. */
 const settleMs = 5_000
 
-/** Figure 5, idle: the sum of the proportional set sizes of all processes of the server, MiB. */
-export async function measureIdleMemory(server: RunningServer): Promise<number> {
+/** Of all processes of the server together, MiB. */
+export interface IdleMemory {
+  /** Shared pages count once. */
+  readonly pssMib: number
+  /** They count for each process that has them. */
+  readonly rssMib: number
+}
+
+/** Figure 5, idle. */
+export async function measureIdleMemory(server: RunningServer): Promise<IdleMemory> {
   await sleep(settleMs)
-  let sum = 0
-  for (const { pid } of serverProcesses(server.dataDir).all) sum += pssMib(pid)
-  return sum
+  const sum = (of: (pid: number) => number): number =>
+    serverProcesses(server.dataDir).all.reduce((all, { pid }) => all + of(pid), 0)
+  return { pssMib: sum(pssMib), rssMib: sum(rssMib) }
 }

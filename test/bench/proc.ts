@@ -33,6 +33,9 @@ const kib = (file: string, field: string): number =>
 /** Proportional set size, MiB: pages shared by n processes count 1/n for each, so that a sum counts them once. */
 export const pssMib = (pid: number): number => kib(`/proc/${pid}/smaps_rollup`, 'Pss') / 1024
 
+/** Resident size, shared pages included, MiB. */
+export const rssMib = (pid: number): number => kib(`/proc/${pid}/status`, 'VmRSS') / 1024
+
 /** Highest resident size since the start or the last `resetPeak`, MiB. */
 export const peakRssMib = (pid: number): number => kib(`/proc/${pid}/status`, 'VmHWM') / 1024
 

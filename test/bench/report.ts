@@ -46,11 +46,13 @@ ${ingest.refused}.
 3. One event a request, 64 connections, ${seconds} s after a warm-up. The CPU time is that of the server's main process with all
    its threads. Then open loops at half of what is asked of one core and at half of what was reached. Requests are due at whole
    milliseconds, as timers step; latency counts from then on, also while a timer is late.
-4. Batches at half of the stored rate of figure 1; beside it, every 200 ms, one event with \`?wait=stored\` (${visible.probes} probes).
-5. Proportional set sizes 5 s after the first start, so that shared pages count once; \`VmHWM\` of the main process over
+4. Batches at half of the stored rate of figure 1; beside it, every 200 ms, one event as any client sends it (${visible.probes} probes), and
+   every 20 ms a look at the newest of them, \`GET /v1/events\` without \`after\`: from its \`202\` until it is there. Neither
+   \`?wait=stored\` nor \`after\` is used: both end the wait for company (\`STORAGE_LINGER_MS\`).
+5. Set sizes 5 s after the first start; in the proportional ones (PSS) shared pages count once. \`VmHWM\` of the main process over
    figure 1.
 6. Awaited calls through \`src/transports/inproc/bind.ts\` and direct ones, ${plan.portRounds} pairs of rounds in turn; the median
-   difference. With metrics as the product binds it.
+   difference.
 7. Stopped after all of the above and started again on the same data, until \`GET /health/ready\` says 200 (asked every 50 ms).
 8. Two servers in turn, ${telemetry.rounds} rounds: one sends metrics and traces of 1 % of the requests to a collector, which forgets them
    (${telemetry.sentMb.toFixed(1)} MB in all), and logs at \`info\`; the other sends nothing and logs at \`warn\`. Both count, as counters are never

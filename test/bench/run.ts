@@ -21,8 +21,8 @@ export async function measureAll(plan: Plan): Promise<Figures> {
 
   progress('starting the server')
   const subject = await startSubject()
-  const idleMib = await measureIdleMemory(subject.server)
-  progress(`memory: ${Math.round(idleMib)} MiB, idle`)
+  const idle = await measureIdleMemory(subject.server)
+  progress(`memory: ${Math.round(idle.pssMib)} MiB, idle`)
   const ingest = await measureIngest(plan, series, subject)
   // Events of the present, as clients send them: older ones than the window of recent keys would each cost a look-up.
   const single = await measureSingles(plan, Date.now(), subject)
@@ -32,5 +32,5 @@ export async function measureAll(plan: Plan): Promise<Figures> {
   progress(`second start: ready after ${Math.round(secondStartMs)} ms`)
   await subject.end()
   const telemetry = await measureTelemetry(plan)
-  return { engine, ingest, single, visible, idleMib, portCall, secondStartMs, telemetry }
+  return { engine, ingest, single, visible, idle, portCall, secondStartMs, telemetry }
 }
