@@ -146,7 +146,7 @@ describe('a clock of the database that goes back', () => {
       return { status: 503 }
     })
     const { id } = await two.start('charge', null)
-    await expect.poll(() => times.length).toBeGreaterThan(1)
+    await expect.poll(() => times.length, { timeout: 5_000 }).toBeGreaterThan(1)
     const before = times.length
     await database.stepClock(-600_000)
     await expect.poll(() => two.worker.now() - Date.now(), { timeout: 5_000 }).toBeLessThan(-500_000)
@@ -281,7 +281,7 @@ describe('definitions', () => {
       await one.publish('changing', next())
       for (let i = 0; i < 4; i++) ids.push((await one.start('changing', { i })).id)
     }
-    await expect.poll(() => one.worker.held).toBe(0)
+    await expect.poll(() => one.worker.held, { timeout: 10_000 }).toBe(0)
     // A worker that has seen none of the versions but by the sagas that it takes over.
     await one.stop()
     const two = await another('two')
@@ -324,7 +324,7 @@ describe('waiting', () => {
       ]),
     )
     const { id } = await one.start('nap', null)
-    await expect.poll(() => one.worker.held).toBe(0)
+    await expect.poll(() => one.worker.held, { timeout: 10_000 }).toBe(0)
     const sql = 'SELECT fence FROM sagas WHERE id = $1'
     const fence = await database.postgres.query(sql, [id])
     const restsFor = async () => ((await one.look(id)).due_at?.getTime() ?? 0) - Date.now()
