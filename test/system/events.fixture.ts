@@ -8,6 +8,7 @@ export interface Answer {
   readonly accepted: number
   readonly rejected: number
   readonly duplicates: number
+  readonly repeated: readonly number[]
   readonly position: string
   readonly errors: readonly { readonly index: number; readonly code: string; readonly detail: string }[]
   readonly code?: string

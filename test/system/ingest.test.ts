@@ -169,6 +169,7 @@ describe('the answer', () => {
       accepted: 3,
       rejected: 3,
       duplicates: 1,
+      repeated: [5],
       position,
       errors: [
         { index: 1, code: 'EVENT_INVALID', detail: expect.stringContaining('type') },
@@ -177,6 +178,25 @@ describe('the answer', () => {
       ],
     })
     expect(await tenant.ids(source)).toEqual(['1', '2'])
+  })
+
+  it('says which events repeat one of the same request; of another one it does not know, and stores once (B43)', async () => {
+    const source = newSource()
+    const body = ['1', '2', '1', '3', '3', '1'].map((id) => good(source, id)).join('\n')
+    for (const query of ['wait=stored', 'mode=strict&wait=stored']) {
+      const { status, json } = await tenant.post(body, { type: ndjson, query })
+      expect([status, json]).toMatchObject([200, { accepted: 6, duplicates: 3, repeated: [2, 4, 5] }])
+    }
+    const again = await tenant.post(good(source, '2'), { type: ndjson })
+    expect([again.status, again.json]).toMatchObject([200, { accepted: 1, duplicates: 0, repeated: [] }])
+    expect(await tenant.ids(source)).toEqual(['1', '2', '3'])
+  })
+
+  it('lists the first thousand repeats, and counts all', async () => {
+    const source = newSource()
+    const { json } = await tenant.post(Array(1_500).fill(good(source, '1')).join('\n'), { type: ndjson })
+    expect(json).toMatchObject({ accepted: 1_500, duplicates: 1_499 })
+    expect(json.repeated).toEqual(Array.from({ length: 1_000 }, (_, i) => i + 1))
   })
 
   it('to a strict batch with a bad event is 422 with the errors, and nothing is stored (B44)', async () => {
@@ -200,7 +220,10 @@ describe('the answer', () => {
       type: 'application/json',
       query: 'mode=strict',
     })
-    expect([status, json]).toEqual([202, { accepted: 2, rejected: 0, duplicates: 0, position, errors: [] }])
+    expect([status, json]).toEqual([
+      202,
+      { accepted: 2, rejected: 0, duplicates: 0, repeated: [], position, errors: [] },
+    ])
     expect(await tenant.ids(source, json.position)).toEqual(['1', '2'])
   })
 

@@ -72,7 +72,7 @@ const repeated: { readonly [M in keyof IngestAppend | keyof StorageRead]: () => 
   append: async () => {
     const ingest = bind(ingestAppendPort)
     const { position, ...receipt } = await twice(() => ingest.append(batch('a', 'b', 'c'), call()))
-    expect(receipt).toEqual({ accepted: 3, rejected: 0, duplicates: 0, errors: [] })
+    expect(receipt).toEqual({ accepted: 3, rejected: 0, duplicates: 0, repeated: [], errors: [] })
     const storage = bind(storageReadPort)
     await storage.awaitStored({ position: position! }, call())
     const { events } = await storage.list(list, call())

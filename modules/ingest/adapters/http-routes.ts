@@ -76,10 +76,11 @@ const json = { 'content-type': 'application/json' }
 const spooled = { ...json, 'splitstream-degraded': 'spooled' }
 
 function answer(status: number, receipt: Receipt): RouteResponse {
-  const { accepted, rejected, duplicates, errors } = receipt
+  const { accepted, rejected, duplicates, repeated, errors } = receipt
   const position = receipt.position === undefined ? 'null' : `"${receipt.position}"`
   // Nearly always there is nothing to list, and numbers and the token need no escaping.
   const listed = errors.length === 0 ? '[]' : JSON.stringify(errors)
-  const text = `{"accepted":${accepted},"rejected":${rejected},"duplicates":${duplicates},"position":${position},"errors":${listed}}`
+  const places = repeated?.join() ?? ''
+  const text = `{"accepted":${accepted},"rejected":${rejected},"duplicates":${duplicates},"repeated":[${places}],"position":${position},"errors":${listed}}`
   return { status, headers: receipt.position === undefined ? spooled : json, bytes: Buffer.from(text) }
 }

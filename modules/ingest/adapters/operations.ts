@@ -19,7 +19,7 @@ const order = {
   data: { total: 99.5, city: 'Ghent' },
 }
 const versioned = { specversion: '1.0', ...order }
-const appended = { accepted: 1, rejected: 0, duplicates: 0, position: 'p1-0.17', errors: [] }
+const appended = { accepted: 1, rejected: 0, duplicates: 0, repeated: [], position: 'p1-0.17', errors: [] }
 const degraded = (text: string) => z.string().optional().describe(text)
 
 export const ingestOperations = {

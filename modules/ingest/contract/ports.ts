@@ -14,6 +14,8 @@ export interface Receipt {
   readonly rejected: number
   /** Events that repeat an earlier one of the same batch: accepted, and stored once. */
   readonly duplicates: number
+  /** Where those are in the batch, from 0; the first 1,000. A process of an earlier version does not say. */
+  readonly repeated?: readonly number[] | undefined
   /**
    * Opaque token; `after=` of a query takes it. Absent while the events are durable, but have no place in the log yet: the log
    * is elsewhere and does not answer.

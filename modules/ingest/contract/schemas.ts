@@ -55,14 +55,22 @@ const counts = {
   duplicates: z.int().min(0).describe('Accepted events that repeat an earlier one of the same request'),
 }
 
+const repeated = z.array(z.int().min(0)).describe('The places of those, from 0; the first 1,000')
+
 /** As the port gives it: other modules hand it on. */
 export const receiptSchema = z
-  .object({ ...counts, position: z.string().optional(), errors: z.array(itemErrorSchema) })
+  .object({
+    ...counts,
+    repeated: repeated.optional(),
+    position: z.string().optional(),
+    errors: z.array(itemErrorSchema),
+  })
   .meta({ id: 'Receipt', description: 'What became of events that were sent again' }) satisfies z.ZodType<Receipt>
 
 export const appendedSchema = z
   .object({
     ...counts,
+    repeated,
     position: z
       .string()
       .nullable()

@@ -14,6 +14,8 @@ export interface Batch {
   readonly rejected: number
   /** The same (tenant, source, id) as an earlier event of the batch; accepted, and stored once. */
   readonly duplicates: number
+  /** The first of those, by their index. */
+  readonly repeated: readonly number[]
   /** The first of those rejected. */
   readonly errors: readonly ItemError[]
 }
@@ -21,8 +23,8 @@ export interface Batch {
 /** What a JSON body is by its media type. */
 export type JsonForm = 'event' | 'batch' | 'either'
 
-/** Errors that are listed; all are counted. */
-const listedErrors = 1000
+/** Of the events that were rejected, and of those repeated, so many are listed; all are counted. */
+const maxListed = 1000
 const newline = 0x0a
 
 /** Reads the events of a body in one of its two forms into the encoder's records. */
@@ -33,6 +35,7 @@ export class BatchReader {
   #accepted = 0
   #rejected = 0
   #duplicates = 0
+  #repeated: number[] = []
   #errors: ItemError[] = []
   /** Open addressing over the keys of this batch, two elements a slot. */
   #keys = new Uint32Array(0)
@@ -107,6 +110,7 @@ export class BatchReader {
   #begin(body: Uint8Array): void {
     if (!isUtf8(body)) throw new AppError('BODY_MALFORMED', 'The body is not valid UTF-8')
     this.#accepted = this.#rejected = this.#duplicates = 0
+    this.#repeated = []
     this.#errors = []
     // An event with its three required members has at least 30 bytes.
     const slots = 2 ** Math.ceil(Math.log2(Math.min(this.#limits.maxEvents, body.length / 30 + 1) * 2))
@@ -127,12 +131,17 @@ export class BatchReader {
     }
     const problem = this.#encoder.encode(this.#scanner, body, size)
     if (problem) return this.#reject(problem.code, problem.detail)
+    if (this.#isRepeated(this.#encoder.keyLow, this.#encoder.keyHigh)) this.#repeat()
     this.#accepted++
-    if (this.#isRepeated(this.#encoder.keyLow, this.#encoder.keyHigh)) this.#duplicates++
+  }
+
+  #repeat(): void {
+    if (this.#repeated.length < maxListed) this.#repeated.push(this.#accepted + this.#rejected)
+    this.#duplicates++
   }
 
   #reject(code: string, detail: string): void {
-    if (this.#errors.length < listedErrors) this.#errors.push({ index: this.#accepted + this.#rejected, code, detail })
+    if (this.#errors.length < maxListed) this.#errors.push({ index: this.#accepted + this.#rejected, code, detail })
     this.#rejected++
   }
 
@@ -154,7 +163,13 @@ export class BatchReader {
 
   #result(): Batch {
     if (this.#accepted + this.#rejected === 0) throw new AppError('BODY_EMPTY', 'The batch has no events')
-    return { accepted: this.#accepted, rejected: this.#rejected, duplicates: this.#duplicates, errors: this.#errors }
+    return {
+      accepted: this.#accepted,
+      rejected: this.#rejected,
+      duplicates: this.#duplicates,
+      repeated: this.#repeated,
+      errors: this.#errors,
+    }
   }
 }
 
