@@ -1,6 +1,7 @@
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { setTimeout as delay } from 'node:timers/promises'
+import type { ModuleName } from '../../src/registry.ts'
 
 /** Texts of which each is found again wherever it goes; `planted` has all of them. */
 export class Canaries {
@@ -51,7 +52,8 @@ export async function birdcage(canaries: Canaries) {
 }
 
 export interface Target {
-  readonly url: string
+  /** Where a request goes: with several processes, as a gateway before them sends it. */
+  urlFor(method: string, path: string): string
   readonly key: string
   readonly canaries: Canaries
 }
@@ -64,8 +66,8 @@ type Ask = {
 }
 
 /** A request that is traced; its status. */
-export async function ask({ url, key }: Target, method: string, path: string, o: Ask = {}): Promise<number> {
-  const response = await fetch(`${url}${path}`, {
+export async function ask({ urlFor, key }: Target, method: string, path: string, o: Ask = {}): Promise<number> {
+  const response = await fetch(urlFor(method, path) + path, {
     method,
     headers: {
       authorization: `Bearer ${o.key ?? key}`,
@@ -76,6 +78,33 @@ export async function ask({ url, key }: Target, method: string, path: string, o:
   })
   await response.arrayBuffer()
   return response.status
+}
+
+/** Reads a live stream until it says so, and leaves. @throws Error when it does not within half a minute */
+export async function listen(
+  { urlFor, key }: Target,
+  path: string,
+  said: string,
+  headers: Readonly<Record<string, string>> = {},
+): Promise<void> {
+  const signal = AbortSignal.timeout(30_000)
+  const answer = await fetch(urlFor('GET', path) + path, {
+    headers: { authorization: `Bearer ${key}`, ...headers },
+    signal,
+  })
+  let text = ''
+  for await (const chunk of answer.body!.pipeThrough(new TextDecoderStream())) {
+    text += chunk
+    if (text.includes(said)) return
+  }
+  throw new Error(`the stream ended (${answer.status}) with ${text.slice(-500)}`)
+}
+
+/** To the module that answers it, as the gateway in deploy/ does. */
+export function moduleFor(method: string, path: string): ModuleName {
+  if (method === 'POST' && /^\/v1\/events\b/.test(path)) return 'ingest'
+  if (/^\/v1\/(dead-letters|losses)\b/.test(path)) return 'storage'
+  return /^\/v1\/(sagas|saga-definitions|refused-events)\b/.test(path) ? 'sagas' : 'query'
 }
 
 export const lines = 'application/x-ndjson'
