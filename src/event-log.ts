@@ -62,6 +62,7 @@ export async function openLogInDataDir({ groups }: LogNeed, deps: LogDeps): Prom
   const local = optionsOf(deps)
   const log = await openLocalLog({ ...local, groups })
   await deps.lifecycle.start({ name: 'event log', start: async () => undefined, stop: () => log.stop() })
+  warnOfMissing(groups, log.stats().lag, deps.logger)
   return {
     partitions: log.partitions,
     end: log.end,
@@ -124,6 +125,16 @@ export async function openLogOnKafka(
   const partsOf = (record: LogRecord) => fitRecord(record, log.recordLimits)
   await moveRest({ from: local, to: log, partsOf, clock, logger })
   return Object.assign(log, { movedFrom: 'local' as const })
+}
+
+/** Nobody else can consume a log in DATA_DIR. */
+function warnOfMissing(groups: readonly string[], lag: Readonly<Record<string, number>>, logger: Logger): void {
+  for (const [module, behind] of Object.entries(lag)) {
+    if (groups.includes(module)) continue
+    logger.warn(`${module} took from this log before and is not in MODULES: no event is kept for it any more`, {
+      behind,
+    })
+  }
 }
 
 const optionsOf = ({ config, clock, logger }: LogDeps): LocalLogOptions => ({

@@ -34,7 +34,7 @@ async function ask(fleet: Fleet, path: string, body?: object) {
   const headers = { authorization: `Bearer ${fleet.adminKey}`, 'content-type': 'application/json' }
   const more = body && { method: 'POST', body: JSON.stringify(body) }
   const response = await fetch(`${url}${path}`, { headers, ...more })
-  return { status: response.status, json: (await response.json()) as Record<string, never> }
+  return { status: response.status, json: (await response.json()) as Record<string, unknown> }
 }
 
 /** An event goes in at one process and is read at the other, which has found the first. */
