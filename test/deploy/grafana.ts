@@ -3,7 +3,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { root, run } from './run.ts'
-import { promtool } from './tools.ts'
+import { dashboardSchema, promtool, pythonTools } from './tools.ts'
 
 interface Panel {
   readonly id: number
@@ -17,12 +17,20 @@ interface Panel {
 interface Dashboard {
   readonly uid: string
   readonly panels: readonly Panel[]
+  readonly templating: {
+    readonly list: readonly { readonly type: string; readonly current: { readonly value: string } }[]
+  }
 }
 
-/** Panels have ids and places of their own, and Prometheus can read every expression. */
+/**
+ * Grafana's own schema takes them, panels have ids and places of their own, Prometheus can read every expression, and what is
+ * provisioned is what they use.
+ */
 export async function checkDashboards(): Promise<void> {
   const files = globSync('deploy/grafana/dashboards/*.json', { cwd: root })
   if (files.length === 0) throw new Error('deploy/grafana/dashboards: no dashboard')
+  await run(await dashboardSchema(), files)
+  await checkProvisioning(files)
   const uids = new Set<string>()
   for (const file of files) {
     const { uid, panels } = JSON.parse(readFileSync(join(root, file), 'utf8')) as Dashboard
@@ -61,4 +69,34 @@ async function checkExpressions(file: string, panels: readonly Panel[]): Promise
   } finally {
     await rm(folder, { recursive: true, force: true })
   }
+}
+
+/** As far as can be seen without Grafana: the files are YAML, sources have the uids that dashboards name, and folders are mounted. */
+async function checkProvisioning(dashboards: readonly string[]): Promise<void> {
+  const folder = 'deploy/grafana/provisioning'
+  const sources = await readYaml<{ datasources: { uid: string; type: string }[] }>(
+    `${folder}/datasources/splitstream.yml`,
+  )
+  const named = dashboards.flatMap((file) => {
+    const { templating } = JSON.parse(readFileSync(join(root, file), 'utf8')) as Dashboard
+    return templating.list.filter(({ type }) => type === 'datasource').map(({ current }) => current.value)
+  })
+  for (const uid of named) {
+    if (!sources.datasources.some((one) => one.uid === uid))
+      throw new Error(`${folder}: no data source ${uid}, which dashboards name`)
+  }
+  const { providers } = await readYaml<{ providers: { options: { path: string } }[] }>(
+    `${folder}/dashboards/splitstream.yml`,
+  )
+  const compose = readFileSync(join(root, 'deploy/split/observability.yml'), 'utf8')
+  for (const { options } of providers) {
+    if (!compose.includes(`- ../grafana/dashboards:${options.path}:ro`))
+      throw new Error(`${folder}: nothing is mounted at ${options.path}`)
+  }
+}
+
+async function readYaml<T>(file: string): Promise<T> {
+  const toJson = 'import json, sys, yaml; print(json.dumps(yaml.safe_load(sys.stdin)))'
+  const python = join(await pythonTools(), 'python')
+  return JSON.parse(await run(python, ['-c', toJson], { input: readFileSync(join(root, file), 'utf8') })) as T
 }

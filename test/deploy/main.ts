@@ -2,6 +2,8 @@
  * Checks the files that others deploy with, by their own tools where those can be had: node test/deploy/main.ts.
  * Needs Python 3.11 or newer, Go, and promtool and HAProxy or Debian's apt. Exit code: 0 all are well, 1 one is not.
  */
+import { checkClickHouse } from './clickhouse.ts'
+import { checkCollector } from './collector.ts'
 import { checkCompose } from './compose.ts'
 import { checkDockerfile } from './dockerfile.ts'
 import { checkGateway } from './gateway.ts'
@@ -14,7 +16,9 @@ const checks = {
   'Compose (its own loader)': checkCompose,
   'Kubernetes (kustomize, its JSON schemas)': checkKubernetes,
   'Prometheus (promtool)': checkPrometheus,
-  'Grafana dashboards': checkDashboards,
+  'Grafana dashboards (its schema)': checkDashboards,
+  'ClickHouse (its engine)': checkClickHouse,
+  'OpenTelemetry Collector (its validate)': checkCollector,
   'gateway (HAProxy)': checkGateway,
 }
 

@@ -9,13 +9,15 @@ export interface RunOptions {
   /** Written to its standard input. */
   readonly input?: string
   readonly cwd?: string
+  /** Default 300,000 ms. */
+  readonly timeoutMs?: number
 }
 
 /** Runs a program to its end. @returns its standard output @throws Error with all that it wrote when it fails */
 export function run(program: string, args: readonly string[], o: RunOptions = {}): Promise<string> {
   return new Promise((resolve, reject) => {
     const env = { ...process.env, ...o.env }
-    const options = { cwd: o.cwd ?? root, env, maxBuffer: 64 << 20, timeout: 300_000 }
+    const options = { cwd: o.cwd ?? root, env, maxBuffer: 64 << 20, timeout: o.timeoutMs ?? 300_000 }
     const child = execFile(program, args, options, (error, stdout, stderr) => {
       if (error)
         reject(new Error(`${program} ${args.join(' ')}:\n${stderr}${stdout}${stderr + stdout ? '' : error.message}`))

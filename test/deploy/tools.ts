@@ -6,7 +6,7 @@ import { answers, root, run } from './run.ts'
 
 /*
  * The tools that the files in deploy/ are checked with. What the machine has is taken; else they come from where the machine gets its
- * packages, into the folder of what is fetched once. Versions are pinned by requirements.txt and compose-config/go.sum, and by Debian.
+ * packages, into the folder of what is fetched once. Versions are pinned by requirements.txt, the go.sum of each program, and by Debian.
  */
 const cache = join(root, 'node_modules/.cache/splitstream/deploy')
 
@@ -64,15 +64,20 @@ async function makePython(): Promise<string> {
   return join(folder, 'bin')
 }
 
-/** The loader of Docker Compose, as a program: compose-config/main.go. */
-export async function composeConfig(): Promise<string> {
-  const source = join(root, 'test/deploy/compose-config')
+/** Programs of their own folder here, each around the code that the tool itself runs: the loader of Docker Compose, and so on. */
+export const composeConfig = (): Promise<string> => goProgram('compose-config')
+export const dashboardSchema = (): Promise<string> => goProgram('dashboard-schema')
+export const collectorConfig = (): Promise<string> => goProgram('collector-config')
+
+/** Built once, which takes some minutes for the larger ones. */
+async function goProgram(name: string): Promise<string> {
+  const source = join(root, 'test/deploy', name)
   const hash = createHash('sha256')
   for (const file of ['main.go', 'go.mod', 'go.sum']) hash.update(readFileSync(join(source, file)))
-  const folder = await once(`compose-config-${hash.digest('hex').slice(0, 12)}`, async (draft) => {
-    await run('go', ['build', '-o', join(draft, 'compose-config'), '.'], { cwd: source })
+  const folder = await once(`${name}-${hash.digest('hex').slice(0, 12)}`, async (draft) => {
+    await run('go', ['build', '-o', join(draft, name), '.'], { cwd: source, timeoutMs: 1_200_000 })
   })
-  return join(folder, 'compose-config')
+  return join(folder, name)
 }
 
 export const promtool = (): Promise<Tool> => debian('promtool', ['prometheus'])
