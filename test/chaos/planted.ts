@@ -86,7 +86,7 @@ export const plants: Readonly<Record<string, Plant>> = {
 }
 
 const root = fileURLToPath(new URL('../../', import.meta.url))
-const copied = ['src', 'modules', 'migrations', 'test', 'package.json', 'tsconfig.json']
+const copied = ['src', 'modules', 'migrations', 'deploy', 'test', 'package.json', 'tsconfig.json']
 
 /** Plants one bug (or each) into a copy and runs the checker there. Returns how many were not caught. */
 export async function runPlanted(name: string): Promise<number> {
