@@ -25,16 +25,20 @@ const lastWords = {
 
 /** How a worker comes to believe that it owns what it has lost. */
 export type Zombie =
-  /** It stands still when a commit was answered, before it hears of it, and wakes up when others have its sagas. */
+  /**
+   * It stands still when a commit was answered, before it hears of it, and wakes up when others have its sagas. Then its own clock
+   * tells it that its lease is over, so it writes nothing: the run shows that nothing is offered, and those that are cut off
+   * show what becomes of writes that are. Participants refuse tokens that are older than one they have seen.
+   */
   | { readonly kind: 'stopped'; readonly nth: number }
-  /** From this statement on, what it sends to Postgres arrives when others have its sagas. */
+  /** From this statement on, what it sends to Postgres arrives when others have its sagas: this statement at least. */
   | { readonly kind: 'cut off'; readonly at: keyof typeof lastWords; readonly nth: number }
 
 const zombies: Readonly<Record<string, Zombie>> = {
   'stopped early': { kind: 'stopped', nth: 3 },
   'stopped late': { kind: 'stopped', nth: 8 },
   'cut off at a commit': { kind: 'cut off', at: 'commit', nth: 2 },
-  'cut off at a later commit': { kind: 'cut off', at: 'commit', nth: 8 },
+  'cut off at a later commit': { kind: 'cut off', at: 'commit', nth: 5 },
   'cut off in a transaction': { kind: 'cut off', at: 'end of a transaction', nth: 2 },
   'cut off at a claim': { kind: 'cut off', at: 'claim', nth: 1 },
   'cut off at a renewal': { kind: 'cut off', at: 'renewal', nth: 1 },
@@ -55,7 +59,13 @@ async function runZombie(zombie: Zombie, prefix: string, seed: number, installat
   const victim = new Random(seed).pick(installation.alive)
   const { ended, looks, meanwhile } = await runSagas(
     installation,
-    { prefix, seed, orders: 60, character: { guard: 'keys' }, endsWithinMs: 30_000 },
+    {
+      prefix,
+      seed,
+      orders: 60,
+      character: { guard: 'keys', checksFences: zombie.kind === 'stopped' },
+      endsWithinMs: 30_000,
+    },
     findings,
     async () => {
       const one = new Returning(victim, installation, findings)
@@ -63,6 +73,9 @@ async function runZombie(zombie: Zombie, prefix: string, seed: number, installat
         ? one.stop(zombie.nth)
         : one.cutOff(lastWords[zombie.at], zombie.nth))
       victim.proxy.intercept = undefined
+      // A claim or a renewal is itself what comes too late; of the others a write of a saga has to.
+      const writes = zombie.kind === 'cut off' && zombie.at !== 'claim' && zombie.at !== 'renewal'
+      if (writes && what.offered === 0) findings.add('nothing stale was offered', victim.process.name)
       return what
     },
   )
@@ -74,6 +87,7 @@ class Returning {
   readonly #installation: Installation
   readonly #findings: Findings
   readonly #pid: number
+  #worker: number | undefined
   #offered = 0
   #accepted = 0
 
@@ -98,15 +112,11 @@ class Returning {
     }
     if (!(await inTime(stopped.promise, 10_000))) return this.#missed()
     const takenOverMs = await this.#takenOver()
-    // Until it has another lease, all that it writes is stale.
-    let hasLease = false
-    this.#victim.proxy.intercept = (sql) => {
-      hasLease ||= /^INSERT INTO workers/.test(sql)
-      return commit.test(sql) && !hasLease ? this.#stale() : undefined
-    }
+    this.#watchUntilLease()
     signal(this.#pid, 'SIGCONT')
     await delay(2_000)
-    return { takenOverMs, offered: this.#offered, accepted: this.#accepted }
+    if (this.#offered > 0) this.#findings.add('wrote after its lease', `${this.#offered} times`)
+    return await this.#told(takenOverMs)
   }
 
   async cutOff(isLast: LastWord, nth: number) {
@@ -115,6 +125,8 @@ class Returning {
     let left = nth
     this.#victim.proxy.intercept = (sql, inTransaction) => {
       if (left > 0 && (!isLast(sql, inTransaction) || --left !== 0)) return undefined
+      // It ends a transaction that was written in before.
+      if (/^COMMIT/.test(sql)) this.#offered++
       cut.resolve()
       const before = async (): Promise<boolean> => {
         await healed.promise
@@ -124,16 +136,33 @@ class Returning {
     }
     if (!(await inTime(cut.promise, 10_000))) return this.#missed()
     const takenOverMs = await this.#takenOver()
-    this.#victim.proxy.intercept = undefined
+    this.#watchUntilLease()
     healed.resolve()
     await delay(2_000)
+    return await this.#told(takenOverMs)
+  }
+
+  /** Until it has another lease, all that it writes is stale. */
+  #watchUntilLease(): void {
+    let hasLease = false
+    this.#victim.proxy.intercept = (sql) => {
+      hasLease ||= /^INSERT INTO workers/.test(sql)
+      return commit.test(sql) && !hasLease ? this.#stale() : undefined
+    }
+  }
+
+  /** A claim that comes late gives sagas to a worker that is dead: nobody else may go without them. */
+  async #told(takenOverMs: number) {
+    const sql = 'SELECT FROM sagas.sagas WHERE owner = $1 LIMIT 1'
+    const isRid = await until(async () => (await this.#installation.rows(sql, [this.#worker])).length === 0, 5_000)
+    if (!isRid) this.#findings.add('a dead worker owns sagas', this.#victim.process.name)
     return { takenOverMs, offered: this.#offered, accepted: this.#accepted }
   }
 
   /** Nothing was tried, and so nothing is shown. */
   #missed() {
     this.#findings.add('never became a zombie', this.#victim.process.name)
-    return { missed: true }
+    return { takenOverMs: 0, offered: 0, accepted: 0 }
   }
 
   #stale() {
@@ -159,6 +188,7 @@ class Returning {
     const [row] = await this.#installation.rows<{ id: number }>('SELECT id FROM sagas.workers WHERE name LIKE $1', [
       like,
     ])
+    this.#worker = row?.id
     const taken = await until(async () => {
       const left = await this.#installation.rows(
         'SELECT FROM sagas.workers WHERE id = $1 UNION ALL SELECT FROM sagas.sagas WHERE owner = $1 LIMIT 1',
