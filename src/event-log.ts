@@ -39,6 +39,8 @@ export interface OpenLog extends EventLog {
   /** Appends are refused, as the disk has no room for them. */
   readonly full?: boolean
   health(): Health
+  /** Degraded while a group is so far behind that the log may delete what it has not taken. A log that never does has none. */
+  retention?(): Health
 }
 
 /** What this process does with the log. */

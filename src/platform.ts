@@ -119,6 +119,7 @@ export async function startPlatform(
     backup: sourcesOf({ log: log?.files, postgres: postgres.server, clickhouse: clickhouse?.embedded }),
     health: (): Record<string, Health> => ({
       ...(turns && { log: turns.health() }),
+      ...(log?.retention && { retention: log.retention() }),
       ...(redis && { redis: redis.health() }),
       keys: keys.health(),
     }),

@@ -14,8 +14,8 @@ import {
 import { DeadLetters } from './adapters/dead-letters.ts'
 import { EventsTable } from './adapters/events-table.ts'
 import { deadLetterRoutes, lossRoutes } from './adapters/http-routes.ts'
+import { acknowledgeLosses, listLosses } from './adapters/losses.ts'
 import { deadLetterOperations, lossOperations } from './adapters/operations.ts'
-import { acknowledgeLosses } from './adapters/progress.ts'
 import { createReader, type ReadLimits } from './adapters/read/reader.ts'
 import { watchTables } from './adapters/table-metrics.ts'
 import { checkGiven } from './app/check-given.ts'
@@ -67,10 +67,13 @@ export function createStorageModule(deps: StorageDeps): Module<{ read: StorageRe
     },
     routes: [
       ...deadLetterRoutes(new DeadLetters(postgres), deps.ingest),
-      ...lossRoutes(async () => {
-        const acknowledged = await acknowledgeLosses(postgres)
-        await writer.countLosses()
-        return acknowledged
+      ...lossRoutes({
+        list: (limit, before) => listLosses(postgres, limit, before),
+        acknowledge: async () => {
+          const acknowledged = await acknowledgeLosses(postgres)
+          await writer.countLosses()
+          return acknowledged
+        },
       }),
     ],
     start: () => writer.start(),

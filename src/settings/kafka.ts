@@ -66,7 +66,9 @@ export const kafkaSettings = {
     .min(1)
     .max(87_600)
     .default(168)
-    .describe('For how long Kafka keeps events, hours; taken when the topic is made.'),
+    .describe(
+      'For how long Kafka keeps events, hours; taken when the topic is made. One that keeps them for less stops the start.',
+    ),
   SPOOL_MAX_BYTES: z.coerce
     .number()
     .int()

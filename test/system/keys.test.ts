@@ -162,6 +162,7 @@ const routes: [string, string, string, unknown?][] = [
   ['admin', 'GET', '/v1/dead-letters/0-1'],
   ['admin', 'POST', '/v1/dead-letters/replay', { ids: ['0-1'] }],
   ['admin', 'DELETE', '/v1/dead-letters/0-1'],
+  ['admin', 'GET', '/v1/losses'],
   ['admin', 'POST', '/v1/losses/acknowledge'],
 ]
 

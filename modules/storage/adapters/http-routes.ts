@@ -2,6 +2,7 @@ import type { IngestAppend } from '@splitstream/ingest/contract'
 import { AppError, checked, type Route, routesOf } from '@splitstream/kernel'
 import { replayDeadLetters } from '../app/replay-dead-letters.ts'
 import type { DeadLetters, DeadLetterView } from './dead-letters.ts'
+import type { LossView, OpenLosses } from './losses.ts'
 import { deadLetterOperations, lossOperations, replayBody } from './operations.ts'
 
 /** Dead letters over HTTP: list, look at one, replay (a dry run unless told otherwise), delete. */
@@ -31,10 +32,20 @@ export function deadLetterRoutes(letters: DeadLetters, ingest: IngestAppend): Ro
   })
 }
 
-/** The operator has seen that stored events are gone for good; until then the process is not ready. */
-export function lossRoutes(acknowledge: () => Promise<number>): Route[] {
+/** The record of what is lost. When the operator has seen it, the process may be ready again. */
+export function lossRoutes(losses: {
+  list(limit: number, before?: string): Promise<LossView[]>
+  acknowledge(): Promise<OpenLosses>
+}): Route[] {
   return routesOf(lossOperations, {
-    acknowledgeLosses: async () => ({ status: 200, json: { acknowledgedEvents: await acknowledge() } }),
+    listLosses: async ({ query: { limit, before } }) => {
+      const page = await losses.list(limit, before)
+      return { status: 200, json: { losses: page, next: page.length === limit ? page.at(-1)!.id : null } }
+    },
+    acknowledgeLosses: async () => {
+      const { events, ranges } = await losses.acknowledge()
+      return { status: 200, json: { acknowledgedEvents: events, acknowledgedRanges: ranges } }
+    },
   })
 }
 

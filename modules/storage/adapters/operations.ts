@@ -2,6 +2,7 @@ import { receiptSchema } from '@splitstream/ingest/contract'
 import { jsonContent, numberIn, type Operations } from '@splitstream/kernel'
 import { z } from 'zod'
 import type { ReplayOutcome } from '../app/replay-dead-letters.ts'
+import type { LossView } from './losses.ts'
 
 const instant = z.string().meta({ format: 'date-time' })
 
@@ -98,19 +99,62 @@ export const deadLetterOperations = {
   },
 } satisfies Operations
 
+const loss = z
+  .object({
+    id: z.string(),
+    partition: z.int(),
+    missing: z.int().nullable().describe('Stored events that are gone; null for a range of the log'),
+    first: z
+      .int()
+      .nullable()
+      .describe('Of a range that was deleted before it was stored, inclusive; on Kafka a record has 65536 offsets'),
+    last: z.int().nullable(),
+    noticedAt: instant,
+    acknowledgedAt: instant.nullable(),
+  })
+  .meta({ id: 'Loss', description: 'Accepted events that are gone' }) satisfies z.ZodType<LossView>
+
 export const lossOperations = {
+  listLosses: {
+    tag: 'Dead letters',
+    method: 'GET',
+    path: '/v1/losses',
+    scope: 'admin',
+    operator: true,
+    summary:
+      'List what was lost: stored events that are gone, and ranges of the log that were deleted before they were stored',
+    query: z.strictObject({
+      limit: z.preprocess(numberIn, limit),
+      before: z
+        .string()
+        .regex(/^\d{1,18}$/, { error: '`next` of the page before is expected' })
+        .optional()
+        .describe('`next` of the page before'),
+    }),
+    answers: {
+      200: {
+        description: 'A page, newest first',
+        content: jsonContent(
+          z.object({
+            losses: z.array(loss),
+            next: z.string().nullable().describe('For `before`; null on the last page'),
+          }),
+        ),
+      },
+    },
+  },
   acknowledgeLosses: {
     tag: 'Dead letters',
     method: 'POST',
     path: '/v1/losses/acknowledge',
     scope: 'admin',
     operator: true,
-    summary: 'Acknowledge that stored events are gone and could not be brought back from the log',
+    summary: 'Acknowledge all losses: stored events that are gone, and ranges of the log that were never stored',
     description: 'Until then the process is not ready.',
     answers: {
       200: {
         description: 'How many there were',
-        content: jsonContent(z.object({ acknowledgedEvents: z.int().min(0) })),
+        content: jsonContent(z.object({ acknowledgedEvents: z.int().min(0), acknowledgedRanges: z.int().min(0) })),
       },
     },
   },

@@ -29,6 +29,8 @@ export interface Progress {
   split(range: Range, middle: number): Promise<void>
   /** The range is done: `rows` of it are in the table, `dead` are dead letters, the rest were duplicates. */
   confirm(range: Range, rows: number, dead: readonly DeadLetter[]): Promise<void>
+  /** The range is done: `rows` of it are in the table, and the log has deleted the rest, which is on record as a loss. */
+  lose(range: Range, rows: number): Promise<void>
   /** Dead letters of a range that is not pending. */
   bury(dead: readonly DeadLetter[]): Promise<void>
   /** `missing` rows are noted as lost until they are found again, in the note of an interrupted repair if there is one. */
@@ -65,6 +67,15 @@ export async function claimProgress(postgres: Postgres, partition: number): Prom
   const insertPending = 'INSERT INTO pending (log_partition, first_offset, last_offset) VALUES ($1, $2, $3)'
   const deletePending = 'DELETE FROM pending WHERE log_partition = $1 AND first_offset = $2'
 
+  const done = async (tx: PostgresTx, { first, last }: Range, rows: number): Promise<void> => {
+    await tx.query(deletePending, [partition, first])
+    await tx.query(
+      `UPDATE progress SET next_offset = greatest(next_offset, $2), stored_rows = stored_rows + $3
+       WHERE log_partition = $1`,
+      [partition, last + 1, rows],
+    )
+  }
+
   return {
     next: Number(row!.next_offset),
     get stored() {
@@ -81,15 +92,17 @@ export async function claimProgress(postgres: Postgres, partition: number): Prom
         await tx.query(insertPending, [partition, first, middle])
         await tx.query(insertPending, [partition, middle + 1, last])
       }),
-    confirm: async ({ first, last }, rows, dead) => {
+    confirm: async (range, rows, dead) => {
       await fenced(async (tx) => {
         for (const letter of dead) await tx.query(insertDeadLetter, deadLetterValues(partition, letter))
-        await tx.query(deletePending, [partition, first])
-        await tx.query(
-          `UPDATE progress SET next_offset = greatest(next_offset, $2), stored_rows = stored_rows + $3
-           WHERE log_partition = $1`,
-          [partition, last + 1, rows],
-        )
+        await done(tx, range, rows)
+      })
+      stored += rows
+    },
+    lose: async (range, rows) => {
+      await fenced(async (tx) => {
+        await tx.query(insertLostRange, [partition, range.first, range.last])
+        await done(tx, range, rows)
       })
       stored += rows
     },
@@ -118,6 +131,9 @@ export async function claimProgress(postgres: Postgres, partition: number): Prom
   }
 }
 
+const insertLostRange = `INSERT INTO losses (log_partition, first_offset, last_offset, settled_at)
+  VALUES ($1, $2, $3, now())`
+
 const openLoss = 'log_partition = $1 AND settled_at IS NULL'
 
 const insertDeadLetter = `INSERT INTO dead_letters (id, tenant, log_partition, log_offset, code, reason, event)
@@ -140,17 +156,4 @@ export async function readProgress(
     next: Number(r.next_offset),
     storedRows: Number(r.stored_rows),
   }))
-}
-
-/** Events lost for good that nobody has acknowledged yet. While a repair runs, nobody knows what it cannot bring back. */
-export async function unacknowledgedLosses(postgres: Postgres): Promise<number> {
-  const sql =
-    'SELECT coalesce(sum(missing), 0) AS n FROM losses WHERE settled_at IS NOT NULL AND acknowledged_at IS NULL'
-  return Number((await postgres.query<{ n: string }>(sql))[0]!.n)
-}
-
-export async function acknowledgeLosses(postgres: Postgres): Promise<number> {
-  const sql = `UPDATE losses SET acknowledged_at = now()
-               WHERE settled_at IS NOT NULL AND acknowledged_at IS NULL RETURNING missing`
-  return (await postgres.query<{ missing: string }>(sql)).reduce((sum, row) => sum + Number(row.missing), 0)
 }

@@ -1,4 +1,5 @@
-import { type ClickHouse, type Clock, type Metrics, type Postgres, systemCall } from '@splitstream/kernel'
+import { type ClickHouse, type Clock, type Labels, type Metrics, type Postgres, systemCall } from '@splitstream/kernel'
+import { openLosses } from './losses.ts'
 
 /** Counted no further: beyond it, how many there are makes no difference. */
 const most = 100_000
@@ -21,4 +22,12 @@ export function watchTables(o: { clickhouse: ClickHouse; postgres: Postgres; clo
   }
   const help = `Dead letters that were not replayed; ${most} stands for more`
   o.metrics.gauge('splitstream.storage.dead_letters', help, letters, '{event}')
+  const losses = async (): Promise<readonly (readonly [Labels, number])[]> => {
+    const { events, ranges } = await openLosses(o.postgres)
+    return [
+      [{ 'splitstream.loss': 'stored_events' }, events],
+      [{ 'splitstream.loss': 'log_ranges' }, ranges],
+    ]
+  }
+  o.metrics.gauge('splitstream.storage.losses', 'Losses that nobody has acknowledged', losses)
 }

@@ -21,6 +21,7 @@ import type { Coverage } from './coverage.ts'
 import { dropDuplicates } from './drop-duplicates.ts'
 import type { FirstVerdicts } from './first-verdicts.ts'
 import { type GatherLimits, gatherRecords } from './gather-records.ts'
+import { loseTrimmed } from './lose-trimmed.ts'
 import { recordStored } from './record-stored.ts'
 import { repairLane } from './repair-lane.ts'
 import { replayRange } from './replay-range.ts'
@@ -46,7 +47,8 @@ export interface LaneDeps {
 
 /**
  * Stores one log partition, in order, exactly once, for as long as the lane is ours:
- * claim → learn what others stored → check that nothing confirmed is missing → replay what is pending → record what is not on record →
+ * claim → learn what others stored → check that nothing confirmed is missing → replay what is pending →
+ * put on record what the log has lost, and what is stored and not on record →
  * { gather → record as pending → drop duplicates → insert → confirm } …
  * Any error ends the lane; the log runs it again after a pause and it starts over from the claim, so that there is one
  * path of recovery and it is the path of every start.
@@ -73,7 +75,7 @@ export async function consumeLane(lane: Lane, given: LaneDeps): Promise<void> {
     await repairLane(lane, progress, progress.next, deps)
     for (const range of progress.pending) await replayRange(lane, progress, range, deps)
     let next = Math.max(progress.next, ...progress.pending.map((range) => range.last + 1))
-    next = await skipTrimmed(lane, next, deps.logger)
+    next = await loseTrimmed(lane, progress, next, deps)
     next = await recordStored(lane, progress, next, deps)
     // What the log no longer had of these counts as well.
     if (next > progress.next) await repairLane(lane, progress, next, deps)
@@ -139,18 +141,6 @@ async function checkSameLog(lane: Lane, progress: Progress): Promise<void> {
     `partition ${lane.partition} of the event log ends at ${end}, before the ${progress.next} that are stored: ` +
       'this is not the log that was; put the right one back, or start with an empty DATA_DIR',
   )
-}
-
-/** What is neither confirmed nor in the log any more cannot be stored: it is said, and the lane goes on where the log begins. */
-async function skipTrimmed(lane: Lane, next: number, logger: Logger): Promise<number> {
-  const { start } = await lane.bounds()
-  if (start <= next) return next
-  logger.error('the record of what is stored ends before the log begins; was an older Postgres restored?', {
-    partition: lane.partition,
-    recorded: next,
-    logBegins: start,
-  })
-  return start
 }
 
 function rangeOf(records: readonly LogRecord[], next: number): Range {

@@ -39,8 +39,10 @@ export async function gatherRecords(
     maxBytes: maxBytes - sizeOf(records),
     waitMs: 0,
   }
-  if (rest.maxEvents > 0 && rest.maxBytes > 0) records.push(...(await lane.read(last.baseOffset + last.count, rest)))
-  return records
+  if (rest.maxEvents <= 0 || rest.maxBytes <= 0) return records
+  // What is there already is stored, whatever comes after it: it may be deleted from the log by now.
+  const more = await lane.read(last.baseOffset + last.count, rest).catch(() => [])
+  return [...records, ...more]
 }
 
 /** Not the distance of offsets: a log may have gaps between its records. */

@@ -4,6 +4,7 @@ import { cutBlock, tell } from '../domain/block.ts'
 import type { Outcome } from './block-watch.ts'
 import type { LaneDeps } from './consume-lane.ts'
 import { dropDuplicates } from './drop-duplicates.ts'
+import { loseTrimmedPart } from './lose-trimmed.ts'
 import { damagedLetter, storeRange } from './store-range.ts'
 
 /**
@@ -14,36 +15,13 @@ import { damagedLetter, storeRange } from './store-range.ts'
  */
 export async function replayRange(lane: Lane, progress: Progress, range: Range, deps: LaneDeps): Promise<void> {
   const { start } = await lane.bounds()
-  if (range.first < start) await confirmTrimmed(lane, progress, range, start, deps)
+  if (range.first < start) await loseTrimmedPart(lane, progress, range, start, deps)
   if (range.last < start) return
   const rest = { first: Math.max(range.first, start), last: range.last }
   const records = await readRange(lane, rest)
   await deps.watch.block(lane.partition, records, true, (span) =>
     replayRecords(lane, progress, rest, records, deps, '', span),
   )
-}
-
-/**
- * The part of a pending range that the log has given up, as it does only with what was confirmed: by a Postgres that is
- * newer than this one. What the table has of it is confirmed again.
- */
-async function confirmTrimmed(
-  lane: Lane,
-  progress: Progress,
-  range: Range,
-  start: number,
-  deps: LaneDeps,
-): Promise<void> {
-  const trimmed = { first: range.first, last: Math.min(range.last, start - 1) }
-  const call = systemCall(deps.clock, deps.limits.insertBudgetMs, lane.signal)
-  const stored = await deps.table.storedOffsets(lane.partition, trimmed.first, trimmed.last, call)
-  deps.logger.error('a range that was begun is no longer in the log; was an older Postgres restored?', {
-    partition: lane.partition,
-    ...trimmed,
-    stored: stored.size,
-  })
-  if (range.last > trimmed.last) await progress.split(range, trimmed.last)
-  await progress.confirm(trimmed, stored.size, [])
 }
 
 /** The same for records that were read already. Stores those rows that the table does not have, under a token of its own. */

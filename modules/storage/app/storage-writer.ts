@@ -11,7 +11,8 @@ import {
   type Tracer,
 } from '@splitstream/kernel'
 import type { EventsTable } from '../adapters/events-table.ts'
-import { readProgress, unacknowledgedLosses } from '../adapters/progress.ts'
+import { type OpenLosses, openLosses } from '../adapters/losses.ts'
+import { readProgress } from '../adapters/progress.ts'
 import type { SeenIndex } from '../domain/seen-index.ts'
 import { BlockWatch } from './block-watch.ts'
 import type { Confirmed } from './confirmed.ts'
@@ -49,7 +50,7 @@ export class StorageWriter {
   readonly #lanes = new Map<number, 'checking' | 'checked'>()
   /** All that it was given at first has been checked. */
   #begun = false
-  #losses = 0
+  #losses: OpenLosses = { events: 0, ranges: 0 }
   #consumption: Consumption | undefined
   #warming: Promise<void> | undefined
 
@@ -72,12 +73,8 @@ export class StorageWriter {
   }
 
   health(): Health {
-    if (this.#losses > 0) {
-      return {
-        state: 'down',
-        reason: `${this.#losses} stored events are gone and are no longer in the log; acknowledge the loss to go on`,
-      }
-    }
+    const lost = reasonOf(this.#losses)
+    if (lost !== undefined) return { state: 'down', reason: `${lost}; acknowledge the loss to go on` }
     const [first] = this.#stalled
     const stall = first && `partition ${first[0]} is not being stored: ${first[1]}`
     if (!this.#consumption || [...this.#lanes.values()].includes('checking')) {
@@ -90,7 +87,7 @@ export class StorageWriter {
 
   /** After a check, and after an operator acknowledged. */
   async countLosses(): Promise<void> {
-    this.#losses = await unacknowledgedLosses(this.#deps.postgres)
+    this.#losses = await openLosses(this.#deps.postgres)
   }
 
   /** Partitions that other processes store move on too, and waiters here want to know. */
@@ -195,4 +192,12 @@ export class StorageWriter {
       }
     }
   }
+}
+
+function reasonOf({ events, ranges }: OpenLosses): string | undefined {
+  const reasons = [
+    ...(events > 0 ? [`${events} stored events are gone and are no longer in the log`] : []),
+    ...(ranges > 0 ? [`${ranges} ranges of accepted events were deleted from the log before they were stored`] : []),
+  ]
+  return reasons.length > 0 ? reasons.join('; ') : undefined
 }

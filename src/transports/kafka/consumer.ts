@@ -288,17 +288,17 @@ export class KafkaGroup implements Consumption {
     if (running.feed.leavesOut(delivery)) {
       // Either kafkajs stands elsewhere, or the topic does not hold so early a record any more.
       const own = (await this.#offsets()).find((one) => one.partition === partition)
-      if (own) running.feed.learn(Number(own.low), Number(own.high))
-      this.#tellHole(partition, running.feed)
+      if (own) this.#learn(partition, running.feed, own)
     }
     resolveOffset(batch.lastOffset())
     running.feed.offer(delivery)
   }
 
-  #tellHole(partition: number, { hole }: Feed): void {
-    if (!hole) return
+  #learn(partition: number, feed: Feed, { low, high }: { readonly low: string; readonly high: string }): void {
+    feed.learn(Number(low), Number(high))
+    if (!feed.hole) return
     const { group, logger } = this.#o
-    const { from, to } = hole
+    const { from, to } = feed.hole
     logger.error('Kafka has deleted records before the group read them', {
       group,
       partition,
@@ -326,6 +326,11 @@ export class KafkaGroup implements Consumption {
       feed.waitsFor === undefined ? [] : [{ partition, next: feed.waitsFor }],
     )
     const offsets = waiting.length > 0 ? await this.#offsets() : []
+    for (const { partition, low, high } of offsets) {
+      // What was deleted brings no records that would tell of it.
+      const feed = waiting.some((lane) => lane.partition === partition) && this.#lanes.get(partition)?.feed
+      if (feed) this.#learn(partition, feed, { low, high })
+    }
     const partition = this.#watchdog.look(waiting, new Map(offsets.map((one) => [one.partition, Number(one.high)])))
     if (partition === undefined || this.#stopped) return
     this.#o.logger.warn('the consumer stands still and is made anew', { partition })

@@ -19,8 +19,8 @@ const told = 0.5
 
 /**
  * Kafka deletes events when their time is over, taken or not. A group that is so far behind that this comes near is told of by
- * every process that uses the log, as the one that should take them may not run. Each round asks Kafka for the topic's settings, the
- * first record that is not old yet, and how far each group is; none of it reads a record.
+ * every process that uses the log, as the one that should take them may not run. Each round asks Kafka for the topic's settings, its
+ * first record and the first that is not old yet, and how far each group is; none of it reads a record.
  */
 export class RetentionWatch {
   readonly #o: RetentionWatchOptions
@@ -67,22 +67,29 @@ export class RetentionWatch {
       admin.fetchTopicOffsetsByTimestamp(topic, Math.floor(clock.now() - ms * told)),
     )
     const firstYoung = new Map(young.map(({ partition, offset }) => [partition, Number(offset)]))
+    const bounds = await asker.ask('the bounds of the topic', (admin) => admin.fetchTopicOffsets(topic))
+    const first = new Map(bounds.map(({ partition, low }) => [partition, Number(low)]))
     for (const [name, groupId] of this.#o.groups()) {
       const [own] = await asker.ask("the group's offsets", (admin) => admin.fetchOffsets({ groupId, topics: [topic] }))
       const committed = own?.partitions.map(({ partition, offset }) => [partition, Number(offset)] as const) ?? []
       // One that never took anything may not be wanted.
       if (committed.every(([, offset]) => offset < 0)) continue
-      const behind = committed.filter(([partition, offset]) => Math.max(0, offset) < (firstYoung.get(partition) ?? 0))
-      if (behind.length > 0) return reasonOf(name, topic, ms, behind.length)
+      const before = (from: ReadonlyMap<number, number>) =>
+        committed.filter(([partition, offset]) => Math.max(0, offset) < (from.get(partition) ?? 0)).length
+      if (before(first) > 0) return lateFor(name, before(first))
+      if (before(firstYoung) > 0) return soonLateFor(name, topic, ms, before(firstYoung))
     }
     return undefined
   }
 }
 
-const reasonOf = (group: string, topic: string, ms: number, partitions: number): string =>
+const lateFor = (group: string, partitions: number): string =>
+  `Kafka has deleted events of ${partitions} partitions that ${group} had not taken`
+
+const soonLateFor = (group: string, topic: string, ms: number, partitions: number): string =>
   `${group} has not taken events of ${partitions} partitions that are older than ${hours(ms * told)}, and Kafka deletes events ` +
   `after ${hours(ms)}: bring ${group} back, or give it time with kafka-configs.sh --bootstrap-server … --alter ` +
-  `--entity-type topics --entity-name ${topic} --add-config retention.ms=${ms * 4}`
+  `--entity-type topics --entity-name ${topic} --add-config retention.ms=${ms * 2}`
 
-/** `36 h`, `0.5 h` */
-export const hours = (ms: number): string => `${Number((ms / 3_600_000).toPrecision(2))} h`
+/** `168 h`, `0.5 h` */
+const hours = (ms: number): string => `${Number((ms / 3_600_000).toPrecision(3))} h`
