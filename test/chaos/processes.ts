@@ -26,6 +26,9 @@ function processes(): ProcessInfo[] {
   return found
 }
 
+/** Ids of the live children of a process. */
+export const childrenOf = (pid: number): number[] => processes().flatMap((p) => (p.ppid === pid ? [p.pid] : []))
+
 function cwdOf(pid: string): string {
   try {
     return readlinkSync(`/proc/${pid}/cwd`)

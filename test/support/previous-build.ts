@@ -36,20 +36,23 @@ export async function previousBuild(): Promise<PreviousBuild> {
 }
 
 async function unpack(commit: string, folder: string): Promise<void> {
-  const tar = join(folder, 'build.tar')
+  // With an index of its own, so that the one of the clone stays as it is.
+  const options = { cwd: root, env: { ...process.env, GIT_INDEX_FILE: join(folder, 'index') } }
   try {
-    await run('git', ['archive', `--output=${tar}`, commit, 'src', 'modules', 'migrations', 'package.json'], {
-      cwd: root,
-    })
+    await run('git', ['read-tree', commit], options)
+    await run('git', ['checkout-index', '--all', `--prefix=${folder}/`], options)
   } catch (cause) {
+    if (cause instanceof Error && 'code' in cause && cause.code === 'ENOENT') {
+      throw new Error('the version before is taken from the history, with git: there is no program of that name', {
+        cause,
+      })
+    }
     throw new Error(
       `test/compat/previous.json names the commit ${commit}, which is not in this clone: fetch the whole history ` +
         '(git fetch --unshallow; in CI a clone without depth)',
       { cause },
     )
   }
-  await run('tar', ['-xf', tar, '-C', folder])
-  await rm(tar)
 }
 
 async function linkPackages(folder: string): Promise<void> {

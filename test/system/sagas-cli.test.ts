@@ -183,8 +183,8 @@ it('the quick start of the guide works as it is written', async () => {
 function shell(script: string): Promise<{ id?: string }> {
   const env = { ...process.env, KEY: world.server.adminKey }
   return new Promise((resolve, reject) => {
-    execFile('bash', ['-c', script], { env, timeout: 30_000 }, (error, out) => {
-      if (error) reject(error)
+    execFile('sh', ['-c', script], { env, timeout: 30_000 }, (error, out, told) => {
+      if (error) reject(new Error(`${told}\nThe commands of the guide need curl and a POSIX shell`, { cause: error }))
       else resolve(JSON.parse(out) as { id?: string })
     })
   })

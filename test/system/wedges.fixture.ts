@@ -1,5 +1,4 @@
 /* What the tests of readiness share: a process on engines that they can break, and a watch on what it says of itself. */
-import { execFileSync } from 'node:child_process'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -8,6 +7,7 @@ import { expect } from 'vitest'
 import { startEmbeddedClickHouse } from '../../src/engines/clickhouse/embedded.ts'
 import { connectPostgres } from '../../src/engines/postgres/driver.ts'
 import { startEmbeddedPostgres } from '../../src/engines/postgres/embedded.ts'
+import { childrenOf } from '../chaos/processes.ts'
 import { type RunningServer, startServer } from '../support/server.ts'
 import { type FaultProxy, startFaultProxy } from './fault-proxy.fixture.ts'
 
@@ -184,9 +184,3 @@ export async function startRig(env: Record<string, string> = {}): Promise<Rig> {
     },
   }
 }
-
-const childrenOf = (pid: number): number[] =>
-  execFileSync('pgrep', ['-P', String(pid)], { encoding: 'utf8' })
-    .trim()
-    .split('\n')
-    .map(Number)
