@@ -19,7 +19,7 @@ const withEngines = [
   'src/edge/keys/bootstrap.test.ts',
   'src/transports/{log,kafka}/**/*.test.ts',
   'modules/storage/adapters/{,read/}*.test.ts',
-  'modules/storage/app/exactly-once.test.ts',
+  'modules/storage/app/{exactly-once,refused-rows}.test.ts',
   'modules/sagas/{app,adapters}/*.test.ts',
   'modules/sagas/kit/participant/*.test.ts',
   'test/contract/stream-port.test.ts',

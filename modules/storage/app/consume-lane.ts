@@ -23,8 +23,9 @@ import type { FirstVerdicts } from './first-verdicts.ts'
 import { type GatherLimits, gatherRecords } from './gather-records.ts'
 import { loseTrimmed } from './lose-trimmed.ts'
 import { recordStored } from './record-stored.ts'
+import type { Refusals } from './refusals.ts'
 import { repairLane } from './repair-lane.ts'
-import { replayRange } from './replay-range.ts'
+import { replayPending } from './replay-pending.ts'
 import { damagedLetter, storeRange } from './store-range.ts'
 
 export interface LaneDeps {
@@ -32,6 +33,7 @@ export interface LaneDeps {
   readonly postgres: Postgres
   readonly index: SeenIndex
   readonly verdicts: FirstVerdicts
+  readonly refusals: Refusals
   readonly coverage: Coverage
   readonly confirmed: Confirmed
   readonly clock: Clock
@@ -72,9 +74,8 @@ export async function consumeLane(lane: Lane, given: LaneDeps): Promise<void> {
     for (const [partition, next] of stored) deps.confirmed.advance(partition, next)
     await coverage.extend(index, table, stored.set(lane.partition, progress.next), call)
     // First: a retry that is pending would be stored in place of its event that is missing, and the event would count as lost.
-    await repairLane(lane, progress, progress.next, deps)
-    for (const range of progress.pending) await replayRange(lane, progress, range, deps)
-    let next = Math.max(progress.next, ...progress.pending.map((range) => range.last + 1))
+    await repairLane(lane, progress, progress.next, deps, progress.pending)
+    let next = await replayPending(lane, progress, deps)
     next = await loseTrimmed(lane, progress, next, deps)
     next = await recordStored(lane, progress, next, deps)
     // What the log no longer had of these counts as well.
@@ -121,7 +122,13 @@ async function store(
   const call = within(systemCall(deps.clock, deps.limits.insertBudgetMs, lane.signal), span)
   const block = cutBlock(lane.partition, range.first, range.last, records)
   const rows = await dropDuplicates(block, deps.verdicts.doubts(block, deps.index), deps.table, call)
-  const target = { partition: lane.partition, table: deps.table, progress, deadLetter: deps.onDeadLetter }
+  const target = {
+    partition: lane.partition,
+    table: deps.table,
+    progress,
+    refusals: deps.refusals,
+    deadLetter: deps.onDeadLetter,
+  }
   await storeRange(target, range, rows, block.damaged.map(damagedLetter), call)
   return { stored: rows.length, dropped: block.rows.length - rows.length }
 }

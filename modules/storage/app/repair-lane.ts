@@ -1,5 +1,5 @@
 import { type Lane, systemCall } from '@splitstream/kernel'
-import type { Progress } from '../adapters/progress.ts'
+import type { Progress, Range } from '../adapters/progress.ts'
 import type { LaneDeps } from './consume-lane.ts'
 import { FirstVerdicts } from './first-verdicts.ts'
 import { readMs, replayRecords } from './replay-range.ts'
@@ -13,11 +13,25 @@ import { readMs, replayRecords } from './replay-range.ts'
  *              confirmed count stays, and no range is recorded, so that an interrupted repair starts over and ends here too.
  *   settled    the count is taken anew. What could not be brought back stays on record, and the process is not ready until
  *              an operator acknowledges it.
+ *
+ * @param pending ranges that are not confirmed: a row that was refused may be one though others behind it are confirmed
  */
-export async function repairLane(lane: Lane, progress: Progress, next: number, deps: LaneDeps): Promise<void> {
+export async function repairLane(
+  lane: Lane,
+  progress: Progress,
+  next: number,
+  deps: LaneDeps,
+  pending: readonly Range[] = [],
+): Promise<void> {
   const expected = progress.stored
-  const count = () =>
-    deps.table.countBetween(lane.partition, 0, next, systemCall(deps.clock, deps.limits.insertBudgetMs, lane.signal))
+  const early = pending.filter(({ first }) => first < next)
+  const count = async (): Promise<number> => {
+    const call = systemCall(deps.clock, deps.limits.insertBudgetMs, lane.signal)
+    const all = await deps.table.countBetween(lane.partition, 0, next, call)
+    if (early.length === 0) return all
+    const places = early.map(({ first, last }) => ({ partition: lane.partition, from: first, next: last + 1 }))
+    return all - (await deps.table.countIn(places, call))
+  }
   let actual = await count()
   if (actual === expected) return
   // An earlier owner's repair may still be running: its rows have tokens that ours do not repeat.

@@ -41,7 +41,8 @@ export async function replayRecords(
   for (const row of block.rows) if (stored.has(row.offset)) tell(deps.index, row)
   const missing = { ...block, rows: block.rows.filter((row) => !stored.has(row.offset)) }
   const rows = await dropDuplicates(missing, deps.verdicts.doubts(missing, deps.index), deps.table, call)
-  const target = { partition: lane.partition, table: deps.table, progress, deadLetter: deps.onDeadLetter }
+  const { table, refusals, onDeadLetter: deadLetter } = deps
+  const target = { partition: lane.partition, table, progress, refusals, inRepair: token !== '', deadLetter }
   await storeRange(target, range, rows, block.damaged.map(damagedLetter), call, {
     alreadyStored: stored.size,
     token,

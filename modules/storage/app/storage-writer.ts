@@ -19,6 +19,7 @@ import type { Confirmed } from './confirmed.ts'
 import { consumeLane, type LaneDeps } from './consume-lane.ts'
 import { Coverage } from './coverage.ts'
 import { FirstVerdicts } from './first-verdicts.ts'
+import { Refusals } from './refusals.ts'
 import { warmIndex } from './warm-index.ts'
 
 /** How often progress made by other processes is read, ms. */
@@ -135,6 +136,7 @@ export class StorageWriter {
       postgres,
       index,
       verdicts: new FirstVerdicts(),
+      refusals: new Refusals(clock),
       coverage,
       confirmed,
       clock,

@@ -3,15 +3,7 @@ import { AppError, type Call, ClickHouseError, type LogRecord } from '@splitstre
 import type { EventsTable } from '../adapters/events-table.ts'
 import type { DeadLetter, Progress, Range } from '../adapters/progress.ts'
 import { type BlockRow, bodyOf } from '../domain/block.ts'
-
-/** Engine errors that a row of the block causes, not the state of the engine: the block is split until the row is alone. */
-const dataErrors = new Set([
-  6, 20, 25, 26, 27, 33, 38, 41, 43, 49, 53, 69, 70, 72, 117, 124, 130, 131, 158, 190, 306, 321, 349, 407, 434, 441,
-  454, 467, 469, 483, 611, 636, 681,
-])
-
-/** Codes that a smaller block can get around, though no row is to blame (MEMORY_LIMIT_EXCEEDED). */
-const sizeErrors = new Set([241])
+import type { Refusals } from './refusals.ts'
 
 /** A range that was begun before: rows of it that the table has, and what tells a repair's token from the first one. */
 export interface Again {
@@ -27,6 +19,9 @@ export interface RangeStore {
   readonly table: EventsTable
   /** Where the range is recorded; a repair keeps no record of its ranges. */
   readonly progress: Pick<Progress, 'split' | 'confirm'>
+  readonly refusals: Refusals
+  /** The range was gone through before, and is once more because of what is missing. */
+  readonly inRepair?: boolean
   /** Told of each dead letter, for metrics and logs. */
   deadLetter(letter: DeadLetter): void
 }
@@ -39,7 +34,8 @@ export interface RangeStore {
  *   confirmed  recorded in Postgres together with the dead letters; the range is never looked at again.
  *
  * A row that the engine cannot take splits the range in two pending halves, each with a token of its own, until the row
- * stands alone and becomes a dead letter. So it costs its block some inserts and never stalls those behind it.
+ * stands alone and becomes a dead letter. So it costs its block some inserts and never stalls those behind it. Which refusals
+ * are a row's, refusals.ts says.
  *
  * @throws ClickHouseError or AppError when the engine or Postgres cannot do it now: the range stays pending.
  */
@@ -51,16 +47,41 @@ export async function storeRange(
   call: Call,
   again?: Again,
 ): Promise<void> {
+  const held: Part[] = []
+  const part = { range, rows, dead, again }
+  // A row that is alone from the beginning waits for others of the partition (replay-pending.ts).
+  await storePart({ ...store, ...(rows.length > 1 && { held }) }, part, call)
+  for (const one of held) await storePart(store, one, call)
+}
+
+/** A pending range, or a part of one that was split. */
+interface Part {
+  readonly range: Range
+  readonly rows: readonly BlockRow[]
+  readonly dead: readonly DeadLetter[]
+  readonly again: Again | undefined
+}
+
+interface PartStore extends RangeStore {
+  /** Takes single rows that may be to blame: they are tried once more when the engine had its chance to take the others. */
+  readonly held?: Part[]
+}
+
+async function storePart(store: PartStore, part: Part, call: Call): Promise<void> {
+  const { range, rows, dead, again } = part
   if (rows.length > 0) {
     const token = `${store.partition}:${range.first}-${range.last}${again?.token ?? ''}`
     try {
       await store.table.insert(bodyOf(rows), token, call)
       if (again) await insertLost(store, range, rows, `${token}:lost-${again.nonce}`, call)
+      store.refusals.taken()
     } catch (error) {
-      const poisoned = error instanceof ClickHouseError && dataErrors.has(error.number)
-      const tooLarge = error instanceof ClickHouseError && sizeErrors.has(error.number) && rows.length > 1
-      if (!poisoned && !tooLarge) throw error
-      if (rows.length > 1) return storeHalves(store, range, rows, dead, call, again)
+      if (!(error instanceof ClickHouseError)) throw error
+      const inRepair = store.inRepair === true
+      const meaning = store.refusals.judge(store.partition, range, rows.length, error, inRepair)
+      if (meaning === 'split') return storeHalves(store, part, call)
+      if (meaning === 'unproven' && store.held) return void store.held.push(part)
+      if (meaning !== 'row') throw error
       const letter = letterOf(rows[0]!, error)
       store.deadLetter(letter)
       await store.progress.confirm(range, again?.alreadyStored ?? 0, [...dead, letter])
@@ -99,22 +120,16 @@ async function insertLost(
  * The halves have tokens of their own, so nothing of the whole may be there or still come: an earlier try of it may run on, and
  * of a block over the end of a month the part of one month may be in before that of the other one failed.
  */
-async function storeHalves(
-  store: RangeStore,
-  range: Range,
-  whole: readonly BlockRow[],
-  dead: readonly DeadLetter[],
-  call: Call,
-  again: Again | undefined,
-): Promise<void> {
+async function storeHalves(store: PartStore, whole: Part, call: Call): Promise<void> {
+  const { range, dead, again } = whole
   await store.table.endInserts(store.partition, call)
   const there = await store.table.storedOffsets(store.partition, range.first, range.last, call)
-  const rows = whole.filter((row) => !there.has(row.offset))
+  const rows = whole.rows.filter((row) => !there.has(row.offset))
   const alreadyStored = there.size
   const nonce = again?.nonce ?? 0
   const token = again?.token ?? ''
   if (rows.length < 2)
-    return storeRange(store, range, rows, dead, call, { alreadyStored, token: `${token}:rest`, nonce })
+    return storePart(store, { range, rows, dead, again: { alreadyStored, token: `${token}:rest`, nonce } }, call)
   const half = rows.length >> 1
   const middle = rows[half]!.offset - 1
   await store.progress.split(range, middle)
@@ -124,14 +139,13 @@ async function storeHalves(
   const before = [...there].filter((offset) => offset <= middle).length
   const halves = again !== undefined || alreadyStored > 0
   const part = (stored: number): Again | undefined => (halves ? { alreadyStored: stored, token, nonce } : undefined)
-  await storeRange(store, low, rows.slice(0, half), dead.filter(isLow), call, part(before))
-  await storeRange(
+  const deadLow = dead.filter(isLow)
+  const deadHigh = dead.filter((letter) => !isLow(letter))
+  await storePart(store, { range: low, rows: rows.slice(0, half), dead: deadLow, again: part(before) }, call)
+  await storePart(
     store,
-    high,
-    rows.slice(half),
-    dead.filter((letter) => !isLow(letter)),
+    { range: high, rows: rows.slice(half), dead: deadHigh, again: part(alreadyStored - before) },
     call,
-    part(alreadyStored - before),
   )
 }
 
