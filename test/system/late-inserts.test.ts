@@ -6,6 +6,7 @@ import { type ClickHouse, ClickHouseError, silentLogger, systemCall, systemClock
 import { afterAll, beforeAll, beforeEach, expect, it } from 'vitest'
 import { EventsTable } from '../../modules/storage/adapters/events-table.ts'
 import { encode } from '../../modules/storage/adapters/read/rows.fixture.ts'
+import { Refusals } from '../../modules/storage/app/refusals.ts'
 import { type Again, storeRange } from '../../modules/storage/app/store-range.ts'
 import type { BlockRow } from '../../modules/storage/domain/block.ts'
 import { connectClickHouse } from '../../src/engines/clickhouse/client.ts'
@@ -60,7 +61,8 @@ async function stored(rows: readonly BlockRow[], over: ClickHouse = clickhouse, 
       confirmed += count
     },
   }
-  const target = { partition: 0, table: new EventsTable(over), progress, deadLetter: () => undefined }
+  const refusals = new Refusals(systemClock)
+  const target = { partition: 0, table: new EventsTable(over), progress, refusals, deadLetter: () => undefined }
   await storeRange(target, { first: 0, last: rows.at(-1)!.offset }, rows, [], call(), again)
   return confirmed
 }
