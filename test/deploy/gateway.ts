@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process'
 import { readFileSync } from 'node:fs'
-import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { copyFile, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { createServer, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
@@ -9,6 +9,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import type { Operation } from '@splitstream/kernel'
 import { describe, moduleNames } from '../../src/registry.ts'
 import { freePorts } from '../support/kafka/ports.ts'
+import { checkOutlier, Slowness } from './outlier.ts'
 import { root, run } from './run.ts'
 import { haproxy } from './tools.ts'
 
@@ -19,16 +20,21 @@ export async function checkGateway(): Promise<void> {
   const said = await run(program, ['-c', '-f', file], { env: { ...env, DOMAIN: '' } })
   if (/warning/i.test(said)) throw new Error(`${file}: ${said}`)
 
-  const servers = await Promise.all(moduleNames.map(namesake))
+  // Before the servers have checks to answer: it takes its time.
+  const known = await routes()
+  const servers = await Promise.all(moduleNames.map((module) => namesake(module)))
+  const slowness = [new Slowness(), new Slowness(), new Slowness()]
+  const queries = await Promise.all(slowness.map((one) => namesake('query', one)))
   const [port, operations] = await freePorts(2)
   const folder = await mkdtemp(join(tmpdir(), 'splitstream-gateway-'))
   const config = join(folder, 'haproxy.cfg')
-  await writeFile(config, onLoopback(readFileSync(file, 'utf8'), servers, port!, operations!))
+  await writeFile(config, onLoopback(readFileSync(file, 'utf8'), servers, queries, [port!, operations!]))
+  await copyFile(join(root, 'deploy/gateway/outliers.lua'), join(folder, 'outliers.lua'))
   const child = spawn(program, ['-db', '-f', config], { env: { ...process.env, ...env, DOMAIN: '' }, stdio: 'ignore' })
   const url = `http://127.0.0.1:${port}`
   try {
     await untilReady(url)
-    for (const { module, method, path } of await routes()) {
+    for (const { module, method, path } of known) {
       const answer = await fetch(url + path, { method })
       const by = answer.headers.get('module')
       if (answer.headers.get('forwarded-for') === null) throw new Error('modules must know that connections are shared')
@@ -37,6 +43,7 @@ export async function checkGateway(): Promise<void> {
         throw new Error(`${method} ${path} is of ${module}, and goes to ${by ?? `nobody (${answer.status})`}`)
     }
     await checkLiveStream(url)
+    await checkOutlier(url, slowness)
     for (const path of ['/internal/ports', '/metrics', '/health']) {
       const { status } = await fetch(url + path)
       if (status !== 404) throw new Error(`${path} is of one process alone, and the gateway answers ${status}`)
@@ -47,7 +54,7 @@ export async function checkGateway(): Promise<void> {
     }
   } finally {
     child.kill('SIGKILL')
-    for (const server of servers) {
+    for (const server of [...servers, ...queries]) {
       server.closeAllConnections()
       server.close()
     }
@@ -68,27 +75,35 @@ async function checkLiveStream(url: string): Promise<void> {
 }
 
 /** Ready, and says which module it stands for. To who asks for a live stream it says one thing, without an end. */
-async function namesake(module: string): Promise<Server> {
+async function namesake(module: string, slowness?: Slowness): Promise<Server> {
   const server = createServer((request, response) => {
     const { 'x-forwarded-for': forwardedFor } = request.headers
     if (forwardedFor !== undefined) response.setHeader('forwarded-for', forwardedFor)
     response.setHeader('module', module)
     if (request.headers.accept === 'text/event-stream')
       response.setHeader('content-type', 'text/event-stream').write(': \n\n')
-    else response.end()
+    else if (!slowness || request.url === '/health/ready') response.end()
+    else setTimeout(() => response.end(), slowness.next())
   })
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
   return server
 }
 
-/** The same configuration at free ports, with one server for each module. */
-function onLoopback(text: string, servers: readonly Server[], port: number, operations: number): string {
+/** The same configuration at free ports, with one server for each module, and all `queries` for that one. */
+function onLoopback(
+  text: string,
+  servers: readonly Server[],
+  queries: readonly Server[],
+  [port, operations]: readonly [number, number],
+): string {
   let config = text
     .replace('bind :8080', `bind 127.0.0.1:${port}`)
     .replace('bind :8405', `bind 127.0.0.1:${operations}`)
   for (const [i, module] of moduleNames.entries()) {
-    const address = `127.0.0.1:${(servers[i]!.address() as AddressInfo).port}`
-    config = config.replace(`server-template ${module}- 8 "${module}\${DOMAIN}:8080"`, `server ${module} ${address}`)
+    const lines = (module === 'query' ? queries : [servers[i]!]).map(
+      (server, n) => `server ${module}-${n} 127.0.0.1:${(server.address() as AddressInfo).port}`,
+    )
+    config = config.replace(`server-template ${module}- 8 "${module}\${DOMAIN}:8080"`, lines.join('\n  '))
   }
   return config
 }

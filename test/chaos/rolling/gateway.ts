@@ -1,5 +1,5 @@
 import { type ChildProcess, spawn } from 'node:child_process'
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { cp, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -18,7 +18,7 @@ export interface Gateway {
   stop(): Promise<void>
 }
 
-const shipped = fileURLToPath(new URL('../../../deploy/gateway/haproxy.cfg', import.meta.url))
+const shipped = fileURLToPath(new URL('../../../deploy/gateway/', import.meta.url))
 
 /** @param port of all processes, each at an address of its own */
 export async function startGateway(port: number, guardian: Guardian): Promise<Gateway> {
@@ -26,7 +26,8 @@ export async function startGateway(port: number, guardian: Guardian): Promise<Ga
   const [open, operations] = await freePorts(2)
   const folder = await mkdtemp(join(tmpdir(), 'splitstream-gateway-'))
   const config = join(folder, 'haproxy.cfg')
-  await writeFile(config, placed(await readFile(shipped, 'utf8'), [open!, operations!, port], names.address))
+  await cp(shipped, folder, { recursive: true })
+  await writeFile(config, placed(await readFile(config, 'utf8'), [open!, operations!, port], names.address))
   const { program, env } = await haproxy()
   const child = spawn(program, ['-db', '-f', config], { env: { ...process.env, ...env, DOMAIN: '' }, stdio: 'ignore' })
   guardian.began(child.pid!)
