@@ -12,13 +12,15 @@ import { sendEvents } from './send-events.ts'
 
 export interface GrayFigures {
   readonly product: string
-  /** From the fault until it was out of rotation, ms; undefined: it never was. */
+  /** From the fault until the ill one was out of rotation, ms; undefined: it never was. */
   readonly outMs: number | undefined
   readonly beforeP99Ms: number
   /** Of requests that were due after it was out, or 10 s after the fault. */
   readonly afterP99Ms: number
   /** Most of the three that were out at once. */
   readonly mostOut: number
+  /** Looks at which a well one was out. */
+  readonly wellOut: number
   /** Readiness checks that were not green. */
   readonly redChecks: number
   /** Requests that were not answered with 200. */
@@ -43,7 +45,10 @@ interface Look {
   readonly green: boolean
 }
 
-/** Three instances behind one link, each a few ms away; then one of them gives a part of its answers 300 ms later. */
+/**
+ * Three ways to one storage process, as the instances of one link of one query process, each a few ms away; then one of them
+ * gives a part of its answers 300 ms later. That is what ejection is for: query processes that a balancer calls are not.
+ */
 export async function measureGray(product: Product, plan: GrayPlan): Promise<GrayFigures> {
   progress(`faults: one of three instances + 300 ms, ${product.name}`)
   const folder = temporaryFolder()
@@ -85,7 +90,8 @@ export async function measureGray(product: Product, plan: GrayPlan): Promise<Gra
   await sleep(outWithinMs + plan.afterMs)
   clearInterval(timer)
   await load.stop()
-  const figures = figuresOf(product, load.outcomes, looks, from, ill)
+  const illOne = `http://127.0.0.1:${proxies[2]!.port}`
+  const figures = figuresOf(product, load.outcomes, looks, { from, ill, illOne })
   await query.stop()
   await Promise.all(proxies.map((proxy) => proxy.stop()))
   await store.stop()
@@ -112,15 +118,14 @@ function figuresOf(
   product: Product,
   outcomes: readonly Outcome[],
   looks: readonly Look[],
-  from: number,
-  ill: number,
+  { from, ill, illOne }: { readonly from: number; readonly ill: number; readonly illOne: string },
 ): GrayFigures {
   const p99 = (some: readonly Outcome[]): number =>
     percentile(
       some.map(({ ms }) => ms),
       0.99,
     )
-  const outAt = looks.find(({ at, out }) => at >= ill && out.length > 0)?.at
+  const outAt = looks.find(({ at, out }) => at >= ill && out.includes(illOne))?.at
   const settled = Math.min(outAt ?? Number.POSITIVE_INFINITY, ill + outWithinMs)
   return {
     product: product.name,
@@ -128,6 +133,7 @@ function figuresOf(
     beforeP99Ms: p99(within(outcomes, from, ill)),
     afterP99Ms: p99(within(outcomes, settled, Number.POSITIVE_INFINITY)),
     mostOut: Math.max(0, ...looks.map(({ out }) => out.length)),
+    wellOut: looks.filter(({ out }) => out.some((one) => one !== illOne)).length,
     redChecks: looks.filter(({ green }) => !green).length,
     failed: outcomes.filter(({ status }) => status !== 200).length,
   }

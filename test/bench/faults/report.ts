@@ -41,9 +41,10 @@ function grayRows(one: GrayFigures): Row[] {
   const ratio = p99Ratio(one)
   const p99 = `${ratio.toFixed(2)}x (${one.afterP99Ms.toFixed(1)} / ${one.beforeP99Ms.toFixed(1)} ms)`
   return [
-    row('out of rotation after', seconds(one.outMs), '≤ 10 s', atMost(one.outMs, 10_000)),
+    row('the slow instance of the link out of rotation after', seconds(one.outMs), '≤ 10 s', atMost(one.outMs, 10_000)),
     row('p99 of all requests from then on, against before', p99, '≤ 1.2x', ratio <= 1.2),
     row('out at once, of three', String(one.mostOut), '≤ 1', one.mostOut <= 1),
+    row('looks at which another one was out', String(one.wellOut), 'no target', true),
     row(
       'checks that were red; requests that failed',
       `${one.redChecks}; ${one.failed}`,
@@ -99,7 +100,8 @@ ${table([['', 'fresh', 'stale', '503 with Retry-After', 'otherwise'], ...ends])}
 2. A process with the module query, whose link to storage.read names three addresses: three such proxies, 5 ms each, before one
    process that answers. Then one of them gives ${percent(figures.share)} of its answers 300 ms later. ${figures.rate} requests a second; the states are those
    of \`GET /v1/topology\`, the checks \`GET /health/ready\`, every 100 ms. _Without ejection_ is a copy of the product that leaves
-   nobody out.
+   nobody out. So it is about instances that processes of the product call. Of query processes behind a gateway it says nothing: there the
+   gateway decides, by \`/health/ready\` and by what it measures itself ([degradation](degradation.md#a-slow-process-behind-the-gateway)).
 
 A run counts (exit code 0 with \`--assert\`) when the product meets all targets, and each copy misses one.
 `
