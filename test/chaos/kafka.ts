@@ -18,6 +18,8 @@ interface Fault {
   heal(cluster: KafkaCluster, fleet: Fleet): Promise<void>
   /** Longest time that a partition may not be stored, ms; undefined: as long as the fault holds. */
   readonly moveMs?: number
+  /** The same when it is asked for: more than holds where brokers, processes, engines and clients share two busy cores. */
+  readonly exactMs?: number
 }
 
 /** What can happen to an installation whose log is on Kafka, with two storage processes. */
@@ -25,10 +27,13 @@ export const kafkaFaults = {
   'broker-killed': {
     strike: (cluster) => cluster.nodes[0]!.kill(),
     heal: (cluster) => cluster.nodes[0]!.start(),
+    moveMs: 20_000,
+    exactMs: 10_000,
   },
   'broker-paused': {
     strike: (cluster) => cluster.nodes[1]!.pause(),
     heal: (cluster) => cluster.nodes[1]!.resume(),
+    exactMs: 10_000,
   },
   'brokers-killed': {
     strike: async (cluster) => {
@@ -55,7 +60,12 @@ export interface KafkaOptions {
   readonly eventsPerSecond: number
   readonly holdMs: number
   readonly keep: boolean
+  /** A partition moves within 10 s, whatever runs beside it. */
+  readonly exact: boolean
 }
+
+/** A fault holds for that much longer than what may stand still because of it, ms. */
+const beyondMs = 5_000
 
 /** One fault after another, or all, on one cluster. Returns the number of faults that broke a promise. */
 export async function runKafka(names: readonly (keyof typeof kafkaFaults)[], o: KafkaOptions): Promise<number> {
@@ -82,6 +92,7 @@ async function runOnce(
   findings: Findings,
 ) {
   const fault: Fault = kafkaFaults[name]
+  const limitMs = o.exact ? (fault.exactMs ?? fault.moveMs) : fault.moveMs
   await using fleet = await startFleet({
     events: { brokers: cluster.brokers },
     env: { LOG_PARTITIONS: '6', MIN_FREE_BYTES: '0' },
@@ -106,11 +117,11 @@ async function runOnce(
     const standstill = new Standstill(fleet.postgresUrl)
     await standstill.start()
     await fault.strike(cluster, fleet)
-    await delay(o.holdMs)
-    if (fault.moveMs === undefined) await fault.heal(cluster, fleet)
+    await delay(Math.max(o.holdMs, (limitMs ?? 0) + beyondMs))
+    if (limitMs === undefined) await fault.heal(cluster, fleet)
     const longestStandstillMs = await standstill.stop()
-    if (fault.moveMs !== undefined) {
-      if (longestStandstillMs > fault.moveMs) findings.add('a partition moved too late', `${longestStandstillMs} ms`)
+    if (limitMs !== undefined) {
+      if (longestStandstillMs > limitMs) findings.add('a partition moved too late', `${longestStandstillMs} ms`)
       await fault.heal(cluster, fleet)
     }
     await delay(3_000)
