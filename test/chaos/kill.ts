@@ -14,6 +14,9 @@ export interface KillOptions {
   readonly keep: boolean
 }
 
+/** Of the load that is asked for, the part that has to be acknowledged while there is a server: 5,000/s of 8,000/s. */
+const leastPerSecond = (asked: number): number => Math.floor(asked * 0.625)
+
 /** Seeds that share a data directory: later ones start on what earlier ones left. */
 const seedsPerDataDir = 5
 
@@ -68,10 +71,15 @@ async function runSeed(seed: number, place: Place, group: Group, o: KillOptions,
   group.done.push(session.expectation)
   group.tenants = session.expectation.tenants
 
-  const [hits] = await Promise.all([strikeAll(victim, strikes), delay(loadMs)])
-  const verdict = await session.verify(findings, { earlier })
+  const [{ told, missed, downMs }] = await Promise.all([strikeAll(victim, strikes), delay(loadMs)])
+  const verdict = await session.verify(findings, { earlier, downMs })
+  for (const { targets } of missed) findings.add('a strike hit nothing', targets.join('+'))
+  const least = leastPerSecond(o.eventsPerSecond)
+  if (verdict.ackedPerSecond < least)
+    findings.add('too little load', `${verdict.ackedPerSecond} events/s acknowledged; at least ${least} are asked for`)
   return {
-    strikes: hits,
+    strikes: told,
+    downMs: Math.round(downMs),
     ...verdict,
     readyMs: victim.readyMs.slice(starts),
     seconds: Math.round((performance.now() - began) / 100) / 10,

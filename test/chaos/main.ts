@@ -13,11 +13,12 @@ import { runSagaFaults, sagaRuns } from './sagas/main.ts'
 const help = `Faults against the real server, held against what the client was told.
 
   npm run chaos -- kill [--seeds 100] [--from 1] [--rate 8000]
-      seeded kill -9 of the main process, ClickHouse, Postgres and its backends under load
+      seeded kill -9 of the main process, ClickHouse, Postgres and its backends under load; every strike has to hit, and five
+      eighths of the rate to be acknowledged while there is a server
   npm run chaos -- power-cut [--runs 10] [--from 1]
       the disk as it was at one instant, without what was only in memory (needs root and a loop device)
   npm run chaos -- disk-full             the disk fills up and is freed again (needs root)
-  npm run chaos -- postgres-down         Postgres cannot run for a while     [--hold 60] seconds
+  npm run chaos -- postgres-down         Postgres cannot run for a while     [--hold 60] seconds; 15 with CI set
   npm run chaos -- engine-down           ClickHouse cannot run for a while   [--hold 60]
   npm run chaos -- engine-slow           ClickHouse stands still for most of the time [--hold 60]
   npm run chaos -- backup                a backup under load, everything deleted, a restore   [--rate 3000]
@@ -72,6 +73,8 @@ async function main(): Promise<number> {
   const eventsPerSecond = numberOf('rate', values.rate ?? rates[what ?? ''] ?? '8000', 1, 1e6)
   const common = { from, eventsPerSecond, keep: values.keep }
   const holdMs = numberOf('hold', values.hold, 1, 3600) * 1000
+  if (what !== undefined && what in outages)
+    console.log(`${what} for ${holdMs / 1000} s${holdMs < 60_000 ? ': --hold 60 holds it for the whole minute' : ''}`)
   if (values.help || what === undefined) {
     console.log(help)
     return values.help ? 0 : 2

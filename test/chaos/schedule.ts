@@ -37,23 +37,49 @@ export function makeSchedule(random: Random): Schedule {
   return { loadMs, strikes: strikes.toSorted((a, b) => a.atMs - b.atMs) }
 }
 
-/** Carries the strikes out. Resolves when the last one is done and the server is up. Returns what was really hit. */
-export async function strikeAll(victim: Victim, strikes: readonly Strike[]): Promise<string[]> {
+/** What came of the strikes. */
+export interface Hits {
+  /** What was hit, and when, for people. */
+  readonly told: readonly string[]
+  /** Strikes that found nothing to hit, though they waited for it. */
+  readonly missed: readonly Strike[]
+  /** For how long there was no server, because main had been killed. */
+  readonly downMs: number
+}
+
+/** How long a strike waits for a target that an earlier one has taken away. */
+const waitForTargetMs = 10_000
+
+/** Carries the strikes out. Resolves when the last one is done and the server is up. */
+export async function strikeAll(victim: Victim, strikes: readonly Strike[]): Promise<Hits> {
   const began = performance.now()
-  const hits: string[] = []
+  const told: string[] = []
+  const missed: Strike[] = []
+  let downMs = 0
   for (const strike of strikes) {
     await delay(Math.max(0, began + strike.atMs - performance.now()))
-    const { main, clickhouse, postmaster, backends } = victim.processes
-    const found = { main, clickhouse, postmaster, backend: backends[strike.atMs % Math.max(1, backends.length)] }
-    const hit = strike.targets.filter((t) => found[t] !== undefined && signal(found[t].pid, 'SIGKILL'))
-    hits.push(`${Math.round(performance.now() - began)} ms: ${hit.join('+') || 'nothing was there'}`)
+    const hit = await hitSome(victim, strike)
+    const at = performance.now()
+    told.push(`${Math.round(at - began)} ms: ${hit.join('+') || 'nothing was there'}`)
+    if (hit.length === 0) missed.push(strike)
     if (!hit.includes('main')) continue
     await victim.now.exited
     await delay(strike.downMs)
-    if (strike.againMs !== undefined) hits.push(await startAndKill(victim, strike.againMs))
+    if (strike.againMs !== undefined) told.push(await startAndKill(victim, strike.againMs))
     await victim.start()
+    downMs += performance.now() - at
   }
-  return hits
+  return { told, missed, downMs }
+}
+
+/** Kills those of the strike's targets that are there; waits for the first one. */
+async function hitSome(victim: Victim, { targets, atMs }: Strike): Promise<Target[]> {
+  for (const until = performance.now() + waitForTargetMs; ; await delay(20)) {
+    const { main, clickhouse, postmaster, backends } = victim.processes
+    const found = { main, clickhouse, postmaster, backend: backends[atMs % Math.max(1, backends.length)] }
+    const hit = targets.filter((t) => found[t] !== undefined && signal(found[t].pid, 'SIGKILL'))
+    if (hit.length > 0 || performance.now() > until) return hit
+  }
 }
 
 /** Starts the server and kills it while it recovers. */

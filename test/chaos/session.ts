@@ -51,12 +51,17 @@ export class Session {
    * and then what lies in the table, against the ledger. The server is stopped afterwards.
    * @param earlier sessions on the same data directory, whose events have to be there still
    * @param others sources of events that are not in the ledger
+   * @param downMs for how long there was no server to send to: it does not count for the rate
    */
-  async verify(findings: Findings, o: { drainMs?: number; earlier?: readonly Expectation[]; others?: string[] } = {}) {
+  async verify(
+    findings: Findings,
+    o: { drainMs?: number; earlier?: readonly Expectation[]; others?: string[]; downMs?: number } = {},
+  ) {
     const { victim } = this.#place
     await this.load.stop()
     const stopped = performance.now()
-    const ackedPerSecond = Math.round((1000 * this.ledger.counts().acked) / (stopped - this.#began))
+    const servedMs = stopped - this.#began - (o.downMs ?? 0)
+    const ackedPerSecond = Math.round((1000 * this.ledger.counts().acked) / servedMs)
     await awaitStored(victim.url, await this.load.mark(), o.drainMs ?? 60_000)
     const drainMs = Math.round(performance.now() - stopped)
     const stored = await verifyThroughApi(victim.url, this.expectation, findings)
