@@ -16,6 +16,7 @@ const timeout = 120_000
 const row = (...modules: ProcessRow['modules']): ProcessRow => ({ name: modules.join('-'), modules })
 const one = [row('ingest', 'storage', 'query', 'sagas')]
 const overHttp = [row('ingest', 'storage', 'sagas'), row('query')]
+const halves = [row('ingest', 'query'), row('storage', 'sagas')]
 const apart = [row('ingest'), row('storage'), row('query'), row('sagas')]
 
 /** Tells the story to a fleet, and returns what its traces are like. */
@@ -91,10 +92,14 @@ describeWithKafka('a trace looks the same, over Kafka,', () => {
     await cluster?.stop()
   })
 
-  it(
-    'with each module in a process of its own',
-    async () => {
-      const { text, topic } = await traces(apart, { brokers: cluster.brokers })
+  it.each([
+    ['with all modules in one process', one],
+    ['with two modules in each of two processes', halves],
+    ['with each module in a process of its own', apart],
+  ])(
+    '%s',
+    async (_, processes) => {
+      const { text, topic } = await traces(processes, { brokers: cluster.brokers })
       topics.push(topic)
       expect(text).toBe(readFileSync(golden, 'utf8'))
     },
