@@ -71,12 +71,15 @@ export async function writeTransitions(
   owner: number,
   group: readonly Transition[],
 ): Promise<Map<string, number>> {
-  const starts: object[] = []
-  const moves: object[] = []
-  for (const one of group) {
-    if (isStart(one)) starts.push({ ...common(one), ...firstOf(one) })
-    else moves.push({ ...common(one), seq: one.seq, seen: one.mailSeen })
-  }
+  // Sagas are locked in the order of their ids, as everybody does who writes to several; new keys in theirs.
+  const moves = group
+    .filter((one) => !isStart(one))
+    .sort((a, b) => (a.id < b.id ? -1 : 1))
+    .map((one) => ({ ...common(one), seq: one.seq, seen: one.mailSeen }))
+  const starts = group
+    .filter(isStart)
+    .map((one) => ({ ...common(one), ...firstOf(one) }))
+    .sort((a, b) => ((a.key ?? '') < (b.key ?? '') ? -1 : 1))
   const rows = await (starts.length === 0
     ? tx.query<Written>(statementOfMoves(table), [owner, JSON.stringify(moves)], `move in ${table}`)
     : tx.query<Written>(statement(table), [owner, JSON.stringify(starts), JSON.stringify(moves)], `commit to ${table}`))

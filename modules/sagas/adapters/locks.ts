@@ -56,33 +56,44 @@ export async function leaveLine(postgres: Postgres, sagaId: string, step: string
   await postgres.query('DELETE FROM lock_waiters WHERE saga_id = $1 AND step = $2', [sagaId, step])
 }
 
-/**
- * Lets go of all that ended sagas hold and wait for.
- * @returns the keys that are free now, and what to tell to those who wait for them longest
- */
-export async function releaseHoldings(
-  tx: PostgresTx,
-  ids: readonly string[],
-): Promise<{ free: readonly FreeLock[]; letters: readonly Letter[] }> {
+export interface Released {
+  readonly free: readonly FreeLock[]
+  /** What to tell to those who wait for them longest; their rows are locked. */
+  readonly letters: readonly Letter[]
+  /** The same for those whose rows others have locked: to be sent when the transaction is over, as they may wait for it. */
+  readonly late: readonly Letter[]
+}
+
+/** Lets go of all that ended sagas hold and wait for. Waits for no saga. */
+export async function releaseHoldings(tx: PostgresTx, ids: readonly string[]): Promise<Released> {
   await tx.query('DELETE FROM waits WHERE saga_id = ANY($1::uuid[])', [ids])
   await tx.query('DELETE FROM lock_waiters WHERE saga_id = ANY($1::uuid[])', [ids])
   const sql = 'DELETE FROM locks WHERE saga_id = ANY($1::uuid[]) RETURNING tenant, key, saga_id AS "sagaId"'
   const free = await tx.query<FreeLock>(sql, [ids])
-  return { free, letters: free.length === 0 ? [] : await nextInLine(tx, free) }
+  if (free.length === 0) return { free, letters: [], late: [] }
+  const rows = await tx.query<Next & { locked: boolean }>(lockNext, keysOf(free))
+  const { letters = [], late = [] } = Object.groupBy(rows, ({ locked }) => (locked ? 'letters' : 'late'))
+  return { free, letters: letters.map(letterOf), late: late.map(letterOf) }
 }
 
 /** A saga that is being undone, or that needs attention, stays in line until its end, and wants the lock no more. */
 const waiters = `lock_waiters w JOIN sagas s ON s.tenant = w.tenant AND s.id = w.saga_id AND s.status = 'running'`
 
-async function nextInLine(tx: PostgresTx, free: readonly LockKey[]): Promise<Letter[]> {
-  const rows = await tx.query<{ tenant: string; saga_id: string; step: string }>(
-    `SELECT DISTINCT ON (w.tenant, w.key) w.tenant, w.saga_id, w.step
-     FROM ${waiters} JOIN unnest($1::text[], $2::text[]) AS f (tenant, key) ON f.tenant = w.tenant AND f.key = w.key
-     ORDER BY w.tenant, w.key, w.id`,
-    [free.map(({ tenant }) => tenant), free.map(({ key }) => key)],
-  )
-  return rows.map(({ tenant, saga_id, step }) => ({ tenant, to: saga_id, body: lockMessage(step) }))
+interface Next {
+  readonly tenant: string
+  readonly saga_id: string
+  readonly step: string
 }
+
+const nextInLine = `SELECT DISTINCT ON (w.tenant, w.key) w.tenant, w.saga_id, w.step
+  FROM ${waiters} JOIN unnest($1::text[], $2::text[]) AS f (tenant, key) ON f.tenant = w.tenant AND f.key = w.key
+  ORDER BY w.tenant, w.key, w.id`
+const lockNext = `WITH next AS MATERIALIZED (${nextInLine})
+  SELECT n.*, s.id IS NOT NULL AS locked FROM next n LEFT JOIN LATERAL (
+    SELECT id FROM sagas WHERE tenant = n.tenant AND id = n.saga_id FOR UPDATE SKIP LOCKED) s ON true`
+
+const keysOf = (locks: readonly LockKey[]) => [locks.map(({ tenant }) => tenant), locks.map(({ key }) => key)]
+const letterOf = ({ tenant, saga_id, step }: Next): Letter => ({ tenant, to: saga_id, body: lockMessage(step) })
 
 /**
  * Calls those who wait for a lock that nobody holds: the one who was called may have ended, or the holder may have let go just
@@ -94,8 +105,8 @@ export async function callWaiters(postgres: Postgres): Promise<string[]> {
       `SELECT DISTINCT w.tenant, w.key FROM ${waiters}
        WHERE NOT EXISTS (SELECT FROM locks l WHERE l.tenant = w.tenant AND l.key = w.key) LIMIT 1000`,
     )
-    const letters = free.length === 0 ? [] : await nextInLine(tx, free)
-    return letters.length === 0 ? [] : await sendMail(tx, letters)
+    const next = free.length === 0 ? [] : await tx.query<Next>(nextInLine, keysOf(free))
+    return next.length === 0 ? [] : await sendMail(tx, next.map(letterOf))
   })
 }
 

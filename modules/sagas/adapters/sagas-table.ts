@@ -1,5 +1,6 @@
-import type { Postgres } from '@splitstream/kernel'
+import type { Postgres, PostgresTx } from '@splitstream/kernel'
 import type { Transition } from '../app/transition.ts'
+import type { SagaName } from './saga-rows.ts'
 
 /** A saga as a worker takes it over. */
 export interface Claimed {
@@ -88,6 +89,19 @@ export async function isKept(postgres: Postgres, tenant: string, id: string): Pr
   return (await postgres.query('SELECT 1 FROM sagas WHERE tenant = $1 AND id = $2', [tenant, id])).length > 0
 }
 
+/**
+ * Locks the rows of sagas in the order of their ids: as everybody does who writes to several, and before what belongs to them
+ * (waits, locks), so that no two wait for each other.
+ */
+export async function lockSagas(tx: PostgresTx, sagas: readonly SagaName[]): Promise<void> {
+  await tx.query(
+    `SELECT FROM sagas s JOIN (SELECT DISTINCT * FROM unnest($1::text[], $2::uuid[]) AS l (tenant, id)) l USING (tenant, id)
+     ORDER BY s.id FOR UPDATE OF s`,
+    [sagas.map(({ tenant }) => tenant), sagas.map(({ id }) => id)],
+    'sagas lock',
+  )
+}
+
 /** Gives a saga free that went wrong; it is due after `ms`, and says why. Nothing happens when it has another owner by now. */
 export async function giveBack(
   postgres: Postgres,
@@ -115,7 +129,8 @@ export async function ownedBy(postgres: Postgres, owner: number): Promise<SagaVe
 }
 
 /** Gives sagas free that the worker owns and does not run. Nothing happens to those that have changed since they were looked at. */
-export async function freeStrays(postgres: Postgres, owner: number, strays: readonly SagaVersion[]): Promise<void> {
+export async function freeStrays(postgres: Postgres, owner: number, found: readonly SagaVersion[]): Promise<void> {
+  const strays = found.toSorted((a, b) => (a.id < b.id ? -1 : 1))
   await postgres.query(
     `UPDATE sagas s SET owner = NULL, due_at = clock_timestamp()
      FROM unnest($2::text[], $3::uuid[], $4::bigint[], $5::integer[]) AS n (tenant, id, fence, seq)

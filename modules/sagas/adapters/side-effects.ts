@@ -14,9 +14,11 @@ export interface SideEffects {
   readonly told: readonly string[]
   /** Locks that were let go. */
   readonly free: readonly FreeLock[]
+  /** To be sent then, to sagas that may wait for the transaction. */
+  readonly late: readonly Letter[]
 }
 
-export const noSideEffects: SideEffects = { told: [], free: [] }
+export const noSideEffects: SideEffects = { told: [], free: [], late: [] }
 
 /** What transitions write besides the sagas' own rows; in the same transaction, and only for those that were kept. */
 export async function writeSideEffects(tx: PostgresTx, kept: readonly Transition[]): Promise<SideEffects> {
@@ -40,5 +42,6 @@ export async function writeSideEffects(tx: PostgresTx, kept: readonly Transition
   const done = kept.filter(({ end }) => end?.holdings).map(({ id }) => id)
   const released = done.length > 0 ? await releaseHoldings(tx, done) : undefined
   letters.push(...(released?.letters ?? []))
-  return { told: letters.length > 0 ? await sendMail(tx, letters) : [], free: released?.free ?? [] }
+  const told = letters.length > 0 ? await sendMail(tx, letters) : []
+  return { told, free: released?.free ?? [], late: released?.late ?? [] }
 }

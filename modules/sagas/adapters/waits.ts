@@ -1,5 +1,7 @@
 import type { Postgres, PostgresTx } from '@splitstream/kernel'
 import type { Json } from '../domain/json.ts'
+import type { SagaName } from './saga-rows.ts'
+import { lockSagas } from './sagas-table.ts'
 
 export interface Wait {
   readonly tenant: string
@@ -88,17 +90,30 @@ export async function keepEarly(postgres: Postgres, candidates: readonly Candida
   )
 }
 
-/** Takes the steps that wait for one of these events off the list. */
+const given = 'unnest($1::text[], $2::bytea[], $3::text[]) AS c (tenant, key, name)'
+const fits = 'w.tenant = c.tenant AND w.key = c.key AND w.not_event IS DISTINCT FROM c.name'
+
+/**
+ * Takes the steps that wait for one of these events off the list. Their sagas are locked before that, as whoever ends a saga has
+ * its row before its waits. By statements of their own: in one, a saga that is committed meanwhile would not be found again.
+ */
 export async function takeWaits(tx: PostgresTx, candidates: readonly Candidate[]): Promise<Wait[]> {
+  const values = [
+    candidates.map(({ tenant }) => tenant),
+    candidates.map(({ key }) => Buffer.from(key)),
+    candidates.map(({ name }) => name),
+  ]
+  const sagas = await tx.query<SagaName>(
+    `SELECT DISTINCT w.tenant, w.saga_id AS id FROM waits w, ${given} WHERE ${fits}`,
+    values,
+  )
+  if (sagas.length === 0) return []
+  await lockSagas(tx, sagas)
+  // Steps that have begun to wait since then find the event among those that are kept.
   const rows = await tx.query<{ tenant: string; key: Buffer; saga_id: string; step: string; not_event: string | null }>(
-    `DELETE FROM waits w USING unnest($1::text[], $2::bytea[], $3::text[]) AS c (tenant, key, name)
-     WHERE w.tenant = c.tenant AND w.key = c.key AND w.not_event IS DISTINCT FROM c.name
+    `DELETE FROM waits w USING ${given} WHERE ${fits} AND w.saga_id = ANY($4::uuid[])
      RETURNING w.tenant, w.key, w.saga_id, w.step, w.not_event`,
-    [
-      candidates.map(({ tenant }) => tenant),
-      candidates.map(({ key }) => Buffer.from(key)),
-      candidates.map(({ name }) => name),
-    ],
+    [...values, sagas.map(({ id }) => id)],
   )
   return rows.map(({ tenant, key, saga_id, step, not_event }) => ({
     ...{ tenant, key, sagaId: saga_id, step },

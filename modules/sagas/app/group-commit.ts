@@ -2,9 +2,9 @@ import { setImmediate as endOfPoll } from 'node:timers/promises'
 import { AppError, type Clock, codeOf, type Logger, messageOf, type Postgres } from '@splitstream/kernel'
 import { writeTransitions } from '../adapters/commit-statement.ts'
 import type { FreeLock } from '../adapters/locks.ts'
-import { tellOwners } from '../adapters/mail.ts'
+import { type Letter, tellOwners } from '../adapters/mail.ts'
 import { CurrentPartition } from '../adapters/partitions.ts'
-import { settleDoubt, startedBy } from '../adapters/sagas-table.ts'
+import { lockSagas, settleDoubt, startedBy } from '../adapters/sagas-table.ts'
 import { hasSideEffects, noSideEffects, writeSideEffects } from '../adapters/side-effects.ts'
 import { type Committed, isStart, type Transition } from './transition.ts'
 
@@ -20,8 +20,8 @@ export interface GroupCommitDeps {
   owner(): number | undefined
   /** Sagas of this process that were sent mail in a commit. */
   onMail(ids: readonly string[]): void
-  /** Locks that ended sagas held, and nobody holds now. */
-  onFree(locks: readonly FreeLock[]): void
+  /** Locks that ended sagas held, and nobody holds now; and what is still to be sent to those who wait for them. */
+  onFree(locks: readonly FreeLock[], late: readonly Letter[]): void
 }
 
 interface Waiting {
@@ -113,6 +113,9 @@ export class GroupCommit {
     if (!transitions.some(hasSideEffects)) return await writeTransitions(postgres, table, owner, transitions)
     let effects = noSideEffects
     const written = await postgres.tx(async (tx) => {
+      // Of others only parents are written to that may be committed elsewhere.
+      const parents = transitions.flatMap(({ tenant, end }) => (end?.parent ? [{ tenant, id: end.parent.id }] : []))
+      if (parents.length > 0) await lockSagas(tx, [...transitions, ...parents])
       const kept = await writeTransitions(tx, table, owner, transitions)
       effects = await writeSideEffects(
         tx,
@@ -121,7 +124,7 @@ export class GroupCommit {
       return kept
     })
     // First, as who is told that a lock is free asks for it.
-    onFree(effects.free)
+    onFree(effects.free, effects.late)
     onMail(effects.told)
     // Owners elsewhere look once a second anyway.
     tellOwners(postgres, effects.told).catch(() => undefined)

@@ -1,6 +1,6 @@
 import { type Clock, type Logger, messageOf, type Postgres } from '@splitstream/kernel'
 import { acquireLock, callWaiters, type FreeLock, type LockKey, leaveLine } from '../adapters/locks.ts'
-import { sendMail, tellOwners } from '../adapters/mail.ts'
+import { type Letter, sendMail, tellOwners } from '../adapters/mail.ts'
 import { isKept } from '../adapters/sagas-table.ts'
 import { earlyEvent, registerWait } from '../adapters/waits.ts'
 import { grantLock, loseChild } from '../domain/deliver.ts'
@@ -57,9 +57,14 @@ export class Holdings {
     })
   }
 
-  /** Nobody holds these any more: nothing is to be spared. */
-  letGo(locks: readonly FreeLock[]): void {
-    for (const lock of locks) void this.#deps.hint.release(nameOf(lock), lock.sagaId)
+  /** Nobody holds these any more. `late`: what those who wait for them are still to be sent. */
+  letGo(locks: readonly FreeLock[], late: readonly Letter[]): void {
+    const { hint, logger } = this.#deps
+    for (const lock of locks) void hint.release(nameOf(lock), lock.sagaId)
+    if (late.length === 0) return
+    this.#send(late).catch((error: unknown) => {
+      logger.warn('sagas could not be told that a lock is free; they are in a few seconds', { error: messageOf(error) })
+    })
   }
 
   /** Hands a lock on that the step was offered and does not want. */
@@ -102,8 +107,11 @@ export class Holdings {
   async deliver(
     letters: readonly { readonly tenant: string; readonly to: string; readonly message: Message }[],
   ): Promise<void> {
-    const bodies = letters.map(({ tenant, to, message }) => ({ tenant, to, body: JSON.stringify(message) }))
-    const owned = await this.#deps.postgres.tx((tx) => sendMail(tx, bodies))
+    await this.#send(letters.map(({ tenant, to, message }) => ({ tenant, to, body: JSON.stringify(message) })))
+  }
+
+  async #send(letters: readonly Letter[]): Promise<void> {
+    const owned = await this.#deps.postgres.tx((tx) => sendMail(tx, letters))
     this.#tell(owned)
     // Nobody owns these, so they are due: here, or, if there is no room, wherever there is some.
     const due = letters.find(({ to }) => !owned.includes(to))

@@ -11,7 +11,7 @@ import {
   traceIdOf,
   uuidv7,
 } from '@splitstream/kernel'
-import { callWaiters, type FreeLock } from '../adapters/locks.ts'
+import { callWaiters } from '../adapters/locks.ts'
 import { mailChannel, readMail, sagasWithMail, tellOwners } from '../adapters/mail.ts'
 import {
   type Claimed,
@@ -31,7 +31,7 @@ import { loseCalls } from '../domain/settle.ts'
 import { foldEntries } from '../domain/state.ts'
 import type { Act, Chance, Turn } from '../domain/turn.ts'
 import type { Engine } from './engine.ts'
-import { GroupCommit } from './group-commit.ts'
+import { GroupCommit, type GroupCommitDeps } from './group-commit.ts'
 import { Holdings } from './holdings.ts'
 import { Instance } from './instance.ts'
 import { Lease, type Term } from './lease.ts'
@@ -112,7 +112,7 @@ export class SagaWorker implements Engine {
     this.#lease = new Lease({ postgres, clock, logger, name, onTerm: (term) => this.#begun(term) })
     const onMail = (ids: readonly string[]) => this.#heard(ids)
     const owner = () => this.#lease.current()?.worker
-    const onFree = (locks: readonly FreeLock[]) => this.holdings.letGo(locks)
+    const onFree: GroupCommitDeps['onFree'] = (locks, late) => this.holdings.letGo(locks, late)
     this.#group = new GroupCommit({ postgres: deps.commits, clock, logger, owner, onMail, onFree })
     const onDue = (id: string) => this.due(id)
     this.holdings = new Holdings({ postgres, clock, logger, hint: deps.hint, onMail, onDue })
