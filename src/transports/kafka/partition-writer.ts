@@ -83,7 +83,8 @@ export class PartitionWriter {
       if (records.length > 0) {
         await this.#o.reachability.untilBack(lane.signal)
         if (lane.signal.aborted) return
-        await this.#write(records)
+        // Kafka keeps records by their time, and one that waited here for long has all of it before it.
+        await this.#write(records.map((record) => ({ ...record, appendedAt: undefined })))
         const last = records.at(-1)!
         next = last.baseOffset + last.count
         await lane.commit(next)

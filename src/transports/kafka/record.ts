@@ -16,7 +16,7 @@ const damaged = 'damaged'
 
 /** Of the log port, with what only a record that was in a log before has. */
 export type Outgoing = Pick<LogRecord, 'count' | 'bytes'> &
-  Partial<Pick<LogRecord, 'appendedAt' | 'corrupt' | 'traceparent'>>
+  Partial<Pick<LogRecord, 'corrupt' | 'traceparent'>> & { readonly appendedAt?: number | undefined }
 
 /** @param partition Kafka's number */
 export function toMessage(partition: number, { count, bytes, appendedAt, corrupt, traceparent }: Outgoing): Message {

@@ -1,6 +1,7 @@
-import { type Lane, untilAborted } from '@splitstream/kernel'
+import { type Lane, type LogRecord, silentLogger, systemClock, untilAborted } from '@splitstream/kernel'
 import { expect, it, vi } from 'vitest'
 import { describeWithKafka } from '../../../test/support/kafka/suite.ts'
+import { openLocalLog } from '../log/local-log.ts'
 import { clusterOfSuite } from './cluster.fixture.ts'
 import { call, entry, freshTopic, partitions, text } from './kafka.fixture.ts'
 import { firstPartition, recordAt } from './places.ts'
@@ -115,6 +116,26 @@ describeWithKafka('events that nobody has taken when their time is over', () => 
     expect(await seen.promise).toEqual([expect.objectContaining({ code: 'CONFLICT' }), next, 'after'])
     await after.stop()
   }, 120_000)
+
+  it('have all of it when they come out of the spool, however long they waited there', async () => {
+    const topic = freshTopic('retention')
+    suite.forget(topic)
+    const o = await cleanups.options(suite.cluster.brokers, topic)
+    const before = { ...systemClock, now: () => Date.now() - 2 * o.retainMs }
+    const kept = { retainBytes: 0, retainMs: 0, minFreeBytes: 0, logger: silentLogger }
+    const spool = await openLocalLog({ dir: o.spoolDir, partitions, clock: before, ...kept })
+    await spool.append([entry(0, 'waited')], call())
+    await spool.stop()
+    const log = await cleanups.log(o)
+    const found = Promise.withResolvers<LogRecord>()
+    const consumption = await onLane(log, async (lane) => {
+      const [record] = await lane.read(0, { ...limits, waitMs: 30_000 })
+      if (record) found.resolve(record)
+    })
+    const record = await found.promise
+    expect([text(record), Date.now() - record.appendedAt < o.retainMs / 2]).toEqual(['waited', true])
+    await consumption.stop()
+  })
 
   it('are told of when half of their time is over, until they are taken', async () => {
     const topic = freshTopic('retention')
