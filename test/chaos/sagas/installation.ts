@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import pg from 'pg'
 import { type Fleet, type FleetProcess, startFleet } from '../../support/fleet.ts'
-import { type KafkaCluster, startKafka } from '../../support/kafka/start.ts'
+import { startKafka } from '../../support/kafka/start.ts'
 import { Client } from '../client.ts'
 import { type Ledger, startLedger } from './ledger/start.ts'
 import { type PostgresProxy, startPostgresProxy } from './postgres/proxy.ts'
@@ -32,47 +32,60 @@ export class Installation implements AsyncDisposable {
   readonly workers: readonly Worker[]
   /** The superuser's, directly. */
   readonly sql: pg.Client
-  readonly #kafka: KafkaCluster
+  readonly #resources: AsyncDisposableStack
   readonly #starting = new Set<Promise<void>>()
   #failed: unknown
 
-  private constructor(kafka: KafkaCluster, fleet: Fleet, ledger: Ledger, workers: readonly Worker[], sql: pg.Client) {
-    this.#kafka = kafka
+  private constructor(
+    resources: AsyncDisposableStack,
+    fleet: Fleet,
+    ledger: Ledger,
+    workers: readonly Worker[],
+    sql: pg.Client,
+  ) {
+    this.#resources = resources
     this.fleet = fleet
     this.ledger = ledger
     this.workers = workers
     this.sql = sql
   }
 
+  /** @throws Error when a part of it does not start; the others have ended then */
   static async start({ workers: count, home, env }: InstallationOptions): Promise<Installation> {
-    const kafka = await startKafka()
+    await using resources = new AsyncDisposableStack()
+    const kafka = resources.adopt(await startKafka(), (one) => one.stop())
     const proxies: PostgresProxy[] = []
+    resources.defer(async () => void (await Promise.all(proxies.map((proxy) => proxy.stop()))))
     const postgres = async (url: string): Promise<string> => {
       proxies.push(await startPostgresProxy(url))
       return proxies.at(-1)!.url
     }
-    try {
-      const names = Array.from({ length: count }, (_, i) => `sagas-${i}`)
-      const fleet = await startFleet({
+    const names = Array.from({ length: count }, (_, i) => `sagas-${i}`)
+    const fleet = resources.use(
+      await startFleet({
         events: { brokers: kafka.brokers },
         env: { MIN_FREE_BYTES: '0', SAGA_ALLOW_PRIVATE: '127.0.0.1' },
         processes: [
           { name: 'events', modules: ['ingest', 'storage', 'query'] },
           ...names.map((name) => ({ name, modules: ['sagas'] as const, postgres, ...(env && { env }) })),
         ],
-      })
-      const workers = names.map((name, i) => ({ process: fleet.process(name), proxy: proxies[i]! }))
-      const sql = new pg.Client({ connectionString: fleet.postgresUrl })
-      sql.on('error', () => {})
-      await sql.connect()
-      const ledger = await startLedger(join(home, 'ledger.db'), fleet.postgresUrl)
-      const installation = new Installation(kafka, fleet, ledger, workers, sql)
+      }),
+    )
+    const workers = names.map((name, i) => ({ process: fleet.process(name), proxy: proxies[i]! }))
+    const ledger = resources.adopt(await startLedger(join(home, 'ledger.db'), fleet.postgresUrl), (one) => one.stop())
+    const sql = resources.adopt(new pg.Client({ connectionString: fleet.postgresUrl }), (one) =>
+      one.end().catch(() => undefined),
+    )
+    sql.on('error', () => {})
+    await sql.connect()
+    const installation = new Installation(resources.move(), fleet, ledger, workers, sql)
+    try {
       await installation.#publish()
-      return installation
     } catch (error) {
-      await kafka.stop()
+      await installation[Symbol.asyncDispose]()
       throw error
     }
+    return installation
   }
 
   get adminKey(): string {
@@ -132,11 +145,7 @@ export class Installation implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await Promise.all(this.#starting)
-    await this.sql.end().catch(() => undefined)
-    await this.fleet.stop()
-    await Promise.all(this.workers.map(({ proxy }) => proxy.stop()))
-    await this.ledger.stop()
-    await this.#kafka.stop()
+    await this.#resources.disposeAsync()
   }
 }
 
