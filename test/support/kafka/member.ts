@@ -1,5 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { Kafka, logLevel } from 'kafkajs'
+import '../../../src/transports/kafka/quiet-queue.ts'
 
 /** Of the whole start: a machine under load starts three JVMs in some 10 s. */
 const DEADLINE_MS = 120_000
