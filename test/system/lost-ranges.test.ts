@@ -1,11 +1,9 @@
 import { randomUUID } from 'node:crypto'
 import { setTimeout as delay } from 'node:timers/promises'
 import { Kafka, logLevel } from 'kafkajs'
-import { afterAll, beforeAll, expect, it } from 'vitest'
+import { expect, it } from 'vitest'
 import { serverProcesses, signal } from '../chaos/processes.ts'
-import { type KafkaCluster, startKafka } from '../support/kafka/start.ts'
-import { describeWithKafka } from '../support/kafka/suite.ts'
-import { deleteTopics } from '../support/kafka/topic.ts'
+import { describeWithKafka, kafkaOfSuite } from '../support/kafka/suite.ts'
 import { ask, begin, figures, type Life, newDataDir, once, poll, post, send, start } from './lives.fixture.ts'
 
 interface Loss {
@@ -20,27 +18,18 @@ const size = 500
 const perRecord = 65_536
 
 describeWithKafka('events that Kafka deletes before they are stored', () => {
-  const topics: string[] = []
-  let cluster: KafkaCluster
-
-  beforeAll(async () => {
-    cluster = await startKafka()
-  }, 300_000)
-  afterAll(async () => {
-    if (cluster?.kind === 'external') await deleteTopics(cluster.brokers, topics)
-    await cluster?.stop()
-  })
+  const kafka = kafkaOfSuite()
 
   function settings(): Record<string, string> {
     const topic = `lost-${randomUUID()}`
-    topics.push(topic)
-    const place = { LINK_EVENTS: `kafka://${cluster.brokers.join(',')}`, KAFKA_TOPIC: topic, LOG_PARTITIONS: '1' }
+    kafka.topics.push(topic)
+    const place = { LINK_EVENTS: `kafka://${kafka.brokers.join(',')}`, KAFKA_TOPIC: topic, LOG_PARTITIONS: '1' }
     return { ...place, KAFKA_COMPRESSION: 'none' }
   }
 
   /** Moves the beginning of the log on to `to` records, or to its end, as Kafka does with what is old. */
   async function deleteRecords(topic: string, to?: number): Promise<number> {
-    const admin = new Kafka({ brokers: [...cluster.brokers], logLevel: logLevel.NOTHING }).admin()
+    const admin = new Kafka({ brokers: [...kafka.brokers], logLevel: logLevel.NOTHING }).admin()
     await admin.connect()
     try {
       const [own] = await admin.fetchTopicOffsets(topic)

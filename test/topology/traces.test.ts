@@ -1,9 +1,7 @@
 import { readFileSync, writeFileSync } from 'node:fs'
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { describe, expect, it } from 'vitest'
 import { type EventsPlace, type ProcessRow, startFleet } from '../support/fleet.ts'
-import { type KafkaCluster, startKafka } from '../support/kafka/start.ts'
-import { describeWithKafka } from '../support/kafka/suite.ts'
-import { deleteTopics } from '../support/kafka/topic.ts'
+import { describeWithKafka, kafkaOfSuite } from '../support/kafka/suite.ts'
 import { type OtlpReceiver, startReceiver } from '../support/otlp/receiver.ts'
 import { openShop } from './traces/shop.ts'
 import { chapters, tellTraces, traceIdOf } from './traces/story.ts'
@@ -82,15 +80,7 @@ describe('a trace looks the same', () => {
 })
 
 describeWithKafka('a trace looks the same, over Kafka,', () => {
-  let cluster: KafkaCluster
-  const topics: string[] = []
-  beforeAll(async () => {
-    cluster = await startKafka()
-  }, 300_000)
-  afterAll(async () => {
-    if (cluster?.kind === 'external') await deleteTopics(cluster.brokers, topics)
-    await cluster?.stop()
-  })
+  const kafka = kafkaOfSuite()
 
   it.each([
     ['with all modules in one process', one],
@@ -99,8 +89,8 @@ describeWithKafka('a trace looks the same, over Kafka,', () => {
   ])(
     '%s',
     async (_, processes) => {
-      const { text, topic } = await traces(processes, { brokers: cluster.brokers })
-      topics.push(topic)
+      const { text, topic } = await traces(processes, { brokers: kafka.brokers })
+      kafka.topics.push(topic)
       expect(text).toBe(readFileSync(golden, 'utf8'))
     },
     timeout,

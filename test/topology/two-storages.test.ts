@@ -1,8 +1,6 @@
-import { afterAll, beforeAll, expect, it } from 'vitest'
+import { expect, it } from 'vitest'
 import { type Fleet, startFleet } from '../support/fleet.ts'
-import { type KafkaCluster, startKafka } from '../support/kafka/start.ts'
-import { describeWithKafka } from '../support/kafka/suite.ts'
-import { deleteTopics } from '../support/kafka/topic.ts'
+import { describeWithKafka, kafkaOfSuite } from '../support/kafka/suite.ts'
 import { poll } from '../system/lives.fixture.ts'
 
 /* The partitions of a log are shared by two storage processes, and an event that is sent again with another subject may come to the other one. */
@@ -40,17 +38,7 @@ const known = (fleet: Fleet): Promise<number[]> =>
   )
 
 describeWithKafka('two storage processes', () => {
-  let cluster: KafkaCluster
-  const topics: string[] = []
-
-  beforeAll(async () => {
-    cluster = await startKafka()
-  }, 300_000)
-
-  afterAll(async () => {
-    if (cluster?.kind === 'external') await deleteTopics(cluster.brokers, topics)
-    await cluster?.stop()
-  })
+  const kafka = kafkaOfSuite()
 
   it('store an event once that is sent again with another subject', async () => {
     await using fleet = await startFleet({
@@ -59,11 +47,11 @@ describeWithKafka('two storage processes', () => {
         { name: 'one', modules: ['storage'] },
         { name: 'other', modules: ['storage'] },
       ],
-      events: { brokers: cluster.brokers },
+      events: { brokers: kafka.brokers },
       env: { LOG_PARTITIONS: '4' },
       readyTimeoutMs: 100_000,
     })
-    topics.push(fleet.topic)
+    kafka.topics.push(fleet.topic)
     await send(fleet, 'first')
     const all = async () => ((await known(fleet)).every((keys) => keys === total) ? true : undefined)
     await poll(all)

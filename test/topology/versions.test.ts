@@ -1,8 +1,6 @@
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import { type EventsPlace, type Fleet, type ProcessRow, startFleet } from '../support/fleet.ts'
-import { type KafkaCluster, startKafka } from '../support/kafka/start.ts'
-import { describeWithKafka } from '../support/kafka/suite.ts'
-import { deleteTopics } from '../support/kafka/topic.ts'
+import { describeWithKafka, kafkaOfSuite } from '../support/kafka/suite.ts'
 import { type PreviousBuild, previousBuild } from '../support/previous-build.ts'
 import { exchange, exchangeAndRestarts, type Installation } from './scenario.ts'
 import { urlsOf } from './urls.ts'
@@ -58,23 +56,13 @@ it('two versions over HTTP', async () => {
 })
 
 describeWithKafka('two versions', () => {
-  let cluster: KafkaCluster
-  const topics: string[] = []
-
-  beforeAll(async () => {
-    cluster = await startKafka()
-  }, 300_000)
-
-  afterAll(async () => {
-    if (cluster?.kind === 'external') await deleteTopics(cluster.brokers, topics)
-    await cluster?.stop()
-  })
+  const kafka = kafkaOfSuite()
 
   it('over HTTP and Kafka', async () => {
     const processes: ProcessRow[] = [
       { name: 'front', modules: ['ingest', 'query'] },
       { name: 'store', modules: ['storage'] },
     ]
-    topics.push(await upgradeAndBack(processes, { brokers: cluster.brokers }))
+    kafka.topics.push(await upgradeAndBack(processes, { brokers: kafka.brokers }))
   }, 120_000)
 })
