@@ -1,4 +1,4 @@
-import { AppError, type Postgres, type PostgresTx } from '@splitstream/kernel'
+import { AppError, type Postgres } from '@splitstream/kernel'
 
 /** Offsets first … last, inclusive. */
 export interface Range {
@@ -53,27 +53,15 @@ export async function claimProgress(postgres: Postgres, partition: number): Prom
   const epoch = row!.epoch
   let stored = Number(row!.stored_rows)
 
-  /** Runs `write` while this owner is still the owner; the row lock keeps a new claim out until the commit. */
-  const fenced = (write: (tx: PostgresTx) => Promise<void>): Promise<void> =>
-    postgres.tx(async (tx) => {
-      const owned = await tx.query('SELECT 1 FROM progress WHERE log_partition = $1 AND epoch = $2 FOR UPDATE', [
-        partition,
-        epoch,
-      ])
-      if (owned.length === 0) throw new AppError('CONFLICT', `Partition ${partition} has another owner now`)
-      await write(tx)
-    })
-
-  const insertPending = 'INSERT INTO pending (log_partition, first_offset, last_offset) VALUES ($1, $2, $3)'
-  const deletePending = 'DELETE FROM pending WHERE log_partition = $1 AND first_offset = $2'
-
-  const done = async (tx: PostgresTx, { first, last }: Range, rows: number): Promise<void> => {
-    await tx.query(deletePending, [partition, first])
-    await tx.query(
-      `UPDATE progress SET next_offset = greatest(next_offset, $2), stored_rows = stored_rows + $3
-       WHERE log_partition = $1`,
-      [partition, last + 1, rows],
-    )
+  /**
+   * One statement, which writes if this owner is still the owner, and keeps a new claim out until it is over. Never more than one:
+   * a process that froze between two would hold the row, and with it the partition, for as long as Postgres lets it.
+   */
+  const fenced = async (writes: string, values: readonly unknown[] = []): Promise<void> => {
+    const owner = 'SELECT FROM progress WHERE log_partition = $1 AND epoch = $2 FOR UPDATE'
+    const text = `WITH owner AS (${owner}), ${writes} SELECT 1 FROM owner`
+    const owned = await postgres.query(text, [partition, epoch, ...values])
+    if (owned.length === 0) throw new AppError('CONFLICT', `Partition ${partition} has another owner now`)
   }
 
   return {
@@ -82,66 +70,89 @@ export async function claimProgress(postgres: Postgres, partition: number): Prom
       return stored
     },
     pending: pending.map((p) => ({ first: Number(p.first_offset), last: Number(p.last_offset) })),
-    begin: ({ first, last }) =>
-      fenced(async (tx) => {
-        await tx.query(insertPending, [partition, first, last])
-      }),
-    split: ({ first, last }, middle) =>
-      fenced(async (tx) => {
-        await tx.query(deletePending, [partition, first])
-        await tx.query(insertPending, [partition, first, middle])
-        await tx.query(insertPending, [partition, middle + 1, last])
-      }),
-    confirm: async (range, rows, dead) => {
-      await fenced(async (tx) => {
-        for (const letter of dead) await tx.query(insertDeadLetter, deadLetterValues(partition, letter))
-        await done(tx, range, rows)
-      })
+    begin: ({ first, last }) => fenced(insertPending, [first, last]),
+    split: ({ first, last }, middle) => fenced(splitPending, [first, last, middle]),
+    confirm: async ({ first, last }, rows, dead) => {
+      if (dead.length === 0) await fenced(done, [first, last, rows])
+      else await fenced(`${done}, ${insertDeadLetters(6)}`, [first, last, rows, ...deadLetterValues(dead)])
       stored += rows
     },
-    lose: async (range, rows) => {
-      await fenced(async (tx) => {
-        await tx.query(insertLostRange, [partition, range.first, range.last])
-        await done(tx, range, rows)
-      })
+    lose: async ({ first, last }, rows) => {
+      await fenced(`${done}, ${insertLostRange}`, [first, last, rows])
       stored += rows
     },
-    bury: (dead) =>
-      fenced(async (tx) => {
-        for (const letter of dead) await tx.query(insertDeadLetter, deadLetterValues(partition, letter))
-      }),
-    noteLoss: (missing) =>
-      fenced(async (tx) => {
-        const open = await tx.query(`UPDATE losses SET missing = $2 WHERE ${openLoss} RETURNING id`, [
-          partition,
-          missing,
-        ])
-        if (open.length > 0) return
-        await tx.query('INSERT INTO losses (log_partition, missing) VALUES ($1, $2)', [partition, missing])
-      }),
+    bury: (dead) => fenced(insertDeadLetters(3), deadLetterValues(dead)),
+    noteLoss: (missing) => fenced(noteLoss, [missing]),
     settleLoss: async (actual, missing) => {
-      await fenced(async (tx) => {
-        await tx.query('UPDATE progress SET stored_rows = $2 WHERE log_partition = $1', [partition, actual])
-        if (missing === 0) await tx.query(`DELETE FROM losses WHERE ${openLoss}`, [partition])
-        else
-          await tx.query(`UPDATE losses SET missing = $2, settled_at = now() WHERE ${openLoss}`, [partition, missing])
-      })
+      const settled = missing === 0 ? deleteLoss : settleLoss
+      await fenced(`${setStored}, ${settled}`, missing === 0 ? [actual] : [actual, missing])
       stored = actual
     },
   }
 }
 
-const insertLostRange = `INSERT INTO losses (log_partition, first_offset, last_offset, settled_at)
-  VALUES ($1, $2, $3, now())`
+/* Parts of fenced statements: $1 is the partition, $2 the epoch. They see the table as it was before the statement. */
+
+const insertPending = `begun AS (
+  INSERT INTO pending (log_partition, first_offset, last_offset) SELECT $1, $3, $4 FROM owner)`
+
+const splitPending = `low AS (
+  UPDATE pending SET last_offset = $5 FROM owner
+  WHERE log_partition = $1 AND first_offset = $3 AND last_offset = $4 RETURNING log_partition),
+high AS (
+  INSERT INTO pending (log_partition, first_offset, last_offset) SELECT log_partition, $5::bigint + 1, $4 FROM low)`
+
+const done = `gone AS (
+  DELETE FROM pending USING owner WHERE log_partition = $1 AND first_offset = $3),
+moved AS (
+  UPDATE progress SET next_offset = greatest(next_offset, $4::bigint + 1), stored_rows = stored_rows + $5
+  FROM owner WHERE log_partition = $1)`
+
+const insertLostRange = `lost AS (
+  INSERT INTO losses (log_partition, first_offset, last_offset, settled_at) SELECT $1, $3, $4, now() FROM owner)`
 
 const openLoss = 'log_partition = $1 AND settled_at IS NULL'
 
-const insertDeadLetter = `INSERT INTO dead_letters (id, tenant, log_partition, log_offset, code, reason, event)
-  VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT (id) DO NOTHING`
+const noteLoss = `open AS (
+  UPDATE losses SET missing = $3 FROM owner WHERE ${openLoss} RETURNING id),
+noted AS (
+  INSERT INTO losses (log_partition, missing) SELECT $1, $3 FROM owner WHERE NOT EXISTS (SELECT FROM open))`
 
-function deadLetterValues(partition: number, letter: DeadLetter): unknown[] {
-  const id = `${partition}-${letter.offset}`
-  return [id, letter.tenant, partition, letter.offset, letter.code, letter.reason, letter.event]
+const setStored = 'set_stored AS (UPDATE progress SET stored_rows = $3 FROM owner WHERE log_partition = $1)'
+const deleteLoss = `settled AS (DELETE FROM losses USING owner WHERE ${openLoss})`
+const settleLoss = `settled AS (UPDATE losses SET missing = $4, settled_at = now() FROM owner WHERE ${openLoss})`
+
+/** @param from the number of the first of their values */
+const insertDeadLetters = (from: number): string => {
+  const [tenants, offsets, codes, reasons, starts, lengths, events] = Array.from(
+    { length: 7 },
+    (_, i) => `$${from + i}`,
+  )
+  return `buried AS (
+  INSERT INTO dead_letters (id, tenant, log_partition, log_offset, code, reason, event)
+  SELECT $1::integer || '-' || at, tenant, $1, at, code, reason, substring(${events}::bytea FROM start FOR length)
+  FROM owner, unnest(${tenants}::text[], ${offsets}::bigint[], ${codes}::text[], ${reasons}::text[], ${starts}::integer[],
+    ${lengths}::integer[]) AS letters (tenant, at, code, reason, start, length)
+  ON CONFLICT (id) DO NOTHING)`
+}
+
+/** Their events are one value: as an array they would be sent in hex. */
+function deadLetterValues(letters: readonly DeadLetter[]): unknown[] {
+  const starts: number[] = []
+  let next = 1
+  for (const { event } of letters) {
+    starts.push(next)
+    next += event.length
+  }
+  return [
+    letters.map(({ tenant }) => tenant),
+    letters.map(({ offset }) => offset),
+    letters.map(({ code }) => code),
+    letters.map(({ reason }) => reason),
+    starts,
+    letters.map(({ event }) => event.length),
+    Buffer.concat(letters.map(({ event }) => event)),
+  ]
 }
 
 /** Confirmed position of every partition, and the rows stored by it. */
