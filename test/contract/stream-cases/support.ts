@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto'
 import { setTimeout as delay } from 'node:timers/promises'
 import {
   type Call,
@@ -5,6 +6,7 @@ import {
   type Lane,
   type LogRange,
   type LogRecord,
+  partitionsPerLog,
   systemCall,
   systemClock,
   untilAborted,
@@ -20,12 +22,32 @@ export const call = (signal: AbortSignal = new AbortController().signal): Call =
 
 export const text = (bytes: Uint8Array): string => Buffer.from(bytes).toString()
 
-/** One record into one partition. */
+/** One record into one partition; nobody else appends to it meanwhile. */
 export async function put(log: EventLog, partition: number, value: string | Uint8Array, count = 1): Promise<LogRange> {
   const bytes = typeof value === 'string' ? Buffer.from(value) : value
   const [range] = await log.append([{ partition, count, bytes }], call())
-  if (!range) throw new Error('The append resolved without a range')
-  return range
+  return range ?? (await placeOf(log, partition, bytes))
+}
+
+/** Of a record that waits in the spool: brokers on a busy machine may not answer in time, and it gets its place later. */
+async function placeOf(log: EventLog, partition: number, bytes: Uint8Array): Promise<LogRange> {
+  const held = await hold(log, `place-of-${randomUUID()}`)
+  try {
+    const own = (): Lane | undefined =>
+      [...held.lanes.values()].find((lane) => lane.partition % partitionsPerLog === partition)
+    await until(() => own() !== undefined)
+    const lane = own()!
+    const from = performance.now()
+    for (let next = 0; performance.now() - from < deadlineMs; ) {
+      const records = await lane.read(next, { maxEvents: 1_000, maxBytes: 8 << 20, waitMs: 500 })
+      const found = records.find((record) => Buffer.compare(record.bytes, bytes) === 0)
+      if (found) return { partition: lane.partition, first: found.baseOffset, last: found.baseOffset + found.count - 1 }
+      next = records.length > 0 ? records.at(-1)!.baseOffset + records.at(-1)!.count : next
+    }
+    throw new Error('A record that was acknowledged came to no place')
+  } finally {
+    await held.stop()
+  }
 }
 
 /** Waits until something holds; half a minute at most, for a broker on a busy machine. */
