@@ -133,7 +133,8 @@ export class PartitionWriter {
   }
 
   #divert(waiting: readonly Waiting[]): void {
-    this.#spool(waiting.map(({ entry }) => entry)).then(
+    // Not handed over: kafkajs may still send them, whatever we have heard, and would find them empty.
+    this.#spool(waiting.map(({ entry }) => ({ ...entry, transfer: false }))).then(
       () => {
         for (const one of waiting) one.resolve(undefined)
       },
