@@ -8,7 +8,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { connectPostgres, type Pool } from '../../../src/engines/postgres/driver.ts'
 import { type EmbeddedPostgres, startEmbeddedPostgres } from '../../../src/engines/postgres/embedded.ts'
 import { migratePostgres, moduleUrl } from '../../../src/engines/postgres/migrate.ts'
-import { claimProgress, type DeadLetter, type Progress } from './progress.ts'
+import { claimProgress, type DeadLetter, type Progress, readProgress } from './progress.ts'
 
 /* What is written to Postgres about a partition, against the real one: by its owner alone, and never in the way of the next. */
 
@@ -139,6 +139,20 @@ it.each(writes)('%s of a former owner: CONFLICT, and nothing changes', async (_,
   await claimProgress(postgres, 0)
   await expect(write(former).catch((error: unknown) => Promise.reject(codeOf(error)))).rejects.toBe('CONFLICT')
   expect(await recorded()).toEqual(untouched)
+})
+
+it('is confirmed up to what is pending, whatever is stored behind it', async () => {
+  const progress = await claimProgress(postgres, 0)
+  const confirmed = async () => (await readProgress(postgres)).map(({ next }) => next)
+  await progress.begin({ first: 0, last: 4 })
+  await progress.confirm({ first: 0, last: 4 }, 5, [])
+  expect(await confirmed()).toEqual([5])
+  await progress.begin({ first: 5, last: 5 })
+  await progress.begin({ first: 6, last: 9 })
+  await progress.confirm({ first: 6, last: 9 }, 4, [])
+  expect(await confirmed()).toEqual([5])
+  await progress.confirm({ first: 5, last: 5 }, 1, [])
+  expect(await confirmed()).toEqual([10])
 })
 
 /** Between a process and Postgres: lets through what the process has sent when it freezes, and nothing of what comes then. */

@@ -155,12 +155,17 @@ function deadLetterValues(letters: readonly DeadLetter[]): unknown[] {
   ]
 }
 
-/** Confirmed position of every partition, and the rows stored by it. */
+/**
+ * Confirmed position of every partition, and the rows stored by it. What was stored behind a range that is still pending does not
+ * count yet.
+ */
 export async function readProgress(
   postgres: Postgres,
 ): Promise<{ partition: number; next: number; storedRows: number }[]> {
   const rows = await postgres.query<{ log_partition: number; next_offset: string; stored_rows: string }>(
-    'SELECT log_partition, next_offset, stored_rows FROM progress ORDER BY log_partition',
+    `SELECT log_partition, stored_rows, least(next_offset, (
+       SELECT min(first_offset) FROM pending WHERE pending.log_partition = progress.log_partition)) AS next_offset
+     FROM progress ORDER BY log_partition`,
   )
   return rows.map((r) => ({
     partition: r.log_partition,
