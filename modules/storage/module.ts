@@ -45,7 +45,7 @@ const followPlaces = 2
 /** The storage module: owns the events table and the schema `storage`; the consumer group `storage` of the log. */
 export function createStorageModule(deps: StorageDeps): Module<{ read: StorageRead }> {
   const { clock, clickhouse, postgres } = deps
-  const confirmed = new Confirmed(clock, (partition) => deps.log.end(partition))
+  const confirmed = new Confirmed(clock, deps.log)
   const table = new EventsTable(clickhouse)
   watchTables(deps)
   const writer = new StorageWriter({ ...deps, table, confirmed })

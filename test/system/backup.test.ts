@@ -33,6 +33,16 @@ async function restore(backup: string, dataDir: string): Promise<string> {
   return (await promisify(execFile)(process.execPath, args)).stdout
 }
 
+/** Reads a stream until there is this text in it. @throws Error when it ends before */
+async function comes(stream: Response, text: string): Promise<void> {
+  let seen = ''
+  for await (const piece of stream.body!.pipeThrough(new TextDecoderStream())) {
+    seen += piece
+    if (seen.includes(text)) return
+  }
+  throw new Error(`the stream ended without ${text}`)
+}
+
 async function places() {
   const home = await newDataDir()
   const [data, backups] = [join(home, 'data'), join(home, 'backups')]
@@ -57,7 +67,11 @@ describe('a backup', { timeout: 240_000 }, () => {
       expect(await figures(life.url)).toEqual(once(0, 1_000))
       const read = () => ask(life.url, 'GET', `/v1/events?limit=1&after=${position}`)
       expect((await read()).status).toBe(400)
+      // Who has seen what came after the backup goes on behind it, from before anything is appended.
+      const stream = await ask(life.url, 'GET', `/v1/events/stream?after=${position}`)
+      expect(stream.status).toBe(200)
       await send(life.url, 0, 1_500)
+      await comes(stream, '"id":"1499"')
       expect(await figures(life.url)).toEqual(once(0, 1_500))
       expect((await read()).status).toBe(400)
       await life.stop()

@@ -1,4 +1,13 @@
-import { AppError, type Call, type Clock, covers, type Position, remaining, whyAborted } from '@splitstream/kernel'
+import {
+  AppError,
+  type Call,
+  type Clock,
+  covers,
+  type LogReader,
+  type Position,
+  remaining,
+  whyAborted,
+} from '@splitstream/kernel'
 
 interface Waiter {
   met(): boolean
@@ -12,12 +21,11 @@ export class Confirmed {
   readonly #hurry = new Map<number, () => void>()
   readonly #clock: Clock
   readonly #maxWaiters: number
-  readonly #endOf: (partition: number) => number | undefined
+  readonly #log: Pick<LogReader, 'end' | 'isSkipped'>
 
-  /** @param endOf where a partition of the log ends now, when that is known */
-  constructor(clock: Clock, endOf: (partition: number) => number | undefined, maxWaiters = 10_000) {
+  constructor(clock: Clock, log: Pick<LogReader, 'end' | 'isSkipped'>, maxWaiters = 10_000) {
     this.#clock = clock
-    this.#endOf = endOf
+    this.#log = log
     this.#maxWaiters = maxWaiters
   }
 
@@ -37,10 +45,13 @@ export class Confirmed {
     this.#hurry.set(partition, hurry)
   }
 
-  /** @throws AppError POSITION_INVALID when it lies beyond the end of the log, as far as that is known */
+  /**
+   * Places that a restored log leaves out count as within it: they were given once, and it goes on behind them.
+   * @throws AppError POSITION_INVALID when it lies beyond the end of the log, as far as that is known
+   */
   checkWithin(wanted: Position): void {
     for (const [partition, next] of wanted) {
-      if (next <= (this.#endOf(partition) ?? next)) continue
+      if (next <= (this.#log.end(partition) ?? next) || this.#log.isSkipped?.(partition, next)) continue
       throw new AppError('POSITION_INVALID', 'The position lies beyond the end of the log: no answer ever gave it')
     }
   }

@@ -72,7 +72,7 @@ async function append(types: readonly string[], partition = 0): Promise<void> {
 }
 
 async function store(): Promise<void> {
-  const confirmed = new Confirmed(systemClock, () => undefined)
+  const confirmed = new Confirmed(systemClock, { end: () => undefined })
   const deps = {
     table: new EventsTable(clickhouse),
     postgres,

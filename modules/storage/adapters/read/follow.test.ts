@@ -28,7 +28,7 @@ async function logOf(tenant: string, events: readonly TestEvent[]): Promise<Log>
     as(tenant),
     first,
   )
-  const confirmed = new Confirmed(systemClock, () => undefined)
+  const confirmed = new Confirmed(systemClock, { end: () => undefined })
   const deps = { clickhouse, clock: systemClock, limits, confirmed, gate: new Gate(2) }
   const start = new Map([0, 1, 2, 3].map((partition) => [partition, first]))
   return {
@@ -177,7 +177,7 @@ describe('following', () => {
     const log = await logOf('refused', numbered(1))
     const bad = { field: 'nope', op: 'eq', value: 1 } as const
     expect(() => log.follow({ filters: [bad] })).toThrow(expect.objectContaining({ code: 'REQUEST_INVALID' }))
-    const confirmed = new Confirmed(systemClock, () => 5)
+    const confirmed = new Confirmed(systemClock, { end: () => 5 })
     const deps = { clickhouse, clock: systemClock, limits, confirmed, gate: new Gate(2) }
     expect(() => followEvents(deps, { filters: [], from: encodePosition(new Map([[0, 6]])) }, as('refused'))).toThrow(
       expect.objectContaining({ code: 'POSITION_INVALID' }),
