@@ -84,7 +84,9 @@ export const settings = z.object({
     .string()
     .min(32, 'needs at least 32 characters')
     .optional()
-    .describe('The operator’s key. If unset, one is made at the first start and printed once.'),
+    .describe(
+      'The operator’s key. Every start sets it, so it is changed here, in all processes, and not over the API. If unset, one is made at the first start and printed once.',
+    ),
   MODULES: z
     .string()
     .default('all')

@@ -142,9 +142,12 @@ describe('a key', () => {
     expect([status, code]).toEqual([400, 'REQUEST_INVALID'])
   })
 
-  it('of the operator cannot be revoked', async () => {
+  it('of the operator cannot be revoked, nor rotated while it is ADMIN_KEY', async () => {
     const operator = (await list(admin)).find((one) => one.name === 'operator')!
     expect((await api('DELETE', `/v1/keys/${operator.id}`, admin)).code).toBe('CONFLICT')
+    const rotated = await api('POST', `/v1/keys/${operator.id}/rotate`, admin, { graceSeconds: 0 })
+    expect([rotated.status, rotated.code]).toEqual([409, 'CONFLICT'])
+    expect((rotated.json as { detail: string }).detail).toContain('change ADMIN_KEY in all processes')
     expect(await works(admin)).toBe(200)
   })
 })
@@ -239,7 +242,7 @@ describe('the operator’s key', () => {
     }
   }
 
-  it('is made and printed at the first start, works, and is not printed again', async () => {
+  it('is made and printed at the first start, works, is not printed again, and can be rotated', async () => {
     const dir = await mkdtemp(join(tmpdir(), 'splitstream-keys-'))
     let key = ''
     const ask = async (url: string): Promise<number> =>
@@ -251,7 +254,17 @@ describe('the operator’s key', () => {
     await run(dir, async (url, printed) => {
       expect(printed).toBeUndefined()
       expect(await ask(url)).toBe(200)
+      const authorization = `Bearer ${key}`
+      const headers = { authorization, 'content-type': 'application/json' }
+      const rotated = await fetch(`${url}/v1/keys/operator/rotate`, {
+        method: 'POST',
+        headers,
+        body: '{"graceSeconds":0}',
+      })
+      expect(await ask(url)).toBe(401)
+      key = ((await rotated.json()) as Fresh).key
     })
+    await run(dir, async (url) => expect(await ask(url)).toBe(200))
     await rm(dir, { recursive: true, force: true })
   })
 })

@@ -98,7 +98,7 @@ export const keyOperations = {
     method: 'GET',
     path: '/v1/keys',
     summary: 'List API keys, newest first, without their secrets',
-    description: 'Revoked keys are listed for 30 days.',
+    description: 'Keys that were revoked or have expired are listed for 30 days.',
     answers: { 200: { description: 'All keys', content: jsonContent(z.object({ keys: z.array(keyView) })) } },
   },
   rotateKey: {
@@ -106,11 +106,13 @@ export const keyOperations = {
     method: 'POST',
     path: '/v1/keys/:id/rotate',
     summary: 'Give a key a new secret; the old one goes on for a grace period',
+    description:
+      "The operator's key has none while it is ADMIN_KEY: `CONFLICT`. Change that in all processes, and restart them.",
     params: byId,
     maxBodyBytes,
     body: jsonContent(rotation, { anHour: { graceSeconds: 3_600 } }),
     answers: { 200: { description: 'The key, with its new secret', content: jsonContent(freshKey) } },
-    problems: ['NOT_FOUND', 'BODY_TOO_DEEP'],
+    problems: ['NOT_FOUND', 'CONFLICT', 'BODY_TOO_DEEP'],
   },
   changeKey: {
     ...common,
@@ -129,7 +131,7 @@ export const keyOperations = {
     path: '/v1/keys/:id',
     summary: 'Revoke a key',
     params: byId,
-    answers: { 204: { description: 'It is worthless; everywhere within 2 s' } },
+    answers: { 204: { description: 'It is worthless; in other processes within 5 s while Postgres answers them' } },
     problems: ['NOT_FOUND', 'CONFLICT'],
   },
 } satisfies Operations

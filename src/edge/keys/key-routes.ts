@@ -15,7 +15,7 @@ export function keyRoutes(keys: KeyStore, isOperator: (call: Call) => boolean): 
       const owner = input.tenant ?? call.tenant
       if (owner !== call.tenant && !isOperator(call))
         throw new AppError('FORBIDDEN', 'Only the operator makes keys for other tenants')
-      return secret(201, await keys.create({ ...input, tenant: owner }))
+      return secret(201, await keys.create({ ...input, tenant: owner }, managedBy(call)))
     },
     listKeys: async (_, call) => secret(200, { keys: await keys.list(managedBy(call)) }),
     rotateKey: async ({ params, body }, call) => {

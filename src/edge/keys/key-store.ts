@@ -19,13 +19,22 @@ export type { KeyView } from './key-row.ts'
 export type { Principal } from './principal.ts'
 export { sharedSecret } from './shared-secret.ts'
 
-/** Every process sees a change within this time, ms, as long as Postgres answers. */
+/**
+ * Between two looks, ms: every process sees a change within that and the time of a query. One that Postgres does not answer goes
+ * on with the keys that it knows: ingest has to outlive Postgres. It is stopped by who runs it, and lets nobody in when it starts.
+ */
 const refreshMs = 2_000
 const writeLastUsedMs = 30_000
 /** Keys that were read so long ago may have been revoked since, ms. */
 const staleMs = 4_500
 /** All keys that work are in memory. */
 const maxKeys = 10_000
+/** Of those that a tenant makes for itself: one that makes them in a loop leaves room for others. */
+const maxOfTenant = 1_000
+/** What works, and so is in memory; one that was revoked or has expired takes no room. As the index api_keys_live has it. */
+const live = `revoked_at IS NULL AND coalesce(expires_at, 'infinity') > now()`
+/** What is still listed though it does not work any more. As the index api_keys_ended has it. */
+const endedSince = `least(revoked_at, expires_at) > now() - interval '30 days'`
 const operatorId = 'operator'
 const allScopes: readonly Scope[] = ['ingest', 'query', 'sagas', 'admin']
 
@@ -61,6 +70,8 @@ export class KeyStore {
   #wroteLastUsed = 0
   #readAt = 0
   #failing = false
+  /** The operator's key is ADMIN_KEY: whatever replaced it here would be undone by the next start of any process. */
+  #chosen = false
   #timer: NodeJS.Timeout | undefined
 
   constructor(postgres: Postgres, clock: Clock, logger: Logger) {
@@ -109,12 +120,14 @@ export class KeyStore {
         'ADMIN_KEY cannot be sent as a key: it needs 32 to 512 printable ASCII characters without spaces, and one that starts with ss_ has to be whole',
       )
     }
+    this.#chosen = chosen !== undefined
     const key = chosen ?? makeSecret('op', operatorId)
     // A chosen key replaces whatever was there; that is also the way back in when the first one is lost.
     const conflict =
       chosen === undefined
         ? 'DO NOTHING'
-        : 'DO UPDATE SET hash = excluded.hash, prefix = excluded.prefix, previous_hash = NULL, previous_until = NULL, revoked_at = NULL'
+        : `DO UPDATE SET hash = excluded.hash, prefix = excluded.prefix, previous_hash = NULL, previous_until = NULL, revoked_at = NULL
+           WHERE api_keys.hash <> excluded.hash OR api_keys.previous_hash IS NOT NULL OR api_keys.revoked_at IS NOT NULL`
     const write = (): Promise<KeyRow[]> =>
       this.#postgres.query<KeyRow>(
         `INSERT INTO api_keys (id, name, tenant, scopes, operator, hash, prefix)
@@ -128,38 +141,52 @@ export class KeyStore {
     })
     if (row) this.#changed(row)
     else await this.#read()
+    if (row && this.#chosen) this.#logger.info('ADMIN_KEY is the operator’s key from now on')
     return chosen === undefined && row ? key : undefined
   }
 
-  /** @throws AppError UNPROCESSABLE when there are `maxKeys` already */
-  async create(input: NewKey): Promise<FreshKey> {
+  /**
+   * Deletes those that ended long ago, too: they pile up by this alone.
+   * @throws AppError UNPROCESSABLE when so many keys work already, of all or of a tenant that makes its own
+   */
+  async create(input: NewKey, managed: Managed): Promise<FreshKey> {
     const id = makeId()
     const key = makeSecret('key', id)
+    const own = managed === 'all' ? maxKeys : maxOfTenant
     const [row] = await this.#postgres.query<KeyRow>(
-      `INSERT INTO api_keys (id, name, tenant, scopes, hash, prefix, expires_at, quota) SELECT $1, $2, $3, $4, $5, $6, $7, $8
-       WHERE (SELECT count(*) FROM api_keys WHERE revoked_at IS NULL) < $9 RETURNING *`,
+      `WITH forgotten AS (DELETE FROM api_keys WHERE NOT operator AND NOT (${endedSince}))
+       INSERT INTO api_keys (id, name, tenant, scopes, hash, prefix, expires_at, quota) SELECT $1, $2, $3, $4, $5, $6, $7, $8
+       FROM (SELECT count(*) AS n, count(*) FILTER (WHERE tenant = $3) AS own FROM api_keys WHERE ${live}) AS live
+       WHERE live.n < $9 AND live.own < $10 RETURNING *`,
       [
         ...[id, input.name, input.tenant, input.scopes, hashOf(key), displayPrefix(key), input.expiresAt],
-        ...[input.quota, maxKeys],
+        ...[input.quota, maxKeys, own],
       ],
     )
-    if (!row) throw new AppError('UNPROCESSABLE', `There are ${maxKeys} keys already: revoke some`)
+    if (!row) throw new AppError('UNPROCESSABLE', managed === 'all' ? full : fullForTenant)
     this.#changed(row)
     return { ...viewOf(row), key }
   }
 
-  /** Newest first; revoked ones for 30 days. */
+  /** Newest first; those that were revoked or have expired for 30 days, as many of them as there is room for. */
   async list(managed: Managed): Promise<KeyView[]> {
     const rows = await this.#postgres.query<KeyRow>(
-      `SELECT * FROM api_keys WHERE ($1::text IS NULL OR (tenant = $1 AND NOT operator))
-       AND (revoked_at IS NULL OR revoked_at > now() - interval '30 days') ORDER BY created_at DESC, id LIMIT $2`,
+      `SELECT * FROM (
+         SELECT * FROM api_keys WHERE ($1::text IS NULL OR (tenant = $1 AND NOT operator)) AND (${live} OR ${endedSince})
+         ORDER BY (${live}) DESC, created_at DESC, id LIMIT $2
+       ) AS listed ORDER BY created_at DESC, id`,
       [tenantOf(managed), 2 * maxKeys],
     )
     return rows.map(viewOf)
   }
 
-  /** A new secret for the same key; the old one goes on for `graceSeconds`. Undefined when there is no such live key. */
+  /**
+   * A new secret for the same key; the old one goes on for `graceSeconds`. Undefined when there is no such live key.
+   * @throws AppError CONFLICT for the operator's while ADMIN_KEY says what that is
+   */
   async rotate(id: string, managed: Managed, graceSeconds: number): Promise<FreshKey | undefined> {
+    if (this.#chosen && isOperatorKey(id, managed))
+      throw new AppError('CONFLICT', `The operator’s key is ADMIN_KEY: ${changeIt}`)
     const key = makeSecret(id === operatorId ? 'op' : 'key', id)
     const [row] = await this.#postgres.query<KeyRow>(
       `UPDATE api_keys SET previous_hash = hash, previous_until = now() + make_interval(secs => $4), hash = $3, prefix = $5
@@ -186,8 +213,10 @@ export class KeyStore {
 
   /** True when there was such a key. @throws AppError CONFLICT for the operator's, without which nobody could get in */
   async revoke(id: string, managed: Managed): Promise<boolean> {
-    if (id === operatorId && managed === 'all')
-      throw new AppError('CONFLICT', 'The operator’s key cannot be revoked: rotate it, with graceSeconds 0')
+    if (isOperatorKey(id, managed)) {
+      const instead = this.#chosen ? changeIt : 'rotate it, with graceSeconds 0'
+      throw new AppError('CONFLICT', `The operator’s key cannot be revoked: ${instead}`)
+    }
     const [row] = await this.#postgres.query<KeyRow>(
       `UPDATE api_keys SET revoked_at = coalesce(revoked_at, now())
        WHERE id = $1 AND NOT operator AND ($2::text IS NULL OR tenant = $2) RETURNING *`,
@@ -210,7 +239,7 @@ export class KeyStore {
 
   async #read(): Promise<void> {
     const before = this.#changes
-    const rows = await this.#postgres.query<KeyRow>('SELECT * FROM api_keys WHERE revoked_at IS NULL')
+    const rows = await this.#postgres.query<KeyRow>(`SELECT * FROM api_keys WHERE ${live}`)
     this.#readAt = this.#clock.monotonic()
     if (before === this.#changes) this.#use(new Map(rows.map((row) => [row.id, row])))
   }
@@ -244,5 +273,12 @@ export class KeyStore {
     this.#failing = true
   }
 }
+
+const changeIt = 'change ADMIN_KEY in all processes and restart them'
+const full = `${maxKeys} keys work already: revoke some`
+const fullForTenant = `${maxOfTenant} keys of this tenant work already, or ${maxKeys} of all: revoke some, or ask the operator`
+
+/** What is not the caller's to manage is not found, and nothing is said of it. */
+const isOperatorKey = (id: string, managed: Managed): boolean => id === operatorId && managed === 'all'
 
 const tenantOf = (managed: Managed): string | null => (managed === 'all' ? null : managed.tenant)
