@@ -96,7 +96,8 @@ export function createServe(deps: ServeDeps): Serve {
       }
       const deadline = clock.monotonic() + (route.budgetMs ?? limits.budgetMs)
       const call = callOf(headers, principal, deadline, exchange.abort, trace)
-      const asked = { params: matched.params, query, headers, mediaType, body, stopping }
+      const { operator } = principal
+      const asked = { params: matched.params, query, headers, mediaType, body, operator, stopping }
       const answer = await exchange.handling(() => matched.route.handle(asked, call), deadline)
       exchange.answering(clock.monotonic(), limits.stallMs)
       live = isLive(answer)

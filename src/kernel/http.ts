@@ -15,6 +15,8 @@ export interface RouteRequest {
   readonly mediaType: string
   /** The body, decompressed, within the limits; empty when the route takes none. It is good until the handler has answered, not longer. */
   readonly body: Uint8Array
+  /** Asked with the operator's key. */
+  readonly operator?: boolean
   /** Aborted when the process is asked to stop: an answer that goes on for long ends itself then. */
   readonly stopping?: AbortSignal
 }

@@ -175,6 +175,17 @@ describe('an event that the engine cannot take', () => {
     const mended = await replay(adminKey, { ids: [letter!.id], dryRun: false, event })
     expect(await stored(adminKey, '/corrupt', (mended.json as Replay).receipt!.position)).toEqual(['c1'])
   })
+
+  it('shows such bytes to no other key, not even to an admin of the operator’s tenant', async () => {
+    const { id } = (await letters(adminKey, '?code=LOG_CORRUPT'))[0]!
+    const made = await api('POST', '/v1/keys', adminKey, { name: 'other', scopes: ['ingest', 'query', 'admin'] })
+    const { key, tenant } = made.json as { key: string; tenant: string }
+    expect(tenant).toBe('default')
+    expect((await letters(key)).map((letter) => letter.event?.id)).toEqual(['bad4'])
+    expect((await api('GET', `/v1/dead-letters/${id}`, key)).status).toBe(404)
+    expect((await api('DELETE', `/v1/dead-letters/${id}`, key)).status).toBe(404)
+    expect((await replay(key, { ids: [id] })).json).toEqual({ dryRun: true, found: 0, replayable: 0 })
+  })
 })
 
 describe('the list', () => {

@@ -4,17 +4,18 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import type { IngestAppend } from '@splitstream/ingest/contract'
 import { AppError, encodePosition, systemCall, systemClock } from '@splitstream/kernel'
-import { afterAll, beforeAll, beforeEach, expect, it } from 'vitest'
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { connectPostgres } from '../../../src/engines/postgres/driver.ts'
 import { type EmbeddedPostgres, startEmbeddedPostgres } from '../../../src/engines/postgres/embedded.ts'
 import { migratePostgres, moduleUrl } from '../../../src/engines/postgres/migrate.ts'
 import { replayDeadLetters } from '../app/replay-dead-letters.ts'
-import { DeadLetters, pieceBytes } from './dead-letters.ts'
+import { DeadLetters, type LetterReader, pieceBytes } from './dead-letters.ts'
 import { claimProgress } from './progress.ts'
 
-/* Dead letters that are large, against the real Postgres: what is in memory at once is bounded. */
+/* Against the real Postgres: of letters that are large a bounded part is in memory, and damaged ones are the operator's. */
 
 const mib = 1 << 20
+const acme = { tenant: 'acme', operator: false }
 const call = systemCall(systemClock, 60_000, new AbortController().signal, 'acme')
 let folder: string
 let server: EmbeddedPostgres
@@ -50,7 +51,7 @@ async function bury(...sizes: number[]): Promise<string[]> {
 async function pages(limit: number): Promise<{ ids: string[]; bytes: number }[]> {
   const found = []
   for (let before: string | null | undefined; before !== null; ) {
-    const page = await letters.list('acme', { limit, ...(before !== undefined && { before }) })
+    const page = await letters.list(acme, { limit, ...(before !== undefined && { before }) })
     const bytes = page.letters.reduce((sum, { event }) => sum + event.length, 0)
     found.push({ ids: page.letters.map(({ id }) => id), bytes })
     before = page.next
@@ -94,9 +95,9 @@ it('are replayed in pieces, whatever they are together', async () => {
   const ids = await bury(...sizes)
   const appended: string[][] = []
   const ingest = ingestOf(appended)
-  const dry = await replayDeadLetters({ letters, ingest }, { ids, dryRun: true }, call)
+  const dry = await replayDeadLetters({ letters, ingest }, { ids, dryRun: true, operator: false }, call)
   expect([dry, appended]).toEqual([{ dryRun: true, found: 6, replayable: 6 }, []])
-  const { receipt } = await replayDeadLetters({ letters, ingest }, { ids, dryRun: false }, call)
+  const { receipt } = await replayDeadLetters({ letters, ingest }, { ids, dryRun: false, operator: false }, call)
   expect(appended.map((lines) => lines.map(({ length }) => length))).toEqual([
     [3 * mib, 3 * mib],
     [3 * mib, 1 * mib],
@@ -114,10 +115,51 @@ it('are replayed in pieces, whatever they are together', async () => {
 
 it('that are refused end the replay, which says where, and those before are marked', async () => {
   const ids = await bury(...sizes)
-  const replay = replayDeadLetters({ letters, ingest: ingestOf([], 2) }, { ids, dryRun: false }, call)
+  const replay = replayDeadLetters({ letters, ingest: ingestOf([], 2) }, { ids, dryRun: false, operator: false }, call)
   await expect(replay).rejects.toMatchObject({ code: 'BATCH_REFUSED', details: { errors: [{ index: 4 }] } })
   const marked = await postgres.query<{ id: string }>(
     'SELECT id FROM dead_letters WHERE replayed_at IS NOT NULL ORDER BY id',
   )
   expect(marked.map(({ id }) => id)).toEqual(['0-0', '0-1', '0-2', '0-3'])
+})
+
+describe('damaged bytes, which may be of any tenant', () => {
+  const ids = ['0-1']
+  const admin = { tenant: 'default', operator: false }
+  const operator = { tenant: 'default', operator: true }
+  const damaged = { tenant: 'default', code: 'LOG_CORRUPT', reason: 'why', event: Buffer.from('raw') }
+
+  beforeEach(async () => {
+    const progress = await claimProgress(postgres, 0)
+    await progress.bury([
+      { ...damaged, offset: 0, code: 'SOME_CODE' },
+      { ...damaged, offset: 1 },
+    ])
+  })
+
+  it('are shown to the operator alone', async () => {
+    const listed = async (reader: LetterReader, more: { code?: string; before?: string } = {}) =>
+      (await letters.list(reader, { limit: 10, ...more })).letters.map(({ id }) => id)
+    expect([await listed(operator), await listed(admin)]).toEqual([['0-1', '0-0'], ['0-0']])
+    expect([await listed(operator, { code: 'LOG_CORRUPT' }), await listed(admin, { code: 'LOG_CORRUPT' })]).toEqual([
+      ids,
+      [],
+    ])
+    expect([await listed(operator, { before: '0-1' }), await listed(admin, { before: '0-1' })]).toEqual([['0-0'], []])
+    expect([(await letters.get(operator, '0-1'))?.id, await letters.get(admin, '0-1')]).toEqual(['0-1', undefined])
+    expect([(await letters.events(operator, ids)).length, await letters.events(admin, ids)]).toEqual([1, []])
+  })
+
+  it('are replayed and deleted by the operator alone', async () => {
+    const replay = (reader: LetterReader) =>
+      replayDeadLetters(
+        { letters, ingest: ingestOf([]) },
+        { ids, dryRun: false, event: {}, operator: reader.operator },
+        { ...call, ...reader },
+      )
+    expect(await replay(admin)).toEqual({ dryRun: false, found: 0, replayable: 0 })
+    expect(await replay(operator)).toMatchObject({ found: 1, receipt: { accepted: 1 } })
+    await letters.markReplayed(admin, ids)
+    expect([await letters.remove(admin, '0-1'), await letters.remove(operator, '0-1')]).toEqual([false, true])
+  })
 })

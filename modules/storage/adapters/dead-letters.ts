@@ -42,7 +42,20 @@ export const pieceBytes = 8 << 20
 
 const columns = 'id, code, reason, failed_at, replayed_at, log_partition, log_offset, event'
 
-/** The dead letters of a tenant. */
+/** The code of what is no event: bytes of the log that were damaged. */
+export const damagedCode = 'LOG_CORRUPT'
+
+/** Who asks for dead letters. */
+export interface LetterReader {
+  readonly tenant: string
+  /** Damaged bytes may be of any tenant's events: only the operator sees them. */
+  readonly operator: boolean
+}
+
+/** What a reader may know of: $1 is its tenant, $2 says whether it is the operator. */
+const readable = `tenant = $1 AND ($2::boolean OR code <> '${damagedCode}')`
+
+/** The dead letters of a tenant, with the damaged ones for the operator. */
 export class DeadLetters {
   readonly #postgres: Postgres
 
@@ -51,49 +64,52 @@ export class DeadLetters {
   }
 
   /** Newest first, below the letter with the id `before`: `limit` of them at most, or as many as are `pieceBytes` in all. */
-  async list(tenant: string, o: { limit: number; code?: string; before?: string }): Promise<DeadLetterPage> {
+  async list(
+    { tenant, operator }: LetterReader,
+    o: { limit: number; code?: string; before?: string },
+  ): Promise<DeadLetterPage> {
     const sizes = await this.#postgres.query<DeadLetterSize>(
       `SELECT id, code, octet_length(event) AS bytes FROM dead_letters
-       WHERE tenant = $1 AND ($2::text IS NULL OR code = $2)
-         AND ($3::text IS NULL OR (failed_at, id) < (SELECT failed_at, id FROM dead_letters WHERE tenant = $1 AND id = $3))
-       ORDER BY failed_at DESC, id DESC LIMIT $4`,
-      [tenant, o.code ?? null, o.before ?? null, o.limit],
+       WHERE ${readable} AND ($3::text IS NULL OR code = $3)
+         AND ($4::text IS NULL OR (failed_at, id) < (SELECT failed_at, id FROM dead_letters WHERE ${readable} AND id = $4))
+       ORDER BY failed_at DESC, id DESC LIMIT $5`,
+      [tenant, operator, o.code ?? null, o.before ?? null, o.limit],
     )
     const [page = []] = piecesOf(sizes, pieceBytes)
-    const sql = `SELECT ${columns} FROM dead_letters WHERE tenant = $1 AND id = ANY($2) ORDER BY failed_at DESC, id DESC`
-    const rows = await this.#postgres.query<Row>(sql, [tenant, page.map(({ id }) => id)])
+    const sql = `SELECT ${columns} FROM dead_letters WHERE ${readable} AND id = ANY($3) ORDER BY failed_at DESC, id DESC`
+    const rows = await this.#postgres.query<Row>(sql, [tenant, operator, page.map(({ id }) => id)])
     const isLast = page.length === sizes.length && sizes.length < o.limit
     return { letters: rows.map(viewOf), next: isLast ? null : page.at(-1)!.id }
   }
 
-  async get(tenant: string, id: string): Promise<DeadLetterView | undefined> {
-    const sql = `SELECT ${columns} FROM dead_letters WHERE tenant = $1 AND id = $2`
-    const [row] = await this.#postgres.query<Row>(sql, [tenant, id])
+  async get({ tenant, operator }: LetterReader, id: string): Promise<DeadLetterView | undefined> {
+    const sql = `SELECT ${columns} FROM dead_letters WHERE ${readable} AND id = $3`
+    const [row] = await this.#postgres.query<Row>(sql, [tenant, operator, id])
     return row && viewOf(row)
   }
 
-  /** Those of `ids` that are the tenant's. */
-  async find(tenant: string, ids: readonly string[]): Promise<DeadLetterSize[]> {
+  /** Those of `ids` that are the reader's. */
+  async find({ tenant, operator }: LetterReader, ids: readonly string[]): Promise<DeadLetterSize[]> {
     const sql = `SELECT id, code, octet_length(event) AS bytes FROM dead_letters
-      WHERE tenant = $1 AND id = ANY($2) ORDER BY id`
-    return await this.#postgres.query<DeadLetterSize>(sql, [tenant, ids])
+      WHERE ${readable} AND id = ANY($3) ORDER BY id`
+    return await this.#postgres.query<DeadLetterSize>(sql, [tenant, operator, ids])
   }
 
   /** Their events, in the same order. */
-  async events(tenant: string, ids: readonly string[]): Promise<Buffer[]> {
-    const sql = 'SELECT event FROM dead_letters WHERE tenant = $1 AND id = ANY($2) ORDER BY id'
-    return (await this.#postgres.query<{ event: Buffer }>(sql, [tenant, ids])).map(({ event }) => event)
+  async events({ tenant, operator }: LetterReader, ids: readonly string[]): Promise<Buffer[]> {
+    const sql = `SELECT event FROM dead_letters WHERE ${readable} AND id = ANY($3) ORDER BY id`
+    return (await this.#postgres.query<{ event: Buffer }>(sql, [tenant, operator, ids])).map(({ event }) => event)
   }
 
-  async markReplayed(tenant: string, ids: readonly string[]): Promise<void> {
-    const sql = 'UPDATE dead_letters SET replayed_at = now() WHERE tenant = $1 AND id = ANY($2)'
-    await this.#postgres.query(sql, [tenant, ids])
+  async markReplayed({ tenant, operator }: LetterReader, ids: readonly string[]): Promise<void> {
+    const sql = `UPDATE dead_letters SET replayed_at = now() WHERE ${readable} AND id = ANY($3)`
+    await this.#postgres.query(sql, [tenant, operator, ids])
   }
 
   /** True when there was one. */
-  async remove(tenant: string, id: string): Promise<boolean> {
-    const sql = 'DELETE FROM dead_letters WHERE tenant = $1 AND id = $2 RETURNING id'
-    return (await this.#postgres.query(sql, [tenant, id])).length === 1
+  async remove({ tenant, operator }: LetterReader, id: string): Promise<boolean> {
+    const sql = `DELETE FROM dead_letters WHERE ${readable} AND id = $3 RETURNING id`
+    return (await this.#postgres.query(sql, [tenant, operator, id])).length === 1
   }
 }
 

@@ -1,32 +1,32 @@
 import type { IngestAppend } from '@splitstream/ingest/contract'
-import { AppError, checked, type Route, routesOf } from '@splitstream/kernel'
+import { AppError, type Call, checked, type Route, routesOf } from '@splitstream/kernel'
 import { replayDeadLetters } from '../app/replay-dead-letters.ts'
-import type { DeadLetters, DeadLetterView } from './dead-letters.ts'
+import type { DeadLetters, DeadLetterView, LetterReader } from './dead-letters.ts'
 import type { LossView, OpenLosses } from './losses.ts'
 import { deadLetterOperations, lossOperations, replayBody } from './operations.ts'
 
 /** Dead letters over HTTP: list, look at one, replay (a dry run unless told otherwise), delete. */
 export function deadLetterRoutes(letters: DeadLetters, ingest: IngestAppend): Route[] {
   return routesOf(deadLetterOperations, {
-    listDeadLetters: async ({ query: { limit, code, before } }, call) => {
-      const { letters: page, next } = await letters.list(call.tenant, {
+    listDeadLetters: async ({ query: { limit, code, before }, operator }, call) => {
+      const { letters: page, next } = await letters.list(readerOf(call, operator), {
         limit,
         ...(code !== undefined && { code }),
         ...(before !== undefined && { before }),
       })
       return { status: 200, json: { deadLetters: page.map(show), next } }
     },
-    getDeadLetter: async ({ params }, call) => {
-      const letter = await letters.get(call.tenant, params.id)
+    getDeadLetter: async ({ params, operator }, call) => {
+      const letter = await letters.get(readerOf(call, operator), params.id)
       if (!letter) throw noSuchLetter()
       return { status: 200, json: show(letter) }
     },
-    replayDeadLetters: async ({ body }, call) => {
+    replayDeadLetters: async ({ body, operator = false }, call) => {
       const { ids, dryRun, event } = checked(replayBody, parseJson(body), '$')
-      return { status: 200, json: await replayDeadLetters({ letters, ingest }, { ids, dryRun, event }, call) }
+      return { status: 200, json: await replayDeadLetters({ letters, ingest }, { ids, dryRun, event, operator }, call) }
     },
-    deleteDeadLetter: async ({ params }, call) => {
-      if (!(await letters.remove(call.tenant, params.id))) throw noSuchLetter()
+    deleteDeadLetter: async ({ params, operator }, call) => {
+      if (!(await letters.remove(readerOf(call, operator), params.id))) throw noSuchLetter()
       return { status: 204 }
     },
   })
@@ -48,6 +48,8 @@ export function lossRoutes(losses: {
     },
   })
 }
+
+const readerOf = ({ tenant }: Call, operator = false): LetterReader => ({ tenant, operator })
 
 const noSuchLetter = (): AppError => new AppError('NOT_FOUND', 'There is no such dead letter')
 

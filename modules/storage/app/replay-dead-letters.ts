@@ -1,6 +1,6 @@
 import type { IngestAppend, Receipt } from '@splitstream/ingest/contract'
 import { AppError, type Call } from '@splitstream/kernel'
-import { type DeadLetters, pieceBytes } from '../adapters/dead-letters.ts'
+import { type DeadLetters, damagedCode, pieceBytes } from '../adapters/dead-letters.ts'
 import { piecesOf } from '../domain/pieces.ts'
 import { joinReceipts, placedBehind } from './join-receipts.ts'
 
@@ -10,6 +10,8 @@ export interface ReplayInput {
   readonly dryRun: boolean
   /** A mended event in place of the stored one; only with a single id. */
   readonly event?: unknown
+  /** Asked by the operator, who alone may replay what is damaged. */
+  readonly operator: boolean
 }
 
 export interface ReplayOutcome {
@@ -36,8 +38,9 @@ export async function replayDeadLetters(
   if (input.event !== undefined && input.ids.length !== 1) {
     throw new AppError('REQUEST_INVALID', 'A mended event needs exactly one id')
   }
-  const found = await deps.letters.find(call.tenant, input.ids)
-  const replayable = found.filter((letter) => letter.code !== 'LOG_CORRUPT' || input.event !== undefined)
+  const reader = { tenant: call.tenant, operator: input.operator }
+  const found = await deps.letters.find(reader, input.ids)
+  const replayable = found.filter((letter) => letter.code !== damagedCode || input.event !== undefined)
   const outcome = { dryRun: input.dryRun, found: found.length, replayable: replayable.length }
   if (input.dryRun || replayable.length === 0) return outcome
 
@@ -47,16 +50,16 @@ export async function replayDeadLetters(
   }
   if (input.event !== undefined) {
     const receipt = await append([Buffer.from(JSON.stringify(input.event))])
-    await deps.letters.markReplayed(call.tenant, input.ids)
+    await deps.letters.markReplayed(reader, input.ids)
     return { ...outcome, receipt }
   }
   const receipts: Receipt[] = []
   let sent = 0
   for (const piece of piecesOf(replayable, pieceBytes)) {
     const ids = piece.map(({ id }) => id)
-    const events = await deps.letters.events(call.tenant, ids)
+    const events = await deps.letters.events(reader, ids)
     receipts.push(await placedBehind(sent, () => append(events)))
-    await deps.letters.markReplayed(call.tenant, ids)
+    await deps.letters.markReplayed(reader, ids)
     sent += events.length
   }
   return { ...outcome, receipt: joinReceipts(receipts) }

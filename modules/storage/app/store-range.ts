@@ -1,5 +1,6 @@
 import { cloudEventText, decodeRow } from '@splitstream/ingest/contract'
 import { AppError, type Call, ClickHouseError, type LogRecord } from '@splitstream/kernel'
+import { damagedCode } from '../adapters/dead-letters.ts'
 import type { EventsTable } from '../adapters/events-table.ts'
 import type { DeadLetter, Progress, Range } from '../adapters/progress.ts'
 import { type BlockRow, bodyOf } from '../domain/block.ts'
@@ -150,23 +151,25 @@ async function storeHalves(store: PartStore, whole: Part, call: Call): Promise<v
 }
 
 function letterOf(row: BlockRow, error: ClickHouseError): DeadLetter {
-  const common = { offset: row.offset, code: error.type, reason: error.message.slice(0, 1000) }
+  const common = { offset: row.offset, reason: error.message.slice(0, 1000) }
   try {
     const event = decodeRow(row.record, row.index)
-    return { ...common, tenant: event.tenant, event: Buffer.from(cloudEventText(event)) }
+    return { ...common, tenant: event.tenant, code: error.type, event: Buffer.from(cloudEventText(event)) }
   } catch (undecodable) {
     if (!(undecodable instanceof RangeError)) throw undecodable
     const { starts, bytes } = row.record
-    return { ...common, tenant: 'default', event: bytes.subarray(starts[row.index], starts[row.index + 1]) }
+    return { ...common, ...nobodys, event: bytes.subarray(starts[row.index], starts[row.index + 1]) }
   }
 }
 
-/** A record whose checksum or form is wrong: nobody can say whose events it held, so it goes to the operator's tenant. */
+/** Bytes of which nobody can say whose events they hold: for the operator, whose tenant this is, and by the code for nobody else. */
+const nobodys = { tenant: 'default', code: damagedCode }
+
+/** A record whose checksum or form is wrong. */
 export function damagedLetter(record: LogRecord): DeadLetter {
   return {
-    tenant: 'default',
+    ...nobodys,
     offset: record.baseOffset,
-    code: 'LOG_CORRUPT',
     reason: `A log record of ${record.count} events failed its checksum, or did not come from ingest; the bytes are kept as found`,
     event: record.bytes,
   }
