@@ -21,6 +21,8 @@ interface Project {
 }
 
 const split = 'deploy/split/docker-compose.yml'
+/** Servers of others that may have a port on the machine: what is asked there changes nothing, or needs a key. */
+const withPorts = new Set(['gateway', 'grafana', 'prometheus', 'jaeger'])
 
 export async function checkCompose(): Promise<void> {
   const names = [...readFileSync(join(root, 'deploy/split/example.env'), 'utf8').matchAll(/^([A-Z_]+)=$/gm)]
@@ -63,6 +65,8 @@ async function checkProject(file: string, { services }: Project): Promise<void> 
     const own = service.image === 'splitstream'
     if (!own && !/:\d[\w.-]*$|:v\d[\w.-]*$/.test(service.image ?? '')) throw new Error(`${who}: pin its image`)
     for (const { host_ip, published } of service.ports ?? []) {
+      if (!own && !withPorts.has(name))
+        throw new Error(`${who}: port ${published} is open; who reaches it is not asked who it is`)
       if (host_ip !== '127.0.0.1') throw new Error(`${who}: port ${published} is open to others; bind it to 127.0.0.1`)
     }
     if (service.deploy?.resources?.limits?.memory === undefined) throw new Error(`${who}: give it a limit of memory`)

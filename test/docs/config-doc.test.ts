@@ -22,6 +22,14 @@ test('docs/api.md has every error code with its status and whether to retry, and
   expect(listed).toEqual(Object.fromEntries(expected))
 })
 
+test('docs/security.md names every route that needs no key, and no other', async () => {
+  const security = readFileSync(`${root}docs/security.md`, 'utf8')
+  const [, named = ''] = /No key is needed for (.*?), and they hold/s.exec(security) ?? []
+  const open = Object.values(await allOperations()).filter(({ scope }) => scope === 'public')
+  const listed = [...named.matchAll(/`(.+?)`/g)].map(([, path]) => path)
+  expect(listed.sort()).toEqual(open.map(({ path }) => path).sort())
+})
+
 test('docs/api.md names every public route', async () => {
   const paths = Object.values(await allOperations()).map(({ path }) => path.replace(/:(\w+)/g, '{$1}'))
   expect(paths).toContain('/v1/events')
