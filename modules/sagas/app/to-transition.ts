@@ -59,8 +59,10 @@ export function transitionOf(
 
 function releaseOf({ state, pending, written, engine }: Saga, { acts, wakeAt, t }: Turn): Transition['release'] {
   if (pending > 0 || acts.some(({ kind }) => kind !== 'emit' && kind !== 'tell-parent')) return undefined
-  for (const { status, undo } of state.steps.values()) {
-    if (status === 'calling' || undo?.status === 'calling') return undefined
+  for (const { status, undo, childId } of state.steps.values()) {
+    if (status === 'calling') return undefined
+    // The end of a child's undo comes as a message, after days perhaps; and the child needs room to be undone.
+    if (undo?.status === 'calling' && childId === undefined) return undefined
   }
   if (engine.stopping) return { dueAt: state.at + t }
   // One that waits for a message alone is looked at in any case: a message can get lost only by a mistake, and then it is found.

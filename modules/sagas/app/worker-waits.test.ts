@@ -123,6 +123,17 @@ describe('children', () => {
     expect(shop.paths()).toEqual(['/charge', '/ship', '/refund'])
   })
 
+  it('are undone by a worker that has room for one saga: the parent makes it while it waits', async () => {
+    const small = await another('small', 1)
+    await one.stop()
+    await small.publish('child', child())
+    await small.publish('parent', parent())
+    shop.answer('/ship', () => ({ status: 404 }))
+    const { id } = await small.start('parent', { n: 1 })
+    await small.until(id, 'compensated')
+    expect(shop.paths()).toEqual(['/charge', '/ship', '/refund'])
+  }, 20_000)
+
   it('that are not kept any more when they are to be undone leave it to a person', async () => {
     await one.publish('child', child())
     await one.publish('parent', parent())
