@@ -13,6 +13,8 @@ export interface Engine {
   readonly tracer: Tracer
   /** Nothing is begun any more; what is on its way is taken in. */
   readonly stopping: boolean
+  /** There is little room left for others: a saga that has nothing to do for a moment is given free. */
+  readonly crowded: boolean
   /** The lease of this signal still holds, by the clock and not only by what was noticed so far. */
   holds(signal: AbortSignal): boolean
   /** The database's clock, ms since the epoch. */

@@ -11,6 +11,12 @@ import type { SagaEnd, Transition } from './transition.ts'
 /** A saga that has nothing to do for longer than this is given free, ms. */
 const parkMs = 10_000
 
+/**
+ * The same while the worker is crowded, ms. Sagas whose participant is not being called wait for less than `parkMs` again and again,
+ * for as long as it is away: they would fill the worker, and those of all other participants would wait with them.
+ */
+const crowdedParkMs = 250
+
 /** Nothing that goes on sleeps longer than this, ms. */
 const longestSleepMs = 86_400_000
 
@@ -25,7 +31,7 @@ interface Saga {
   readonly fence: string
   readonly pending: number
   readonly written: number
-  readonly engine: { readonly stopping: boolean }
+  readonly engine: { readonly stopping: boolean; readonly crowded: boolean }
 }
 
 /** What a turn writes. The saga is given free in the same commit when nothing is left to do for it here and now. */
@@ -67,7 +73,8 @@ function releaseOf({ state, pending, written, engine }: Saga, { acts, wakeAt, t 
   if (engine.stopping) return { dueAt: state.at + t }
   // One that waits for a message alone is looked at in any case: a message can get lost only by a mistake, and then it is found.
   if (wakeAt === undefined) return { dueAt: isOpen(state) ? state.at + t + longestSleepMs : null }
-  return wakeAt - t > parkMs || written > longJournal ? { dueAt: state.at + wakeAt } : undefined
+  const rests = wakeAt - t > (engine.crowded ? crowdedParkMs : parkMs)
+  return rests || written > longJournal ? { dueAt: state.at + wakeAt } : undefined
 }
 
 const isOpen = ({ status }: SagaState): boolean => status === 'running' || status === 'compensating'

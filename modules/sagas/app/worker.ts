@@ -54,6 +54,8 @@ const drainMs = 8_000
 const tellMs = 50
 /** How long an abandoned saga rests, ms. */
 const restMs = 60_000
+/** The part of its capacity above which a worker is crowded. */
+const crowdedFrom = 0.9
 
 export interface WorkerDeps {
   readonly postgres: Postgres
@@ -141,6 +143,10 @@ export class SagaWorker implements Engine {
 
   get stopping(): boolean {
     return this.#stopped
+  }
+
+  get crowded(): boolean {
+    return this.#instances.size > this.#deps.capacity * crowdedFrom
   }
 
   /**
@@ -237,7 +243,7 @@ export class SagaWorker implements Engine {
 
   forget(saga: Instance): void {
     if (this.#instances.get(saga.id) === saga) this.#instances.delete(saga.id)
-    if (!this.#full || this.#instances.size > this.#deps.capacity * 0.9) return
+    if (!this.#full || this.crowded) return
     this.#full = false
     this.look()
   }
