@@ -23,7 +23,6 @@ import {
   rewriteJournal,
 } from '../adapters/sagas-table.ts'
 import { endExpired, freeOrphans } from '../adapters/workers.ts'
-import { childAlias } from '../domain/alias.ts'
 import { repeatActs } from '../domain/begin.ts'
 import { compactJournal } from '../domain/compact.ts'
 import { decodeEntries } from '../domain/entry.ts'
@@ -39,6 +38,7 @@ import type { LockHint } from './lock-hint.ts'
 import { newSaga, type SagaRequest } from './new-saga.ts'
 import type { Participants } from './participants.ts'
 import type { Plans } from './plans.ts'
+import { startChild } from './start-child.ts'
 import type { Committed, Transition } from './transition.ts'
 import { UnderWay } from './under-way.ts'
 
@@ -217,28 +217,8 @@ export class SagaWorker implements Engine {
   }
 
   startChild(saga: Instance, child: Extract<Act, { kind: 'child' }>): void {
-    void this.holdings.persist(saga, async () => {
-      const plan = await this.#deps.plans.newest(saga.tenant, child.saga).catch((error: unknown) => {
-        if (codeOf(error) === 'NOT_FOUND') return undefined
-        throw error
-      })
-      if (!plan) {
-        const d = `the saga ${child.saga} is not published, or retired`
-        return saga.push((turn) => {
-          if (turn.state.steps.get(child.step)?.status !== 'waiting') return
-          turn.add({ e: 'failed', s: child.step, t: turn.t, fx: 'none', c: 'NO_SUCH_SAGA', d })
-        })
-      }
-      const alias = childAlias(saga.state, child.step)
-      const from = {
-        parent: saga.id,
-        step: child.step,
-        ...(alias !== undefined && { alias }),
-        ...(saga.state.origin.trace && { trace: saga.state.origin.trace }),
-      }
-      await this.begin({ id: child.childId, tenant: saga.tenant, plan, input: child.input, from })
-      saga.push()
-    })
+    const { holdings } = this
+    startChild({ plans: this.#deps.plans, holdings, begin: (request) => this.begin(request) }, saga, child)
   }
 
   forget(saga: Instance): void {
