@@ -120,6 +120,19 @@ describe('a child saga', () => {
     expect(state.halted).toMatchObject({ code: 'UNDO_STUCK', step: 'c' })
   })
 
+  it('that an operator said to do without runs on, and is not undone', async () => {
+    const inner = [call('b'), { id: 'w', wait: { for: '1h' } }]
+    const run = begin([call('a'), child(), { id: 'v', wait: { for: '2h' } }], inner)
+    await run.advance('1m')
+    expect(run.skip('c')).toBeUndefined()
+    await run.advance('90m')
+    expect(run.child('c')?.status).toBe('completed')
+    run.cancel()
+    expect(await run.untilEnd()).toBe('compensated')
+    expect(run.effects).toEqual(['a.do', 'a.undo'])
+    expect(run.child('c')?.effects).toEqual(['b.do'])
+  })
+
   it('whose undo takes long keeps no other undo for long', async () => {
     const script = { z: [answer(402)], 'b.undo': [answer(503)] }
     const run = begin([call('a'), child(), final('z')], [call('b')], script)

@@ -63,8 +63,9 @@ export function isOwed(turn: Turn, id: string, step: StepState): boolean {
   const planned = turn.plan.steps.get(id)
   if (!planned) return false
   if ('child' in planned.step) {
-    const compensated = step.status === 'failed' && step.effect === 'none'
-    return planned.step.compensate !== false && step.childId !== undefined && !compensated
+    // One that is there may have done something; of one that was compensated, or skipped by an operator, nothing is undone.
+    const matters = step.status === 'waiting' || step.effect !== 'none'
+    return planned.step.compensate !== false && step.childId !== undefined && matters
   }
   return planned.undo !== undefined && step.effect !== 'none'
 }
