@@ -48,7 +48,10 @@ function world(journal: readonly Entry[], pauses: number[]) {
   } as unknown as Engine
   const state = foldEntries(journal)
   const saga = new Instance(engine, { id: 's', tenant: 't', plan, state, fence: '1', signal, seq: 1, mailSeen: 0 })
-  return Object.assign(world, { act: () => perform(saga, [{ kind: 'call', step: 'a', undo: false, look: false }]) })
+  return Object.assign(world, {
+    act: () => perform(saga, [{ kind: 'call', step: 'a', undo: false, look: false }]),
+    turnBack: () => saga.push((turn) => turn.add({ e: 'turn', t: turn.t, c: 'CANCELLED', d: '' })),
+  })
 }
 
 it('a call that waited in memory is made when its participant still knows the key', async () => {
@@ -62,6 +65,14 @@ it('and is not made when it may have forgotten it meanwhile', async () => {
   const run = world(unanswered, [5])
   run.act()
   run.now = 1_400
+  await expect.poll(() => run.lines).toContain('"free":1')
+  expect(run.calls).toBe(0)
+})
+
+it('nor when its saga has turned back meanwhile: it would only be undone', async () => {
+  const run = world([start, { e: 'go', s: 'a', n: 1, t: 900 }], [5])
+  run.act()
+  run.turnBack()
   await expect.poll(() => run.lines).toContain('"free":1')
   expect(run.calls).toBe(0)
 })

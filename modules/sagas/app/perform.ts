@@ -58,6 +58,10 @@ function whyTooLate(saga: Instance, id: string, undo: boolean): string | undefin
   return leavesAt > tries.lastAt + leavesWithinMs ? 'too much time has passed since its intent' : undefined
 }
 
+/** While the call waited for its participant the saga may have turned back: it would only be undone. */
+const whyNotAtAll = ({ state }: Instance, undo: boolean): string | undefined =>
+  state.turned && !undo ? 'the saga is being undone by now' : undefined
+
 type Call = Extract<Act, { kind: 'call' }>
 
 async function call(saga: Instance, act: Call, waitedMs = 0): Promise<void> {
@@ -66,7 +70,7 @@ async function call(saga: Instance, act: Call, waitedMs = 0): Promise<void> {
     const request = buildRequest(saga, step, undo, look)
     // A worker that stood still after the commit may have lost the saga meanwhile.
     if (saga.gone) return
-    const why = look ? undefined : whyTooLate(saga, step, undo)
+    const why = look ? undefined : (whyNotAtAll(saga, undo) ?? whyTooLate(saga, step, undo))
     if (why !== undefined) return saga.push((turn) => postpone(turn, step, undo, queueMs, why))
     const span = attemptSpan(saga, act, request)
     const traceparent = span?.traceparent ?? saga.state.origin.trace
