@@ -1,5 +1,5 @@
 import { isUtf8 } from 'node:buffer'
-import { AppError } from '@splitstream/kernel'
+import { AppError, slotOf } from '@splitstream/kernel'
 import type { ItemError } from '../contract/index.ts'
 import type { EventEncoder } from './event-encoder.ts'
 import { EventScanner } from './scanner.ts'
@@ -39,6 +39,8 @@ export class BatchReader {
   #errors: ItemError[] = []
   /** Open addressing over the keys of this batch, two elements a slot. */
   #keys = new Uint32Array(0)
+  /** Of slotOf, for so many slots. */
+  #shift = 31
 
   constructor(encoder: EventEncoder, limits: BatchLimits) {
     this.#encoder = encoder
@@ -113,9 +115,10 @@ export class BatchReader {
     this.#repeated = []
     this.#errors = []
     // An event with its three required members has at least 30 bytes.
-    const slots = 2 ** Math.ceil(Math.log2(Math.min(this.#limits.maxEvents, body.length / 30 + 1) * 2))
-    if (this.#keys.length === slots * 2) this.#keys.fill(0)
-    else this.#keys = new Uint32Array(slots * 2)
+    const bits = Math.ceil(Math.log2(Math.min(this.#limits.maxEvents, body.length / 30 + 1) * 2))
+    this.#shift = 32 - bits
+    if (this.#keys.length === 2 ** bits * 2) this.#keys.fill(0)
+    else this.#keys = new Uint32Array(2 ** bits * 2)
   }
 
   #countEvent(): void {
@@ -149,7 +152,7 @@ export class BatchReader {
     const keys = this.#keys
     const mask = keys.length / 2 - 1
     if (low === 0 && high === 0) low = 1
-    for (let slot = low & mask; ; slot = (slot + 1) & mask) {
+    for (let slot = slotOf(low, high, this.#shift); ; slot = (slot + 1) & mask) {
       const l = keys[slot * 2]
       const h = keys[slot * 2 + 1]
       if (l === low && h === high) return true

@@ -1,3 +1,5 @@
+import { secretMultiplier } from '@splitstream/kernel'
+
 const slots = 2 ** 15
 /** Half of the table at most, so that a free slot is always near. */
 export const maxNames = slots / 2
@@ -13,7 +15,7 @@ export class NameFilter {
   mayRepeat = false
   /** Open addressing, two elements a slot: the round in which it was written, and the hash. Nothing is ever cleared. */
   readonly #table = new Int32Array(2 * slots)
-  readonly #multiplier = Math.floor(Math.random() * 2 ** 32) | 1
+  readonly #multiplier = secretMultiplier()
   #bytes: Uint8Array = new Uint8Array(0)
   #view: DataView = new DataView(new ArrayBuffer(0))
   #round = 0

@@ -1,3 +1,4 @@
+import { slotOf } from '@splitstream/kernel'
 import { KeyFilter } from './key-filter.ts'
 
 /**
@@ -30,6 +31,8 @@ export const maxSkew = 2_000_000
 interface Generation {
   readonly slots: Uint32Array
   readonly mask: number
+  /** Of slotOf. */
+  readonly shift: number
   size: number
   /** Greatest event time in here, microseconds, but for those that are ahead. */
   maxTime: number
@@ -137,13 +140,20 @@ export class SeenIndex {
  * wait (80 ms), and untouched pages cost nothing.
  */
 function generation(maxKeys: number): Generation {
-  const count = 2 ** Math.ceil(Math.log2(maxKeys / maxFill))
-  return { slots: new Uint32Array(count * 2), mask: count - 1, size: 0, maxTime: Number.NEGATIVE_INFINITY }
+  const bits = Math.ceil(Math.log2(maxKeys / maxFill))
+  const count = 2 ** bits
+  return {
+    slots: new Uint32Array(count * 2),
+    mask: count - 1,
+    shift: 32 - bits,
+    size: 0,
+    maxTime: Number.NEGATIVE_INFINITY,
+  }
 }
 
 /** The element where the key is, or where it would go. Linear probing: some slots are always empty. */
 function find(g: Generation, low: number, high: number): number {
-  let slot = (low ^ Math.imul(high, 0x9e3779b1)) & g.mask
+  let slot = slotOf(low, high, g.shift)
   for (;;) {
     const l = g.slots[slot * 2]!
     const h = g.slots[slot * 2 + 1]!

@@ -1,0 +1,35 @@
+import { describe, expect, it } from 'vitest'
+import { slotOf } from './key-slots.ts'
+
+const bits = 17
+const keys = 2 ** (bits - 1)
+const random = () => Math.floor(Math.random() * 2 ** 32)
+
+/** Slots that are looked at for each key, in the mean, when all go into one table with linear probing. */
+function meanProbes(keyOf: (i: number) => readonly [low: number, high: number]): number {
+  const taken = new Uint8Array(2 ** bits)
+  let probes = 0
+  for (let i = 0; i < keys; i++) {
+    let slot = slotOf(...keyOf(i), 32 - bits)
+    for (probes++; taken[slot] === 1; probes++) slot = (slot + 1) & (taken.length - 1)
+    taken[slot] = 1
+  }
+  return probes / keys
+}
+
+describe('the slots of keys that a sender chose', () => {
+  const [low, high] = [random(), random()]
+  it.each<[name: string, keyOf: (i: number) => readonly [number, number]]>([
+    ['at random', () => [random(), random()]],
+    ['with one low half', (i) => [low, i]],
+    ['with one high half', (i) => [i, high]],
+    ['with the same low bits in both halves', (i) => [(i << 16) >>> 0, ((i * 7) << 16) >>> 0]],
+    ['with the same low bits, which differ only in the highest', (i) => [(i << 24) >>> 0, ((i >>> 8) << 24) >>> 0]],
+    ['with halves that have the same sum', (i) => [i, (high - i) >>> 0]],
+    ['with halves that have the same difference', (i) => [i, (high + i) >>> 0]],
+    ['that the index of earlier versions took for one', (i) => [i, Math.imul(i, 0x0e8b2f51) >>> 0]],
+  ])('%s: are spread', (_, keyOf) => {
+    // At half fill linear probing looks at 1.5 slots.
+    expect(meanProbes(keyOf)).toBeLessThan(4)
+  })
+})

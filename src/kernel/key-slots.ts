@@ -1,0 +1,20 @@
+import { randomBytes } from 'node:crypto'
+
+/** An odd 32-bit number, drawn for this process: who does not know it cannot choose keys that collide. */
+export const secretMultiplier = (): number => randomBytes(4).readInt32LE() | 1
+
+const first = secretMultiplier()
+const second = secretMultiplier()
+
+/**
+ * Where a 64-bit key goes in a table of 2 ** (32 - `shift`) slots. Keys of events are hashes that senders can compute: if their
+ * bits were the slot, one sender could put all its keys in a row and have every look-up walk along it. The sum of two products
+ * would not do: keys that differ in their highest bits alone would give few sums, whatever the multipliers are.
+ *
+ * @param low, high unsigned halves of the key
+ * @param shift 1 … 31
+ */
+export function slotOf(low: number, high: number, shift: number): number {
+  const mixed = Math.imul(low, first)
+  return Math.imul((mixed ^ (mixed >>> 15)) + high, second) >>> shift
+}
