@@ -21,7 +21,7 @@ import { parseDefinition } from '../domain/check-definition.ts'
 import { decodeEntries, type Entry } from '../domain/entry.ts'
 import type { Json } from '../domain/json.ts'
 import { createSagasModule } from '../module.ts'
-import { startDatabase, tenant } from './worker.fixture.ts'
+import { productPool, startDatabase, tenant } from './worker.fixture.ts'
 
 const parts = { clock: systemClock, logger: silentLogger, metrics: noMetrics, tracer: noTracer }
 const never = new AbortController().signal
@@ -72,7 +72,7 @@ export async function startEventLog(loadIngest: LoadIngest) {
 
 /** A process that runs sagas. */
 export async function startSagas(url: string, { log, ingest }: { log: LogReader; ingest: IngestAppend }) {
-  const postgres = connectPostgres({ url, applicationName: 'sagas', max: 6 })
+  const postgres = connectPostgres({ ...productPool, url, applicationName: 'sagas' })
   const module = createSagasModule({
     ...parts,
     ...{

@@ -1,21 +1,28 @@
 import { decodeRow, type IngestAppend, openRecord } from '@splitstream/ingest/contract'
 import { AppError, noMetrics, silentLogger, systemClock } from '@splitstream/kernel'
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
+import { connectPostgres } from '../../../src/engines/postgres/driver.ts'
 import { load } from '../../../src/registry.ts'
 import { aliasOf } from '../domain/alias.ts'
 import { type Sagas, startSagas, startWorld, type World } from './events.fixture.ts'
 import { OutboxRelay } from './relay-outbox.ts'
-import { tenant } from './worker.fixture.ts'
+import { productPool, tenant } from './worker.fixture.ts'
 
 let world: World
+/** With the settings of the product. */
+let pool: ReturnType<typeof connectPostgres>
 const running: { stop(): Promise<void> }[] = []
 /** Where the log ended before the test. */
 let from: number[] = []
 
 beforeAll(async () => {
   world = await startWorld(load.ingest)
+  pool = connectPostgres({ ...productPool, url: world.url, applicationName: 'saga relay' })
 })
-afterAll(() => world.stop())
+afterAll(async () => {
+  await pool?.close()
+  await world?.stop()
+})
 afterEach(async () => {
   await Promise.all(running.splice(0).map((one) => one.stop()))
   await world.clear()
@@ -24,7 +31,7 @@ afterEach(async () => {
 
 const common = { clock: systemClock, logger: silentLogger, metrics: noMetrics }
 const relay = (ingest: IngestAppend = world.ingest): OutboxRelay => {
-  const one = new OutboxRelay({ ...common, postgres: world.postgres, ingest })
+  const one = new OutboxRelay({ ...common, postgres: pool, ingest })
   one.start()
   running.push(one)
   return one
@@ -33,6 +40,19 @@ const event = (n: number | string, more: object = {}) =>
   JSON.stringify({ specversion: '1.0', id: `${n}`, source: '/sagas/order', type: 'told', data: { n }, ...more })
 const emit = (events: readonly string[], of = tenant) =>
   world.postgres.query('INSERT INTO outbox (tenant, event) SELECT $1, unnest($2::text[])', [of, events])
+const trace = (n: number, span: number) => `00-${String(n).padStart(32, '0')}-${String(span).padStart(16, '0')}-01`
+const emitTraced = (traces: readonly (string | null)[]) =>
+  world.postgres.query(
+    'INSERT INTO outbox (tenant, event, traceparent) SELECT $1, * FROM unnest($2::text[], $3::text[])',
+    [tenant, traces.map((_, n) => event(n)), traces],
+  )
+/** An ingest that takes so long for each append, ms. */
+const slow = (ms: number): IngestAppend => ({
+  append: async (input, call) => {
+    await systemClock.sleep(ms)
+    return await world.ingest.append(input, call)
+  },
+})
 const left = async () => (await world.postgres.query('SELECT 1 FROM outbox')).length
 const refused = () =>
   world.postgres.query<{ tenant: string; event: string; code: string }>('SELECT * FROM outbox_refused ORDER BY id')
@@ -103,12 +123,8 @@ describe('the relay', () => {
   })
 
   it('appends what a traced saga emits as a part of its trace, and keeps the order of each', async () => {
-    const trace = (n: number, span: number) => `00-${String(n).padStart(32, '0')}-${String(span).padStart(16, '0')}-01`
     const traces = [null, trace(1, 1), null, trace(2, 1), trace(1, 2), null]
-    await world.postgres.query(
-      'INSERT INTO outbox (tenant, event, traceparent) SELECT $1, * FROM unnest($2::text[], $3::text[])',
-      [tenant, traces.map((_, n) => event(n)), traces],
-    )
+    await emitTraced(traces)
     const seen: [string | undefined, string[]][] = []
     relay({
       append: async (input, call) => {
@@ -159,6 +175,22 @@ describe('the relay', () => {
     await until(async () => one.failing).toBeUndefined()
     expect(new Set(await appended())).toEqual(new Set(['acme 1', 'acme 2']))
     expect(await refused()).toEqual([])
+  })
+
+  it('sends once what ingest takes long for', async () => {
+    await emit([event(1), event(2)])
+    relay(slow(3_500))
+    await until(left).toBe(0)
+    expect(await appended()).toEqual(['acme 1', 'acme 2'])
+  })
+
+  it('sends once what takes many appends', async () => {
+    const traces = Array.from({ length: 250 }, (_, n) => trace(n + 1, 1))
+    await emitTraced(traces)
+    const one = relay(slow(16))
+    await until(left).toBe(0)
+    expect(await appended()).toEqual(traces.map((_, n) => `acme ${n}`))
+    expect(one.failing).toBeUndefined()
   })
 
   it('is one at a time among many, so that the order stays', async () => {

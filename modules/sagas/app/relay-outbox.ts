@@ -8,8 +8,6 @@ import {
   messageOf,
   type Postgres,
   type PostgresTx,
-  systemCall,
-  traceIdOf,
 } from '@splitstream/kernel'
 import {
   hasOutbox,
@@ -20,12 +18,11 @@ import {
   readOutbox,
   removeFromOutbox,
 } from '../adapters/outbox.ts'
-import { appendEmitted } from './append-emitted.ts'
+import { appendOutbox } from './append-outbox.ts'
 import { UnderWay } from './under-way.ts'
 
 /** Events sent at once. */
 const [maxEvents, maxBytes] = [500, 4 << 20]
-const appendBudgetMs = 10_000
 /** How often the relay looks for what it was not told of, and how soon again when another process is at it, ms. */
 const [lookMs, busyMs] = [1_000, 50]
 const [leastPauseMs, maxPauseMs] = [100, 5_000]
@@ -99,40 +96,27 @@ export class OutboxRelay {
     }
   }
 
-  /** Sends one batch. @throws AppError when some of it has to wait */
+  /** Sends one batch, or what of it can be begun soon. @throws AppError when some of it has to wait */
   async #ship(): Promise<'sent' | 'nothing' | 'busy'> {
-    const { postgres } = this.#deps
+    const { postgres, ingest, clock } = this.#deps
     if (!(await hasOutbox(postgres))) return 'nothing'
     const failures: unknown[] = []
     const found = await postgres.tx(async (tx) => {
       if (!(await lockOutbox(tx))) return 'busy'
       const rows = await readOutbox(tx, maxEvents, maxBytes)
       if (rows.length === 0) return 'nothing'
-      for (const result of await Promise.allSettled(this.#send(rows))) {
-        if (result.status === 'rejected') failures.push(result.reason)
-        else await this.#settle(tx, result.value)
+      for await (const some of appendOutbox(rows, { ingest, clock, signal: this.#stop.signal })) {
+        // Postgres ends the transaction of a process of which it does not hear (a frozen one), and others go on.
+        if (some.length === 0) await tx.query('SELECT 1')
+        for (const one of some) {
+          if ('error' in one) failures.push(one.error)
+          else await this.#settle(tx, one)
+        }
       }
       return 'sent'
     })
     if (failures.length > 0) throw failures[0]
     return found
-  }
-
-  /**
-   * By tenant, side by side. Of a tenant those of one trace together, one after the other: an append belongs to one trace. A saga
-   * is traced or not, so what it emits stays in order.
-   */
-  #send(rows: readonly OutboxRow[]): Promise<{ rows: readonly OutboxRow[]; refused: readonly RefusedRow[] }>[] {
-    const { ingest, clock } = this.#deps
-    return [...Map.groupBy(rows, ({ tenant }) => tenant)].map(async ([tenant, mine]) => {
-      const refused: RefusedRow[] = []
-      for (const [first, ...more] of byTrace(mine)) {
-        const call = systemCall(clock, appendBudgetMs, this.#stop.signal, tenant)
-        const traced = first.traceparent === null ? call : { ...call, traceparent: first.traceparent }
-        refused.push(...(await appendEmitted(ingest, [first, ...more], traced)))
-      }
-      return { rows: mine, refused }
-    })
   }
 
   async #settle(
@@ -167,10 +151,4 @@ export class OutboxRelay {
     }
     this.#failing = reason
   }
-}
-
-/** In the order of the first of each. */
-function byTrace(rows: readonly OutboxRow[]): readonly [OutboxRow, ...OutboxRow[]][] {
-  const groups = Map.groupBy(rows, ({ traceparent }) => traceIdOf(traceparent ?? undefined))
-  return [...groups.values()] as [OutboxRow, ...OutboxRow[]][]
 }

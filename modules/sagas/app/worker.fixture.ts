@@ -30,6 +30,9 @@ import { SagaWorker, type WorkerDeps } from './worker.ts'
 
 export const tenant = 'acme'
 
+/** As a process has it (src/platform.ts). */
+export const productPool = { max: 6, idleInTransactionMs: 3_000 }
+
 export interface Received {
   readonly path: string
   readonly key: string
@@ -130,7 +133,7 @@ export async function startWorker(
   url: string,
   o: { name?: string; capacity?: number; tracer?: Tracer } & Partial<Pick<WorkerDeps, 'onTurn' | 'hint'>> = {},
 ) {
-  const postgres = connectPostgres({ url, applicationName: 'saga worker', max: 6 })
+  const postgres = connectPostgres({ ...productPool, url, applicationName: 'saga worker' })
   const definitions = new Definitions(postgres)
   const plans = new Plans(definitions, () => systemClock.monotonic())
   const parts = { clock: systemClock, logger: silentLogger, metrics: noMetrics, tracer: o.tracer ?? noTracer }
