@@ -26,7 +26,7 @@ export async function registerWait(
   await postgres.query(
     `INSERT INTO waits (tenant, key, saga_id, step, not_event)
      SELECT $1::text, $2::bytea, id, $4::text, $5::text FROM sagas
-     WHERE tenant = $1 AND id = $3 AND fence = $6 AND owner IS NOT NULL AND status = 'running' FOR SHARE
+     WHERE tenant = $1 AND id = $3 AND fence = $6 AND owner IS NOT NULL AND status IN ('running', 'needs_attention') FOR SHARE
      ON CONFLICT DO NOTHING`,
     [tenant, Buffer.from(key), sagaId, step, not ?? null, fence],
   )
