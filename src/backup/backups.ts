@@ -4,6 +4,7 @@ import { hostname } from 'node:os'
 import { join, relative } from 'node:path'
 import { AppError, type Clock, codeOf, type Logger, messageOf } from '@splitstream/kernel'
 import { isMissing } from '../engines/missing.ts'
+import { AnsweringFolder } from './answering-folder.ts'
 import { bytesOf, type Manifest, readManifest, syncFolder } from './manifest.ts'
 import { type BackupProgress, type BackupSources, takeBackup } from './take-backup.ts'
 
@@ -53,6 +54,7 @@ const legalName = /^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$/
 export class Backups {
   readonly #o: BackupsOptions
   readonly #draftPrefix: string
+  readonly #folder = new AnsweringFolder()
   #running: Running | undefined
   #failed: BackupView | undefined
 
@@ -72,9 +74,9 @@ export class Backups {
     if (!relative(dataDir, dir).startsWith('..'))
       throw new AppError('CONFIG_INVALID', 'BACKUP_DIR lies in DATA_DIR: what loses one would lose the other')
     try {
-      for (const name of await readdir(dir)) {
+      for (const name of await this.#folder.ask(() => readdir(dir))) {
         if (!name.startsWith(this.#draftPrefix)) continue
-        await rm(join(dir, name), { recursive: true, force: true })
+        await this.#remove(join(dir, name))
         logger.warn('a backup that was cut off is removed', { backup: name.slice(this.#draftPrefix.length) })
       }
     } catch (error) {
@@ -115,35 +117,42 @@ export class Backups {
     return viewOf(running)
   }
 
-  /** Newest first; with the one that runs, and the last that failed. */
+  /** Newest first; with the one that runs, and the last that failed. @throws AppError UNAVAILABLE when BACKUP_DIR does not answer */
   async list(): Promise<BackupView[]> {
-    const { dir, logger } = this.#o
-    const names = dir === undefined ? [] : await readdir(dir).catch(() => [])
-    const views: BackupView[] = []
-    for (const name of names) {
-      if (!legalName.test(name)) continue
-      const manifest = await readManifest(join(dir!, name)).catch((error: unknown) => {
-        logger.warn('a backup cannot be read', { backup: name, error: messageOf(error) })
-      })
-      if (manifest) views.push(completeView(name, manifest))
-    }
+    const { dir } = this.#o
+    const views = dir === undefined ? [] : await this.#folder.ask(() => this.#complete(dir))
     if (this.#running) views.push(viewOf(this.#running))
     if (this.#failed) views.push(this.#failed)
     return views.toSorted((a, b) => (a.startedAt < b.startedAt ? 1 : -1))
   }
 
-  /** @throws AppError NOT_FOUND, REQUEST_INVALID */
+  async #complete(dir: string): Promise<BackupView[]> {
+    const views: BackupView[] = []
+    for (const name of await readdir(dir).catch(() => [])) {
+      if (!legalName.test(name)) continue
+      const manifest = await readManifest(join(dir, name)).catch((error: unknown) => {
+        this.#o.logger.warn('a backup cannot be read', { backup: name, error: messageOf(error) })
+      })
+      if (manifest) views.push(completeView(name, manifest))
+    }
+    return views
+  }
+
+  /** @throws AppError NOT_FOUND, REQUEST_INVALID, UNAVAILABLE when BACKUP_DIR does not answer */
   async get(name: string): Promise<BackupView> {
     checkName(name)
     if (this.#running?.name === name) return viewOf(this.#running)
     const { dir } = this.#o
-    const manifest = dir === undefined ? undefined : await readManifest(join(dir, name))
+    const manifest = dir === undefined ? undefined : await this.#folder.ask(() => readManifest(join(dir, name)))
     if (manifest) return completeView(name, manifest)
     if (this.#failed?.name === name) return this.#failed
     throw new AppError('NOT_FOUND', 'There is no backup of that name')
   }
 
-  /** Returns when it has ended and nothing of it is left. @throws AppError NOT_FOUND when it is not running */
+  /**
+   * Returns when it has ended, within seconds. Nothing of it is left, but in a folder that does not answer.
+   * @throws AppError NOT_FOUND when it is not running
+   */
   async cancel(name: string): Promise<void> {
     const running = this.#running
     if (running?.name !== name) throw new AppError('NOT_FOUND', 'No backup of that name is running')
@@ -165,10 +174,12 @@ export class Backups {
     const from = clock.monotonic()
     const startedAt = new Date(clock.now()).toISOString()
     try {
-      await mkdir(dir, { recursive: true, mode: 0o700 })
-      if ((await readdir(dir)).includes(name)) throw new AppError('CONFLICT', `There is a backup ${name} already`)
-      await rm(draft, { recursive: true, force: true })
-      await mkdir(draft, { mode: 0o700 })
+      await this.#folder.ask(async () => {
+        await mkdir(dir, { recursive: true, mode: 0o700 })
+        if ((await readdir(dir)).includes(name)) throw new AppError('CONFLICT', `There is a backup ${name} already`)
+      })
+      await this.#remove(draft)
+      await this.#folder.ask(() => mkdir(draft, { mode: 0o700 }))
     } catch (error) {
       const told =
         error instanceof AppError
@@ -180,16 +191,22 @@ export class Backups {
     this.#failed = undefined
     try {
       const manifest = await takeBackup(sources, { ...this.#o, name, dir: draft, signal, progress })
-      await rename(draft, join(dir, name))
-      await syncFolder(dir)
+      await this.#folder.ask(async () => {
+        await rename(draft, join(dir, name))
+        await syncFolder(dir)
+      })
       const seconds = Math.round((clock.monotonic() - from) / 1_000)
       logger.info('a backup is complete', { backup: name, bytes: bytesOf(manifest), seconds })
     } catch (error) {
-      await rm(draft, { recursive: true, force: true }).catch(() => undefined)
+      await this.#remove(draft).catch(() => undefined)
       const failure = { code: codeOf(error), detail: messageOf(error) }
       logger[failure.code === 'CANCELLED' ? 'info' : 'error']('a backup failed', { backup: name, ...failure })
       this.#failed = { ...viewOf({ name, startedAt, progress }), state: 'failed', error: failure }
     }
+  }
+
+  async #remove(draft: string): Promise<void> {
+    await this.#folder.ask(() => rm(draft, { recursive: true, force: true }))
   }
 }
 

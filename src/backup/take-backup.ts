@@ -10,6 +10,7 @@ import type { LogHold } from '../transports/log/local-log.ts'
 import { version } from '../version.ts'
 import { type CopiedFile, copyFiles } from './copy/copy-files.ts'
 import { type Manifest, platform, syncFolder, writeManifest, writeSynced } from './manifest.ts'
+import { orLeft } from './or-left.ts'
 
 /** What an installation consists of, all of it in this process's hands. */
 export interface BackupSources {
@@ -47,32 +48,40 @@ export interface TakeOptions {
  *
  * The named point is that of Postgres: sagas and keys are there alone. Of events there is more, as the log is copied later.
  *
- * @throws AppError when some part cannot be copied, or the disk is too full; the signal's reason when it is aborted
+ * @throws AppError when some part cannot be copied, or the disk is too full; the signal's reason when it is aborted, within seconds,
+ * whatever hangs
  */
 export async function takeBackup(sources: BackupSources, o: TakeOptions): Promise<Manifest> {
-  const startedAt = instant(o.clock)
   const hold = sources.log.hold()
-  const copy = new TreeCopy(o, AbortSignal.any([o.signal, hold.signal]))
+  const signal = AbortSignal.any([o.signal, hold.signal])
   try {
-    const { label, at } = await sources.postgres.backup('postgres/cluster', (tree) => copy.add(tree))
-    await copy.addText('postgres/cluster/pgdata', 'backup_label', label)
-    o.progress.part = 'clickhouse'
-    await sources.clickhouse.snapshot('clickhouse/data', (tree) => copy.add(tree))
-    o.progress.part = 'log'
-    const eventsAt = instant(o.clock)
-    const ends = await copy.addLog(sources.log, hold)
-    const position = encodePosition(new Map(ends.map((end, partition) => [partition, end])))
-    const manifest: Manifest = {
-      ...{ format: 1, name: o.name, version, platform, startedAt, takenAt: at.toISOString(), eventsAt, position },
-      directories: [...copy.directories],
-      links: copy.links,
-      files: copy.files,
-    }
-    await writeManifest(o.dir, manifest)
-    return manifest
+    return await orLeft(copyAll(sources, hold, { ...o, signal }), signal)
   } finally {
     hold.release()
   }
+}
+
+async function copyAll(sources: BackupSources, hold: LogHold, o: TakeOptions): Promise<Manifest> {
+  const { signal } = o
+  const startedAt = instant(o.clock)
+  const copy = new TreeCopy(o)
+  const add = (tree: FileTree): Promise<void> => copy.add(tree)
+  const { label, at } = await sources.postgres.backup('postgres/cluster', add, signal)
+  await copy.addText('postgres/cluster/pgdata', 'backup_label', label)
+  o.progress.part = 'clickhouse'
+  await sources.clickhouse.snapshot('clickhouse/data', add, signal)
+  o.progress.part = 'log'
+  const eventsAt = instant(o.clock)
+  const ends = await copy.addLog(sources.log, hold)
+  const position = encodePosition(new Map(ends.map((end, partition) => [partition, end])))
+  const manifest: Manifest = {
+    ...{ format: 1, name: o.name, version, platform, startedAt, takenAt: at.toISOString(), eventsAt, position },
+    directories: [...copy.directories],
+    links: copy.links,
+    files: copy.files,
+  }
+  await writeManifest(o.dir, manifest)
+  return manifest
 }
 
 const instant = (clock: Clock): string => new Date(clock.now()).toISOString()
@@ -83,18 +92,16 @@ class TreeCopy {
   readonly links: { path: string; target: string }[] = []
   readonly files: CopiedFile[] = []
   readonly #o: TakeOptions
-  readonly #signal: AbortSignal
 
-  constructor(o: TakeOptions, signal: AbortSignal) {
+  constructor(o: TakeOptions) {
     this.#o = o
-    this.#signal = signal
   }
 
   async add(tree: FileTree): Promise<void> {
-    const { dir, bytesPerSecond, minFreeBytes, progress } = this.#o
+    const { dir, bytesPerSecond, minFreeBytes, progress, signal } = this.#o
     progress.totalBytes += tree.files.reduce((sum, { size }) => sum + size, 0)
     const job = { ...tree, to: dir, bytesPerSecond, minFreeBytes }
-    const files = await copyFiles(job, this.#signal, (bytes) => {
+    const files = await copyFiles(job, signal, (bytes) => {
       progress.bytes += bytes
     })
     for (const path of tree.directories) this.directories.add(path)
@@ -113,12 +120,10 @@ class TreeCopy {
 
   /** @returns the end of each partition */
   async addLog({ dir, partitions }: BackupSources['log'], hold: LogHold): Promise<readonly number[]> {
-    const { bytesPerSecond, clock } = this.#o
+    const { bytesPerSecond, clock, signal } = this.#o
     const draft = join(this.#o.dir, 'log.draft')
     const job = { fromDir: dir, toDir: draft, partitions, from: hold.from, offsets: hold.offsets }
-    const ends = await copyLog(job, this.#signal, (bytes) =>
-      clock.sleep((bytes / bytesPerSecond) * 1_000, this.#signal),
-    )
+    const ends = await copyLog(job, signal, (bytes) => clock.sleep((bytes / bytesPerSecond) * 1_000, signal))
     await this.add(await walkTree(draft, 'log'))
     await rm(draft, { recursive: true })
     return ends

@@ -1,5 +1,6 @@
 import { Worker } from 'node:worker_threads'
 import { AppError, type ErrorCode } from '@splitstream/kernel'
+import { endThread } from '../../end-thread.ts'
 import type { FileTree } from '../../engines/file-tree.ts'
 
 /** What was copied, as it was read. */
@@ -30,7 +31,7 @@ export type FromCopyWorker =
 /**
  * Copies a tree in a thread of its own: read once, hashed on the way, fsynced, files and folders. Nothing is overwritten.
  * @returns the files, without those that vanished
- * @throws AppError DISK_FULL, CONFLICT (a file is not as expected), INTERNAL; the signal's reason when it is aborted
+ * @throws AppError DISK_FULL, CONFLICT (a file is not as expected), INTERNAL; the signal's reason when it is aborted, within a second
  */
 export async function copyFiles(
   job: CopyJob,
@@ -53,6 +54,6 @@ export async function copyFiles(
     return await promise
   } finally {
     signal.removeEventListener('abort', abort)
-    await worker.terminate()
+    await endThread(worker)
   }
 }

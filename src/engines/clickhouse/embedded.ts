@@ -39,9 +39,9 @@ export interface EmbeddedClickHouse {
   /**
    * All tables as they are at one instant each, as files to be copied, for as long as `copy` runs. One at a time.
    * @param prefix the data directory's place in the copy
-   * @throws Error when the engine exits meanwhile
+   * @throws Error when the engine exits meanwhile; the signal's reason when it is aborted
    */
-  snapshot(prefix: string, copy: (tree: FileTree) => Promise<void>): Promise<void>
+  snapshot(prefix: string, copy: (tree: FileTree) => Promise<void>, signal: AbortSignal): Promise<void>
   /** Asks the engine to stop, and kills it after the deadline (it survives that). */
   stop(deadlineMs?: number): Promise<void>
 }
@@ -120,7 +120,7 @@ export async function startEmbeddedClickHouse(o: EmbeddedClickHouseOptions): Pro
     | { kind: 'detached-parts' }
     | { kind: 'drop-detached'; part: DetachedPart }
     | { kind: 'freeze'; name: string }
-  const ask = (question: Question) => {
+  const ask = (question: Question, signal?: AbortSignal) => {
     const id = ++questions
     const { promise, resolve, reject } = Promise.withResolvers<readonly DetachedPart[]>()
     const onMessage = (message: FromChild): void => {
@@ -129,9 +129,15 @@ export async function startEmbeddedClickHouse(o: EmbeddedClickHouseOptions): Pro
       else reject(new Error(message.error))
     }
     const onExit = (): void => reject(new Error('the embedded ClickHouse exited'))
-    child.on('message', onMessage).once('exit', onExit)
-    child.send({ ...question, id } satisfies FromParent)
-    return promise.finally(() => child.off('message', onMessage).off('exit', onExit))
+    const abort = (): void => reject(signal?.reason)
+    const asked = child
+    asked.on('message', onMessage).once('exit', onExit)
+    signal?.addEventListener('abort', abort)
+    asked.send({ ...question, id } satisfies FromParent)
+    return promise.finally(() => {
+      asked.off('message', onMessage).off('exit', onExit)
+      signal?.removeEventListener('abort', abort)
+    })
   }
 
   await spawn()
@@ -149,12 +155,12 @@ export async function startEmbeddedClickHouse(o: EmbeddedClickHouseOptions): Pro
     dropDetachedPart: async (part) => {
       await ask({ kind: 'drop-detached', part })
     },
-    snapshot: async (prefix, copy) => {
+    snapshot: async (prefix, copy, signal) => {
       const dataDir = join(o.dataDir, 'data')
       const discard = () => rm(shadowOf(dataDir), { recursive: true, force: true })
       await discard()
       try {
-        await ask({ kind: 'freeze', name: frozenName })
+        await ask({ kind: 'freeze', name: frozenName }, signal)
         await copy(await frozenFiles(dataDir, prefix))
       } finally {
         await discard()

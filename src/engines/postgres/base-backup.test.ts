@@ -43,16 +43,20 @@ describe('a copy of a running Postgres', () => {
     const to = join(home, 'copy')
     await mkdir(to)
     let copies = 0
-    const { label, at } = await server.backup('cluster', async (tree: FileTree) => {
-      // Between the list of the files and their copy.
-      if (copies === 1) await sql('DROP TABLE gone; CHECKPOINT')
-      await copyFiles(
-        { ...tree, to, bytesPerSecond: 0, minFreeBytes: 0 },
-        new AbortController().signal,
-        () => undefined,
-      )
-      await sql(`INSERT INTO t (n) VALUES (${10 + copies++})`)
-    })
+    const { label, at } = await server.backup(
+      'cluster',
+      async (tree: FileTree) => {
+        // Between the list of the files and their copy.
+        if (copies === 1) await sql('DROP TABLE gone; CHECKPOINT')
+        await copyFiles(
+          { ...tree, to, bytesPerSecond: 0, minFreeBytes: 0 },
+          new AbortController().signal,
+          () => undefined,
+        )
+        await sql(`INSERT INTO t (n) VALUES (${10 + copies++})`)
+      },
+      new AbortController().signal,
+    )
     await sql('INSERT INTO t (n) VALUES (99)')
     await writeSynced(join(to, 'cluster', 'pgdata', 'backup_label'), label)
     expect(Date.now() - at.getTime()).toBeLessThan(60_000)
@@ -68,5 +72,19 @@ describe('a copy of a running Postgres', () => {
     expect(Number((await copy.sql(`SELECT nextval('small')`))[0])).toBeLessThan(1_000)
     await skipNumbers(copy.server.url, now) // restored again from the same backup, at the same moment
     expect(Number((await copy.sql('INSERT INTO t (n) VALUES (101) RETURNING id'))[0])).toBeGreaterThan(Number(id))
+  })
+
+  it('that is aborted keeps no log of changes, though it hangs', async () => {
+    const home = await mkdtemp(join(tmpdir(), 'splitstream-base-backup-'))
+    cleanups.push(() => rm(home, { recursive: true, force: true, maxRetries: 10, retryDelay: 100 }))
+    const { server, sql } = await start(join(home, 'source'))
+    const stop = new AbortController()
+    let copies = 0
+    const hangs = (): Promise<void> => (++copies === 1 ? Promise.resolve() : new Promise(() => undefined))
+    void server.backup('cluster', hangs, stop.signal)
+    await expect.poll(() => copies).toBe(2)
+    expect(await sql('SELECT slot_name FROM pg_replication_slots')).toHaveLength(1)
+    stop.abort()
+    await expect.poll(() => sql('SELECT slot_name FROM pg_replication_slots')).toEqual([])
   })
 })

@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import { AppError } from '@splitstream/kernel'
 import pg from 'pg'
 import { type FileTree, type TreeFile, walkTree } from '../file-tree.ts'
+import { endClient } from './end-client.ts'
 import { toAppError } from './errors.ts'
 
 /** Made anew by a server that starts, or about processes that are gone (postgresql.org/docs/18/continuous-archiving.html). */
@@ -17,15 +18,21 @@ const left = new Set(['postmaster.pid', 'postmaster.opts', 'backup_label', 'tabl
  * server that starts on it replays the log up to there. A slot that ends with the session keeps the log until it is copied.
  * @param prefix the data directory's place in the copy
  * @returns `at`: what was committed before is in the copy. `label` has to lie in it as `backup_label` before a server starts
- * @throws AppError UNAVAILABLE when the server goes away meanwhile: the copy is worth nothing then
+ * @throws AppError UNAVAILABLE when the server goes away meanwhile: the copy is worth nothing then; the signal's reason when it is aborted
  */
 export async function baseBackup(
   url: string,
   pgdata: string,
   prefix: string,
   copy: (tree: FileTree) => Promise<void>,
+  signal: AbortSignal,
 ): Promise<{ label: string; at: Date }> {
-  const client = new pg.Client({ connectionString: url, application_name: 'splitstream backup' })
+  signal.throwIfAborted()
+  const client = new pg.Client({
+    connectionString: url,
+    application_name: 'splitstream backup',
+    connectionTimeoutMillis: 10_000,
+  })
   let lost: Error | undefined
   client.on('error', (error) => {
     lost = error
@@ -33,10 +40,14 @@ export async function baseBackup(
   const ask = async <T extends pg.QueryResultRow>(sql: string): Promise<T> => {
     if (lost) throw new AppError('UNAVAILABLE', 'Postgres went away during the backup', { cause: lost })
     const { rows } = await client.query<T>(sql).catch((error: unknown) => {
+      signal.throwIfAborted()
       throw toAppError(error, 'none')
     })
     return rows[0]!
   }
+  // At once, whatever the copy does: the slot keeps the log of changes on the disk.
+  const abort = (): void => void endClient(client)
+  signal.addEventListener('abort', abort, { once: true })
   try {
     await client.connect()
     await ask(`SELECT pg_create_physical_replication_slot('splitstream_backup', true, true)`)
@@ -49,8 +60,9 @@ export async function baseBackup(
     await copy(await walFiles(pgdata, prefix, firstFile(end.labelfile), end.last))
     return { label: end.labelfile, at }
   } finally {
+    signal.removeEventListener('abort', abort)
     // Ends the slot, and the backup if it was not stopped.
-    await client.end().catch(() => undefined)
+    await endClient(client)
   }
 }
 

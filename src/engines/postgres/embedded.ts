@@ -44,7 +44,11 @@ export interface EmbeddedPostgres {
    * trees, but for `label`: it belongs into the file `<prefix>/pgdata/backup_label`.
    * @param prefix of the cluster's folder in the copy
    */
-  backup(prefix: string, copy: (tree: FileTree) => Promise<void>): Promise<{ label: string; at: Date }>
+  backup(
+    prefix: string,
+    copy: (tree: FileTree) => Promise<void>,
+    signal: AbortSignal,
+  ): Promise<{ label: string; at: Date }>
   /** Fast shutdown: sessions are ended, everything is written. Harsher after `deadlineMs` (10,000). Safe to call twice. */
   stop(deadlineMs?: number): Promise<void>
 }
@@ -116,11 +120,15 @@ class Supervisor implements EmbeddedPostgres {
     return this.#server?.pid ?? -1
   }
 
-  async backup(prefix: string, copy: (tree: FileTree) => Promise<void>): Promise<{ label: string; at: Date }> {
+  async backup(
+    prefix: string,
+    copy: (tree: FileTree) => Promise<void>,
+    signal: AbortSignal,
+  ): Promise<{ label: string; at: Date }> {
     const { pgdata } = this.#parts.cluster
     const isPassword = (path: string): boolean => path === 'password'
     await copy(await walkTree(dirname(pgdata), prefix, isPassword))
-    return await baseBackup(this.url, pgdata, `${prefix}/pgdata`, copy)
+    return await baseBackup(this.url, pgdata, `${prefix}/pgdata`, copy, signal)
   }
 
   stop(deadlineMs = 10_000): Promise<void> {

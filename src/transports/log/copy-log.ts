@@ -1,5 +1,6 @@
 import { Worker } from 'node:worker_threads'
 import { AppError } from '@splitstream/kernel'
+import { endThread } from '../../end-thread.ts'
 import type { GroupOffset } from './messages.ts'
 
 export interface LogCopyJob {
@@ -37,8 +38,7 @@ export async function copyLog(
   })
   try {
     for (;;) {
-      signal.throwIfAborted()
-      const step = await ask(worker)
+      const step = await ask(worker, signal)
       if ('ends' in step) return step.ends
       if ('failed' in step) {
         throw step.full
@@ -48,21 +48,22 @@ export async function copyLog(
       await pace(step.bytes)
     }
   } finally {
-    await worker.terminate()
+    await endThread(worker)
   }
 }
 
-function ask(worker: Worker): Promise<CopyStep> {
-  return new Promise((resolve, reject) => {
-    const failed = (error: unknown): void => {
-      worker.off('message', done).off('error', failed).off('exit', failed)
-      reject(new AppError('INTERNAL', 'The log cannot be copied', { cause: error }))
-    }
-    const done = (step: CopyStep): void => {
-      worker.off('error', failed).off('exit', failed)
-      resolve(step)
-    }
-    worker.once('message', done).once('error', failed).once('exit', failed)
+async function ask(worker: Worker, signal: AbortSignal): Promise<CopyStep> {
+  signal.throwIfAborted()
+  const { promise, resolve, reject } = Promise.withResolvers<CopyStep>()
+  const failed = (cause: unknown): void => reject(new AppError('INTERNAL', 'The log cannot be copied', { cause }))
+  const abort = (): void => reject(signal.reason)
+  worker.on('message', resolve).on('error', failed).on('exit', failed)
+  signal.addEventListener('abort', abort)
+  try {
     worker.postMessage('go on')
-  })
+    return await promise
+  } finally {
+    worker.off('message', resolve).off('error', failed).off('exit', failed)
+    signal.removeEventListener('abort', abort)
+  }
 }

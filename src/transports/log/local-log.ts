@@ -67,7 +67,7 @@ export interface LocalLog extends EventLog {
   readonly lost: Promise<string>
   /**
    * From now on nothing is given up that some group needs now, however far it gets: for a copy that is to begin there. One at a
-   * time. Ends with `release`; the signal is aborted when the disk gets too full for it.
+   * time. Ends with `release`, or when the disk gets too full for it: then the signal is aborted.
    */
   hold(): LogHold
   /** Makes what was appended durable, ends the lanes and closes the file. */
@@ -122,7 +122,11 @@ export async function openLocalLog(o: LocalLogOptions): Promise<LocalLog> {
       },
       (error: unknown) => logger.warn('the free disk space is not known', { error: messageOf(error) }),
     )
-    if (tooFull()) held?.abort.abort(new AppError('DISK_FULL', 'Too little disk space is left to hold the log'))
+    if (tooFull()) {
+      held?.abort.abort(new AppError('DISK_FULL', 'Too little disk space is left to hold the log'))
+      // Not with its release: who holds it may hang.
+      held = undefined
+    }
     const floors = Array.from({ length: partitions }, (_, p) => Math.min(needed(p), held?.from[p] ?? needed(p)))
     const keep = (o.retainBytes ?? 2 ** 31) / partitions
     void committer.trim(floors, keep, clock.now() - (o.retainMs ?? 86_400_000))

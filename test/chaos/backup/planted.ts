@@ -22,14 +22,14 @@ export const backupPlants: Readonly<Record<string, Plant>> = {
     edits: [
       {
         file: 'src/backup/take-backup.ts',
-        find: `    const { label, at } = await sources`,
-        replace: `    await sources.clickhouse.snapshot('clickhouse/data', (tree) => copy.add(tree))
-    const { label, at } = await sources`,
+        find: `  const { label, at } = await sources`,
+        replace: `  await sources.clickhouse.snapshot('clickhouse/data', add, signal)
+  const { label, at } = await sources`,
       },
       {
         file: 'src/backup/take-backup.ts',
-        find: `    o.progress.part = 'clickhouse'
-    await sources.clickhouse.snapshot('clickhouse/data', (tree) => copy.add(tree))
+        find: `  o.progress.part = 'clickhouse'
+  await sources.clickhouse.snapshot('clickhouse/data', add, signal)
 `,
         replace: '',
       },
