@@ -27,7 +27,7 @@ export async function checkOutlier(url: string, all: readonly Slowness[]): Promi
     for (
       const from = performance.now();
       more;
-      await delay(from + (sent.length * 1_000) / perSecond - performance.now())
+      await delay(Math.max(0, from + (sent.length * 1_000) / perSecond - performance.now()))
     ) {
       sent.push(ask(`${url}/v1/events`).then((status) => void (status !== 200 && failed.push(status))))
     }
