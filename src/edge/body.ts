@@ -1,7 +1,8 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Transform } from 'node:stream'
-import { AppError } from '@splitstream/kernel'
+import { AppError, JoinedBytes } from '@splitstream/kernel'
 import { BodyPool } from './body-pool.ts'
+import { DecoderFeed } from './decoder-feed.ts'
 import { decoderFor } from './decompress.ts'
 import type { Share } from './in-flight.ts'
 
@@ -55,6 +56,7 @@ class Reader implements Reading {
   readonly bytes: Promise<Uint8Array>
   readonly #request: IncomingMessage
   readonly #decoder: Transform | undefined
+  readonly #feed: DecoderFeed | undefined
   readonly #declared: number | undefined
   readonly #maxBytes: number
   readonly #maxSent: number
@@ -63,9 +65,10 @@ class Reader implements Reading {
   #sent = 0
   #total = 0
   #first: Buffer | undefined
-  /** The whole body when its length is known; otherwise the chunks are joined at the end. */
+  /** The whole body when its length is known. */
   #whole: Buffer | undefined
-  #more: Buffer[] | undefined
+  /** The whole body otherwise, from its second chunk on. */
+  #more: JoinedBytes | undefined
   #done = false
   #resolve: (bytes: Uint8Array) => void = () => {}
   #reject: (error: Error) => void = () => {}
@@ -90,11 +93,12 @@ class Reader implements Reading {
       this.#reject = reject
     })
     if (decoder) {
-      decoder.on('data', this.#collect).on('end', this.#end).on('drain', this.#resume)
+      decoder.on('data', this.#collect).on('end', this.#end)
       decoder.on('error', (cause: Error) => {
         this.fail(new AppError('BODY_MALFORMED', 'The compressed body cannot be decompressed', { cause }))
       })
-      request.on('data', this.#decode).on('end', () => decoder.end())
+      this.#feed = new DecoderFeed(decoder, request)
+      request.on('data', this.#decode).on('end', this.#feed.end)
     } else {
       request.on('data', this.#collect).on('end', this.#end)
     }
@@ -118,15 +122,11 @@ class Reader implements Reading {
     this.#whole = undefined
   }
 
-  readonly #resume = (): void => {
-    if (!this.#done) this.#request.resume()
-  }
-
   readonly #decode = (chunk: Buffer): void => {
     if (this.#done) return
     this.#sent += chunk.length
     if (this.#sent > this.#maxSent) this.fail(tooLarge(this.#maxSent))
-    else if (this.#decoder?.write(chunk) === false) this.#request.pause()
+    else this.#feed?.add(chunk)
   }
 
   readonly #collect = (chunk: Buffer): void => {
@@ -153,20 +153,19 @@ class Reader implements Reading {
         this.#first.copy(this.#whole)
       }
       chunk.copy(this.#whole, this.#total - chunk.length)
-    } else if (this.#more) {
-      this.#more.push(chunk)
     } else {
-      this.#more = [this.#first, chunk]
+      if (!this.#more) {
+        this.#more = new JoinedBytes()
+        this.#more.add(this.#first)
+      }
+      this.#more.add(chunk)
     }
   }
 
   readonly #end = (): void => {
     if (this.#done) return
     this.#done = true
-    this.#resolve(
-      this.#whole?.subarray(0, this.#total) ??
-        (this.#more ? Buffer.concat(this.#more, this.#total) : (this.#first ?? nothing)),
-    )
+    this.#resolve(this.#whole?.subarray(0, this.#total) ?? this.#more?.take() ?? this.#first ?? nothing)
   }
 }
 

@@ -11,14 +11,14 @@ function kept(): number {
   return heapUsed + external
 }
 
-/** By how many bytes the memory that this process keeps grew while `work` ran, at most; looked at about every 100 ms. */
+/** By how many bytes the memory that this process keeps grew while `work` ran, at most; looked at about every 250 ms. */
 export async function retainedBytes(work: () => Promise<unknown>): Promise<number> {
   const before = kept()
   let most = before
   const look = (): void => {
     most = Math.max(most, kept())
   }
-  const timer = setInterval(look, 100)
+  const timer = setInterval(look, 250)
   try {
     await work()
   } finally {

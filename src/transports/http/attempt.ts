@@ -1,7 +1,7 @@
 import type { ClientRequest, IncomingMessage } from 'node:http'
 import type { Socket } from 'node:net'
 import { TLSSocket } from 'node:tls'
-import { AppError, codeOf } from '@splitstream/kernel'
+import { AppError, codeOf, JoinedBytes } from '@splitstream/kernel'
 import type { Outcome } from '../../discovery/resolver.ts'
 import { errorOf } from '../error-envelope.ts'
 import { parse } from '../json-value.ts'
@@ -156,17 +156,15 @@ class Attempt {
     const { maxAnswerBytes } = this.#o
     const tooLarge = (): AppError => new AppError('UNPROCESSABLE', `The answer is larger than ${maxAnswerBytes} bytes`)
     if (Number(response.headers['content-length'] ?? 0) > maxAnswerBytes) throw tooLarge()
-    const chunks: Buffer[] = []
-    let length = 0
+    const body = new JoinedBytes()
     const { promise, resolve, reject } = Promise.withResolvers<void>()
     response.on('data', (chunk: Buffer) => {
-      length += chunk.length
-      chunks.push(chunk)
-      if (length > maxAnswerBytes) reject(tooLarge())
+      if (body.length + chunk.length > maxAnswerBytes) reject(tooLarge())
+      else body.add(chunk)
     })
     response.on('end', resolve).on('error', reject)
     await promise
-    return chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks, length)
+    return body.take()
   }
 
   /** The budget goes on until the caller begins to iterate: a stream that nobody reads must not keep its connection. */

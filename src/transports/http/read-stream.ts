@@ -1,5 +1,5 @@
 import type { IncomingMessage } from 'node:http'
-import { AppError } from '@splitstream/kernel'
+import { AppError, JoinedBytes } from '@splitstream/kernel'
 import { errorOf } from '../error-envelope.ts'
 import { parse } from '../json-value.ts'
 
@@ -84,8 +84,7 @@ const broken = (message: string, cause?: unknown): AppError => new AppError('UNK
 /** Cuts chunks into lines; a line may span many chunks. */
 class LineSplitter {
   readonly #maxBytes: number
-  #parts: Buffer[] = []
-  #length = 0
+  readonly #line = new JoinedBytes()
 
   constructor(maxBytes: number) {
     this.#maxBytes = maxBytes
@@ -95,20 +94,16 @@ class LineSplitter {
     let from = 0
     for (let end = chunk.indexOf(10); end >= 0; end = chunk.indexOf(10, from)) {
       this.#keep(chunk.subarray(from, end))
-      const line = this.#parts.length === 1 ? this.#parts[0]! : Buffer.concat(this.#parts, this.#length)
-      this.#parts = []
-      this.#length = 0
       from = end + 1
-      yield line.toString()
+      yield this.#line.take().toString()
     }
     if (from < chunk.length) this.#keep(chunk.subarray(from))
   }
 
   #keep(part: Buffer): void {
-    this.#length += part.length
-    if (this.#length > this.#maxBytes) {
+    if (this.#line.length + part.length > this.#maxBytes) {
       throw new AppError('UNPROCESSABLE', `A line of the stream is larger than ${this.#maxBytes} bytes`)
     }
-    this.#parts.push(part)
+    this.#line.add(part)
   }
 }

@@ -1,5 +1,5 @@
 import type { IncomingHttpHeaders } from 'node:http'
-import { type Placed, PlacedList, type Verdict } from '@splitstream/kernel'
+import { JoinedBytes, type Placed, PlacedList, type Verdict } from '@splitstream/kernel'
 import type { Dispatcher } from 'undici'
 import type { Outcome } from '../../app/participants.ts'
 import { type Body, readBody } from './answer.ts'
@@ -58,8 +58,7 @@ class Exchange implements Dispatcher.DispatchHandler, Placed {
   #controller: Dispatcher.DispatchController | undefined
   #status = 0
   #headers: Readonly<Record<string, string>> = {}
-  readonly #chunks: Buffer[] = []
-  #length = 0
+  readonly #body = new JoinedBytes()
   #over = false
 
   constructor(options: ExchangeOptions, resolve: (ended: Ended) => void) {
@@ -86,15 +85,12 @@ class Exchange implements Dispatcher.DispatchHandler, Placed {
   }
 
   onResponseData(_: Dispatcher.DispatchController, chunk: Buffer): void {
-    this.#length += chunk.length
-    if (this.#length > this.#options.maxAnswerBytes) this.#tooLarge()
-    else this.#chunks.push(chunk)
+    if (this.#body.length + chunk.length > this.#options.maxAnswerBytes) this.#tooLarge()
+    else this.#body.add(chunk)
   }
 
   onResponseEnd(): void {
-    const [first] = this.#chunks
-    const bytes = first && this.#chunks.length === 1 ? first : Buffer.concat(this.#chunks, this.#length)
-    this.#answered(readBody(this.#headers, bytes))
+    this.#answered(readBody(this.#headers, this.#body.take()))
   }
 
   onResponseError(_: Dispatcher.DispatchController | null, error: Error): void {

@@ -1,0 +1,66 @@
+import { once } from 'node:events'
+import { connect } from 'node:net'
+import { setTimeout as delay } from 'node:timers/promises'
+import { gzipSync } from 'node:zlib'
+import { afterEach, describe, expect, it } from 'vitest'
+import { retainedBytes } from '../kernel/retained-bytes.fixture.ts'
+import { requestBytes, startEdge, type TestEdge } from './edge.fixture.ts'
+import { InFlight } from './in-flight.ts'
+
+let edge: TestEdge
+afterEach(() => edge.stop())
+
+const mebibyte = 1 << 20
+const lines = ['Content-Type: application/octet-stream', 'Transfer-Encoding: chunked']
+
+/** Each byte as a chunk of its own, in pieces of about 64 KiB. */
+function* single(bytes: Uint8Array): Generator<Buffer> {
+  for (let from = 0; from < bytes.length; from += 10_000) {
+    const piece = bytes.subarray(from, from + 10_000)
+    const wire = Buffer.alloc(6 * piece.length, '1\r\nx\r\n')
+    for (const [i, byte] of piece.entries()) wire[6 * i + 3] = byte
+    yield wire
+  }
+}
+
+/** Sends all that, and then waits until `isThere`. Gives the answer. */
+async function send(head: Buffer, bytes: Uint8Array, isThere: () => boolean): Promise<string> {
+  const socket = connect(edge.port, '127.0.0.1').setEncoding('latin1')
+  try {
+    socket.write(head)
+    for (const piece of single(bytes)) if (!socket.write(piece)) await once(socket, 'drain')
+    while (!isThere()) await delay(20)
+    socket.write('0\r\n\r\n')
+    const [answer] = (await once(socket, 'data')) as [string]
+    return answer
+  } finally {
+    socket.destroy()
+  }
+}
+
+describe('a body in chunks of one byte', () => {
+  it('takes no more memory than it is counted for, about', async () => {
+    const inFlight = new InFlight(8 * mebibyte)
+    edge = await startEdge({ inFlight, limits: { maxBodyBytes: 4 * mebibyte } })
+    let answer = ''
+    const retained = await retainedBytes(async () => {
+      answer = await send(requestBytes({ lines }), Buffer.alloc(2e6, 'x'), () => inFlight.bytes === 2e6)
+    })
+    expect(answer).toContain('"length":2000000')
+    expect(retained).toBeLessThan(16 * mebibyte)
+  })
+
+  it('is decoded, and the decoder keeps no queue of them', async () => {
+    const inFlight = new InFlight(8 * mebibyte)
+    edge = await startEdge({ inFlight, limits: { maxBodyBytes: 4 * mebibyte } })
+    const body = Buffer.from(Array.from({ length: 60_000 }, () => Math.random().toString(36)).join(''))
+    const sent = gzipSync(body)
+    let answer = ''
+    const retained = await retainedBytes(async () => {
+      const head = requestBytes({ lines: [...lines, 'Content-Encoding: gzip'] })
+      answer = await send(head, sent, () => inFlight.bytes > 0.9 * body.length)
+    })
+    expect(answer).toContain(`"length":${body.length}`)
+    expect(retained).toBeLessThan(16 * mebibyte)
+  })
+})
