@@ -9,7 +9,7 @@ const instant = z.string().meta({ format: 'date-time' })
 const deadLetter = z
   .object({
     id: z.string(),
-    code: z.string().describe("The name of the store's error, or LOG_CORRUPT"),
+    code: z.string().describe("The name of the store's error, or LOG_CORRUPT, which only the operator sees"),
     reason: z.string(),
     failedAt: instant,
     replayedAt: instant.nullable(),
