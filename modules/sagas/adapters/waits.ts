@@ -1,6 +1,5 @@
 import type { Postgres, PostgresTx } from '@splitstream/kernel'
 import type { Json } from '../domain/json.ts'
-import type { SagaName } from './saga-rows.ts'
 import { lockSagas } from './sagas-table.ts'
 
 export interface Wait {
@@ -90,35 +89,93 @@ export async function keepEarly(postgres: Postgres, candidates: readonly Candida
   )
 }
 
-const given = 'unnest($1::text[], $2::bytea[], $3::text[]) AS c (tenant, key, name)'
-const fits = 'w.tenant = c.tenant AND w.key = c.key AND w.not_event IS DISTINCT FROM c.name'
+/** What some steps wait for, and a part of the list of those that do: after one of them, up to another one. */
+export interface WaitList {
+  readonly tenant: string
+  readonly key: Uint8Array
+  readonly after: WaitPlace
+  readonly last: WaitPlace
+}
 
-/**
- * Takes the steps that wait for one of these events off the list. Their sagas are locked before that, as whoever ends a saga has
- * its row before its waits. By statements of their own: in one, a saga that is committed meanwhile would not be found again.
- */
-export async function takeWaits(tx: PostgresTx, candidates: readonly Candidate[]): Promise<Wait[]> {
-  const values = [
-    candidates.map(({ tenant }) => tenant),
-    candidates.map(({ key }) => Buffer.from(key)),
-    candidates.map(({ name }) => name),
-  ]
-  const sagas = await tx.query<SagaName>(
-    `SELECT DISTINCT w.tenant, w.saga_id AS id FROM waits w, ${given} WHERE ${fits}`,
-    values,
+/** A place in such a list, which is in the order of the sagas. */
+type WaitPlace = Pick<Wait, 'sagaId' | 'step'>
+
+const beginning: WaitPlace = { sagaId: '00000000-0000-0000-0000-000000000000', step: '' }
+
+/** The lists of steps that wait for one of these now; most often there are none. Who comes later finds what is kept. */
+export async function waitLists(
+  postgres: Postgres,
+  keys: readonly Pick<Candidate, 'tenant' | 'key'>[],
+): Promise<WaitList[]> {
+  const rows = await postgres.query<{ tenant: string; key: Buffer; saga_id: string; step: string }>(
+    `SELECT c.tenant, c.key, w.saga_id, w.step FROM unnest($1::text[], $2::bytea[]) AS c (tenant, key)
+     CROSS JOIN LATERAL (
+       SELECT saga_id, step FROM waits WHERE tenant = c.tenant AND key = c.key
+       ORDER BY saga_id DESC, step DESC LIMIT 1) w`,
+    [keys.map(({ tenant }) => tenant), keys.map(({ key }) => Buffer.from(key))],
   )
-  if (sagas.length === 0) return []
-  await lockSagas(tx, sagas)
-  // Steps that have begun to wait since then find the event among those that are kept.
-  const rows = await tx.query<{ tenant: string; key: Buffer; saga_id: string; step: string; not_event: string | null }>(
-    `DELETE FROM waits w USING ${given} WHERE ${fits} AND w.saga_id = ANY($4::uuid[])
-     RETURNING w.tenant, w.key, w.saga_id, w.step, w.not_event`,
-    [...values, sagas.map(({ id }) => id)],
+  return rows.map(({ tenant, key, saga_id, step }) => ({
+    ...{ tenant, key, after: beginning },
+    last: { sagaId: saga_id, step },
+  }))
+}
+
+/** The first of them, list by list. */
+export async function readWaits(postgres: Postgres, lists: readonly WaitList[], limit: number): Promise<Wait[]> {
+  const rows = await postgres.query<{
+    tenant: string
+    key: Buffer
+    saga_id: string
+    step: string
+    not_event: string | null
+  }>(
+    `SELECT l.tenant, l.key, w.saga_id, w.step, w.not_event
+     FROM unnest($1::text[], $2::bytea[], $3::uuid[], $4::text[], $5::uuid[], $6::text[])
+       WITH ORDINALITY AS l (tenant, key, after_saga, after_step, last_saga, last_step, n)
+     CROSS JOIN LATERAL (
+       SELECT saga_id, step, not_event FROM waits WHERE tenant = l.tenant AND key = l.key
+         AND (saga_id, step) > (l.after_saga, l.after_step) AND (saga_id, step) <= (l.last_saga, l.last_step)
+       ORDER BY saga_id, step LIMIT $7) w
+     ORDER BY l.n, w.saga_id, w.step LIMIT $7`,
+    [
+      lists.map(({ tenant }) => tenant),
+      lists.map(({ key }) => Buffer.from(key)),
+      lists.map(({ after }) => after.sagaId),
+      lists.map(({ after }) => after.step),
+      lists.map(({ last }) => last.sagaId),
+      lists.map(({ last }) => last.step),
+      limit,
+    ],
   )
   return rows.map(({ tenant, key, saga_id, step, not_event }) => ({
     ...{ tenant, key, sagaId: saga_id, step },
     not: not_event ?? undefined,
   }))
+}
+
+/**
+ * Takes steps off the list. Their sagas are locked before that, as whoever ends a saga has its row before its waits. By statements
+ * of their own: in one, a saga that is committed meanwhile would not be found again.
+ * @returns those that were still on it: nobody else gives them an event
+ */
+export async function takeWaits<W extends Wait>(tx: PostgresTx, waits: readonly W[]): Promise<W[]> {
+  await lockSagas(
+    tx,
+    waits.map(({ tenant, sagaId }) => ({ tenant, id: sagaId })),
+  )
+  const rows = await tx.query<{ n: number }>(
+    `DELETE FROM waits w
+     USING unnest($1::text[], $2::bytea[], $3::uuid[], $4::text[]) WITH ORDINALITY AS t (tenant, key, saga_id, step, n)
+     WHERE w.tenant = t.tenant AND w.key = t.key AND w.saga_id = t.saga_id AND w.step = t.step
+     RETURNING (t.n - 1)::integer AS n`,
+    [
+      waits.map(({ tenant }) => tenant),
+      waits.map(({ key }) => Buffer.from(key)),
+      waits.map(({ sagaId }) => sagaId),
+      waits.map(({ step }) => step),
+    ],
+  )
+  return rows.map(({ n }) => waits[n]!)
 }
 
 /** Forgets early events that were received before `before`, ms since the epoch; some thousand at a time. */

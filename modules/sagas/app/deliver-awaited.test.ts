@@ -1,4 +1,4 @@
-import { systemClock } from '@splitstream/kernel'
+import { type Postgres, systemClock } from '@splitstream/kernel'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { load } from '../../../src/registry.ts'
 import { earlyEvent, registerWait } from '../adapters/waits.ts'
@@ -48,43 +48,106 @@ const outputs = async () =>
     entries.flatMap((entry) => (entry.e === 'done' && 'o' in entry ? [(entry.o as { id: string }).id] : [])),
   )
 
+const fields = [{ field: 'data.order', read: () => 1 }]
+const key = waitKey('paid', [['data.order', 1]])
+const awaited: WantedEvent = {
+  ...{ tenant, source: '/s', id: '1', name: '/s 1', receivedAt: Date.now() },
+  ...{ text: '{"type":"paid"}', interest: { triggers: [], awaits: [fields] } },
+  json: () => ({ type: 'paid' }),
+}
+const nobody = {
+  worker: { readMail: () => undefined, look: () => undefined } as unknown as SagaWorker,
+  onAwaited: () => undefined,
+}
+const idOf = (n: number) => `00000000-0000-7000-8000-${String(n).padStart(12, '0')}`
+
+/** Sagas of a worker that lives: the one of this test looks for those whose owner is gone. */
+async function makeHeld(count: number): Promise<void> {
+  await world.postgres.query(
+    `WITH owner AS (
+       INSERT INTO workers (name, expires_at) VALUES ('another', clock_timestamp() + interval '1 hour') RETURNING id)
+     INSERT INTO sagas (id, version, tenant, name, fence, owner, status, journal)
+     SELECT s.id, 1, $2, 'order', 1, owner.id, 'running', '' FROM owner, unnest($1::uuid[]) AS s (id)`,
+    [Array.from({ length: count }, (_, n) => idOf(n)), tenant],
+  )
+}
+
 describe('an event that comes while a step begins to wait', () => {
   it('is seen by the step, or sees it, wherever the one stands when the other comes', async () => {
     const { postgres } = world
-    const fields = [{ field: 'data.order', read: () => 1 }]
-    const interest = { triggers: [], awaits: [fields] }
-    const event: WantedEvent = {
-      ...{ tenant, source: '/s', id: '1', name: '/s 1', receivedAt: Date.now(), text: '{"type":"paid"}', interest },
-      json: () => ({ type: 'paid' }),
-    }
-    const key = waitKey('paid', [['data.order', 1]])
     for (const at of [0, 1, 2]) {
       await world.clear()
-      const wait = { tenant, key, sagaId: '00000000-0000-7000-8000-000000000000', step: 's', not: undefined }
-      // Of a worker that lives: the one of this test looks for sagas whose owner is gone.
-      await postgres.query(
-        `WITH owner AS (
-           INSERT INTO workers (name, expires_at) VALUES ('another', clock_timestamp() + interval '1 hour') RETURNING id)
-         INSERT INTO sagas (id, version, tenant, name, fence, owner, status, journal)
-         SELECT $1, 1, $2, 'order', 1, owner.id, 'running', '' FROM owner`,
-        [wait.sagaId, tenant],
-      )
+      await makeHeld(1)
       let seen: unknown
       let steps = 0
       const stepBegins = async (): Promise<void> => {
-        await registerWait(postgres, wait, '1')
+        await registerWait(postgres, { tenant, key, sagaId: idOf(0), step: 's', not: undefined }, '1')
         seen = await earlyEvent(postgres, { tenant, key, since: 0, not: undefined, taken: [] })
       }
       const persist = async <T>(work: () => Promise<T>): Promise<T> => {
         if (steps++ === at) await stepBegins()
         return await work()
       }
-      const worker = { readMail: () => undefined, look: () => undefined } as unknown as SagaWorker
-      await deliverAwaited([event], { postgres, worker, persist, onAwaited: () => undefined })
+      await deliverAwaited([awaited], { ...nobody, postgres, persist })
       if (at === steps) await stepBegins()
       const mail = await postgres.query('SELECT 1 FROM mail')
       expect([at, seen !== undefined || mail.length > 0]).toEqual([at, true])
     }
+  })
+})
+
+describe('an event that many sagas wait for', () => {
+  const persist = async <T>(work: () => Promise<T>): Promise<T> => await work()
+  /** All wait, those who have waited before as well; the event has started the last of them. */
+  const wait = () =>
+    world.postgres.query(
+      `INSERT INTO waits (tenant, key, saga_id, step, not_event)
+       SELECT $1, $2, id, 's', CASE WHEN id = $4 THEN '/s 1' END FROM unnest($3::uuid[]) AS id ON CONFLICT DO NOTHING`,
+      [tenant, Buffer.from(key), [...all, idOf(39)], idOf(39)],
+    )
+  const mail = async () => {
+    const rows = await world.postgres.query<{ id: string; tx: string }>(
+      'SELECT saga_id AS id, xmin::text AS tx FROM mail ORDER BY id',
+    )
+    const sizes = [...Map.groupBy(rows, ({ tx }) => tx).values()].map((some) => some.length)
+    return { to: rows.map(({ id }) => id).toSorted(), largest: Math.max(...sizes) }
+  }
+  const all = Array.from({ length: 39 }, (_, n) => idOf(n))
+  const large = { ...awaited, text: JSON.stringify({ type: 'paid', data: 'x'.repeat(1_000) }) }
+
+  it('reaches each once, few in a transaction, though they wait again and the process ends between two', async () => {
+    await makeHeld(40)
+    await wait()
+    let left = 3
+    const ending: Postgres = {
+      ...world.postgres,
+      tx: async (work) => {
+        if (left-- === 0) throw new Error('the process ends')
+        return await world.postgres.tx(work)
+      },
+    }
+    const limits = { count: 7, size: 1e6 }
+    const first = deliverAwaited([large], { ...nobody, postgres: ending, persist }, limits)
+    await expect(first).rejects.toThrow('the process ends')
+    expect((await mail()).to).toEqual(all.slice(0, 3 * 7))
+    const waiting: Postgres = {
+      ...world.postgres,
+      tx: async (work) => {
+        const result = await world.postgres.tx(work)
+        await wait()
+        return result
+      },
+    }
+    await deliverAwaited([large], { ...nobody, postgres: waiting, persist }, limits)
+    expect(await mail()).toEqual({ to: all, largest: 7 })
+  })
+
+  it('is sent to few at once when it is large', async () => {
+    await makeHeld(40)
+    await wait()
+    const limits = { count: 500, size: 3.5 * large.text.length }
+    await deliverAwaited([large], { ...nobody, postgres: world.postgres, persist }, limits)
+    expect(await mail()).toEqual({ to: all, largest: 3 })
   })
 })
 

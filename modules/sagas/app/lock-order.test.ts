@@ -10,7 +10,7 @@ import {
 import { afterAll, beforeAll, beforeEach, expect, it } from 'vitest'
 import { acquireLock } from '../adapters/locks.ts'
 import { type Letter, sendMail } from '../adapters/mail.ts'
-import { type Candidate, registerWait, takeWaits } from '../adapters/waits.ts'
+import { registerWait, takeWaits } from '../adapters/waits.ts'
 import { registerWorker } from '../adapters/workers.ts'
 import { GroupCommit } from './group-commit.ts'
 import type { SagaEnd, Start, Transition } from './transition.ts'
@@ -112,12 +112,12 @@ async function hold(id: string): Promise<() => Promise<void>> {
 it('an event that comes for a saga while it ends', async () => {
   const [id = ''] = await make(1)
   const key = new Uint8Array(16)
-  await registerWait(database.postgres, { tenant, key, sagaId: id, step: 's', not: undefined }, fence)
-  const candidate: Candidate = { tenant, key, eventKey: key, name: '/s 1', receivedAt: 1, event: '{}' }
+  const wait = { tenant, key, sagaId: id, step: 's', not: undefined }
+  await registerWait(database.postgres, wait, fence)
   const taken = Promise.withResolvers<void>()
   const gate = Promise.withResolvers<void>()
   const delivered = database.postgres.tx(async (tx) => {
-    const waits = await takeWaits(tx, [candidate])
+    const waits = await takeWaits(tx, [wait])
     taken.resolve()
     await gate.promise
     return await sendMail(
@@ -137,12 +137,10 @@ it('an event that comes for a saga while it ends', async () => {
 it('an event that comes for sagas while they are committed', async () => {
   const ids = await make(3)
   const key = new Uint8Array(16)
-  for (const sagaId of ids) {
-    await registerWait(database.postgres, { tenant, key, sagaId, step: 's', not: undefined }, fence)
-  }
+  const waits = ids.map((sagaId) => ({ tenant, key, sagaId, step: 's', not: undefined }))
+  for (const wait of waits) await registerWait(database.postgres, wait, fence)
   const letGo = await hold(ids[1]!)
-  const candidate: Candidate = { tenant, key, eventKey: key, name: '/s 1', receivedAt: 1, event: '{}' }
-  const taken = database.postgres.tx((tx) => takeWaits(tx, [candidate]))
+  const taken = database.postgres.tx((tx) => takeWaits(tx, waits))
   await waiting(1)
   await letGo()
   expect((await taken).map(({ sagaId }) => sagaId).toSorted()).toEqual(ids)
