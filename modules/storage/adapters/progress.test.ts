@@ -1,5 +1,4 @@
 import { mkdtemp, rm } from 'node:fs/promises'
-import { type AddressInfo, connect, createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -7,6 +6,7 @@ import { codeOf } from '@splitstream/kernel'
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { connectPostgres, type Pool } from '../../../src/engines/postgres/driver.ts'
 import { type EmbeddedPostgres, startEmbeddedPostgres } from '../../../src/engines/postgres/embedded.ts'
+import { startFreezingGate } from '../../../src/engines/postgres/freezing-gate.fixture.ts'
 import { migratePostgres, moduleUrl } from '../../../src/engines/postgres/migrate.ts'
 import { claimProgress, type DeadLetter, type Progress, readProgress } from './progress.ts'
 
@@ -155,59 +155,27 @@ it('is confirmed up to what is pending, whatever is stored behind it', async () 
   expect(await confirmed()).toEqual([10])
 })
 
-/** Between a process and Postgres: lets through what the process has sent when it freezes, and nothing of what comes then. */
-async function freezing() {
-  let left = Number.POSITIVE_INFINITY
-  const gate = createServer((socket) => {
-    const { hostname, port } = new URL(url)
-    const upstream = connect(Number(port), hostname)
-    socket.on('data', (chunk) => {
-      if (left-- > 0) upstream.write(chunk)
-    })
-    upstream.on('data', (chunk) => socket.write(chunk))
-    for (const end of [socket, upstream]) end.on('error', () => undefined)
-    socket.on('close', () => upstream.destroy())
-  })
-  await new Promise<void>((resolve) => gate.listen(0, '127.0.0.1', resolve))
-  const through = new URL(url)
-  through.port = String((gate.address() as AddressInfo).port)
-  const pool = connectPostgres({ url: through.href, applicationName: 'frozen', max: 1 })
-  return {
-    pool,
-    freezeAfter(messages: number) {
-      left = messages
-    },
-    get isFrozen() {
-      return left < 0
-    },
-    async end() {
-      // What waits for an answer gets none: its connection ends with the gate.
-      await postgres.query(`SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'frozen'`)
-      await pool.close()
-      gate.close()
-    },
-  }
-}
-
 it.each(writes)(
   'an owner that freezes at any message of %s: the next one has the partition at once',
   async (_, write) => {
     for (let messages = 0, frozen = true; frozen; messages++) {
       await postgres.query('TRUNCATE progress, pending, dead_letters, losses')
-      const link = await freezing()
-      const owner = await prepared(link.pool)
-      link.freezeAfter(messages)
+      const gate = await startFreezingGate(url)
+      const pool = connectPostgres({ url: gate.url, applicationName: 'frozen', max: 1 })
+      const owner = await prepared(pool)
+      gate.freezeAfter(messages)
       const writing = write(owner).then(
         () => undefined,
         () => undefined,
       )
       await Promise.race([writing, new Promise((resolve) => setTimeout(resolve, 100))])
-      frozen = link.isFrozen
+      frozen = gate.isFrozen
       const from = performance.now()
       await claimProgress(postgres, 0)
       expect(performance.now() - from).toBeLessThan(2_000)
-      await link.end()
+      await gate.stop()
       await writing
+      await pool.close()
     }
   },
 )

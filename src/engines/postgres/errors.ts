@@ -14,6 +14,7 @@ const CODES: readonly (readonly [prefix: string, code: ErrorCode, message: strin
   ['40', 'UNAVAILABLE', 'Postgres rolled the transaction back: it can be tried again', 'none'],
   ['55P03', 'UNAVAILABLE', 'A row lock was not granted in time', 'none'],
   ['57014', 'DEADLINE_EXCEEDED', 'The statement took too long', 'none'],
+  ['57P05', 'UNAVAILABLE', 'The connection was idle for too long', 'none'],
   ['57P', 'UNAVAILABLE', 'Postgres is stopping or starting', 'unknown'],
   ['25P03', 'UNAVAILABLE', 'The transaction was idle for too long', 'none'],
   ['53100', 'DISK_FULL', 'The disk of Postgres is full', 'none'],

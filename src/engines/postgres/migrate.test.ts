@@ -4,6 +4,7 @@ import { dirname, join } from 'node:path'
 import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest'
 import { connectPostgres } from './driver.ts'
 import { type EmbeddedPostgres, startEmbeddedPostgres } from './embedded.ts'
+import { startFreezingGate } from './freezing-gate.fixture.ts'
 import { migratePostgres, moduleUrl } from './migrate.ts'
 
 // initdb fsyncs a thousand files: on a busy disk that takes seconds.
@@ -63,6 +64,23 @@ describe('migratePostgres', () => {
   it('is applied once by runners that come at the same time', async () => {
     const runs = await Promise.all([1, 2, 3, 4].map(() => migratePostgres({ url }, dir)))
     expect(runs.flatMap(({ applied }) => applied)).toHaveLength(3)
+  })
+
+  it.each([
+    ['when it has the lock', 'BEGIN'],
+    ['while it makes what all need', 'CREATE TABLE IF NOT EXISTS splitstream.migrations'],
+    ['between two transactions', 'SELECT schema, number'],
+    ['within a migration', 'INSERT INTO splitstream.migrations'],
+  ])('a runner that freezes %s keeps no other from its start for long', async (_, text) => {
+    const gate = await startFreezingGate(url)
+    gate.freezeBefore(text)
+    const frozen = migratePostgres({ url: gate.url }, dir).catch(() => undefined)
+    await expect.poll(() => gate.isFrozen, { timeout: 10_000 }).toBe(true)
+    const from = performance.now()
+    expect((await migratePostgres({ url }, dir)).applied).toHaveLength(3)
+    expect(performance.now() - from).toBeLessThan(15_000)
+    await gate.stop()
+    await frozen
   })
 
   it('refuses a changed file, a missing one, one that comes too late, and a number used twice', async () => {

@@ -3,6 +3,7 @@ import { readdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { AppError, messageOf } from '@splitstream/kernel'
 import pg from 'pg'
+import { endClient } from './end-client.ts'
 import { toAppError } from './errors.ts'
 import { ensureRoles, MODULE_SCHEMAS, roleOf } from './roles.ts'
 
@@ -20,6 +21,8 @@ interface Migration {
 /** Any number will do, as long as all processes use the same. */
 const LOCK = 7_308_604_091
 const LOCK_WAIT_MS = 60_000
+/** How long a runner may stand still: it was frozen, or its host is gone, and all others wait for it. */
+const IDLE_MS = 10_000
 
 /**
  * Brings the database to the state of `dir`: roles and schemas, then every `dir/<schema>/NNNN_name.sql` that was not
@@ -41,7 +44,8 @@ export async function migratePostgres(admin: { url: string }, dir: string): Prom
   client.on('error', () => {}) // The running statement reports a lost connection.
   try {
     await client.connect()
-    // The lock is the session's: it goes when the connection ends, however it ends.
+    // The lock is the session's: it goes when the connection ends, however it ends. A statement that runs is not idle.
+    await client.query(`SET idle_session_timeout = ${IDLE_MS}; SET idle_in_transaction_session_timeout = ${IDLE_MS}`)
     await client.query(`SET lock_timeout = ${LOCK_WAIT_MS}`)
     await client.query('SELECT pg_advisory_lock($1)', [LOCK])
     await client.query('BEGIN')
@@ -56,7 +60,7 @@ export async function migratePostgres(admin: { url: string }, dir: string): Prom
     }
     throw toAppError(error)
   } finally {
-    await client.end().catch(() => undefined)
+    await endClient(client)
   }
 }
 
