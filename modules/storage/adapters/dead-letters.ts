@@ -63,23 +63,29 @@ export class DeadLetters {
     this.#postgres = postgres
   }
 
-  /** Newest first, below the letter with the id `before`: `limit` of them at most, or as many as are `pieceBytes` in all. */
+  /**
+   * Newest first, from where a page with this `next` ended, whatever was deleted meanwhile: `limit` of them at most, or as many as are
+   * `pieceBytes` in all.
+   */
   async list(
     { tenant, operator }: LetterReader,
     o: { limit: number; code?: string; before?: string },
   ): Promise<DeadLetterPage> {
-    const sizes = await this.#postgres.query<DeadLetterSize>(
-      `SELECT id, code, octet_length(event) AS bytes FROM dead_letters
+    const place = o.before === undefined ? undefined : placeIn(o.before)
+    const sizes = await this.#postgres.query<DeadLetterSize & { micros: string }>(
+      `SELECT id, code, octet_length(event) AS bytes, (extract(epoch FROM failed_at) * 1000000)::bigint AS micros
+       FROM dead_letters
        WHERE ${readable} AND ($3::text IS NULL OR code = $3)
-         AND ($4::text IS NULL OR (failed_at, id) < (SELECT failed_at, id FROM dead_letters WHERE ${readable} AND id = $4))
-       ORDER BY failed_at DESC, id DESC LIMIT $5`,
-      [tenant, operator, o.code ?? null, o.before ?? null, o.limit],
+         AND ($4::bigint IS NULL OR (failed_at, id) < (to_timestamp(0) + $4 * interval '1 microsecond', $5))
+       ORDER BY failed_at DESC, id DESC LIMIT $6`,
+      [tenant, operator, o.code ?? null, place?.micros ?? null, place?.id ?? null, o.limit],
     )
     const [page = []] = piecesOf(sizes, pieceBytes)
     const sql = `SELECT ${columns} FROM dead_letters WHERE ${readable} AND id = ANY($3) ORDER BY failed_at DESC, id DESC`
     const rows = await this.#postgres.query<Row>(sql, [tenant, operator, page.map(({ id }) => id)])
     const isLast = page.length === sizes.length && sizes.length < o.limit
-    return { letters: rows.map(viewOf), next: isLast ? null : page.at(-1)!.id }
+    const last = page.at(-1)
+    return { letters: rows.map(viewOf), next: isLast || !last ? null : `${last.micros}-${last.id}` }
   }
 
   async get({ tenant, operator }: LetterReader, id: string): Promise<DeadLetterView | undefined> {
@@ -111,6 +117,14 @@ export class DeadLetters {
     const sql = `DELETE FROM dead_letters WHERE ${readable} AND id = $3 RETURNING id`
     return (await this.#postgres.query(sql, [tenant, operator, id])).length === 1
   }
+}
+
+/** Where a page ends: when its last letter failed, µs, and the id. That letter itself may be gone when the next page is asked for. */
+export const placePattern = /^\d{1,18}-\d{1,10}-\d{1,18}$/
+
+function placeIn(next: string): { micros: string; id: string } {
+  const cut = next.indexOf('-')
+  return { micros: next.slice(0, cut), id: next.slice(cut + 1) }
 }
 
 function viewOf(row: Row): DeadLetterView {

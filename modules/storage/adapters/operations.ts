@@ -2,6 +2,7 @@ import { receiptSchema } from '@splitstream/ingest/contract'
 import { jsonContent, numberIn, type Operations } from '@splitstream/kernel'
 import { z } from 'zod'
 import type { ReplayOutcome } from '../app/replay-dead-letters.ts'
+import { placePattern } from './dead-letters.ts'
 import type { LossView } from './losses.ts'
 
 const instant = z.string().meta({ format: 'date-time' })
@@ -51,7 +52,11 @@ export const deadLetterOperations = {
     query: z.strictObject({
       limit: z.preprocess(numberIn, limit),
       code: z.string().optional().describe('Only those with this code'),
-      before: z.string().optional().describe('`next` of the page before'),
+      before: z
+        .string()
+        .regex(placePattern, { error: '`next` of the page before is expected' })
+        .optional()
+        .describe('`next` of the page before'),
     }),
     answers: {
       200: {

@@ -17,7 +17,7 @@ export function deadLettersCommand(): Command {
     .description('List dead letters, newest first')
     .option('--limit <n>', 'at most so many', integer(1, 1000), 100)
     .option('--code <code>', 'only those that failed with this code')
-    .option('--before <id>', 'go on below this one')
+    .option('--before <next>', 'go on where the page before ended')
     .option('--json', 'print them whole, one JSON object a line')
     .action(async (o: Options & { limit: number; code?: string; before?: string; json?: boolean }) => {
       const query = new URLSearchParams({ limit: String(o.limit) })
