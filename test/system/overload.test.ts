@@ -70,7 +70,7 @@ it('is over when the load is', async () => {
 })
 
 it('loses nothing that was acknowledged, and stores nothing that was refused', async () => {
-  await untilAllStored(server.url)
+  await untilAllStored(server)
   const response = await fetch(`${server.url}/v1/query`, {
     method: 'POST',
     headers: { authorization: `Bearer ${server.adminKey}`, 'content-type': 'application/json' },

@@ -65,7 +65,7 @@ export async function measureOverload(plan: OverloadPlan, { server }: Subject): 
   }
   progress('overload: warming up')
   await load('wa', capacityConnections, plan.capacitySeconds / 2)
-  await untilAllStored(server.url)
+  await untilAllStored(server)
   progress('overload: what can be served')
   resetPeak(server.pid)
   let cpu = cpuSeconds(server.pid)
@@ -73,7 +73,7 @@ export async function measureOverload(plan: OverloadPlan, { server }: Subject): 
   let capacity = sumsOf(first.slices)
   const capacityCpuMs = cpuMsOf(cpuSeconds(server.pid) - cpu, plan.capacitySeconds, capacity)
   const capacityMib = peakRssMib(server.pid)
-  await untilAllStored(server.url)
+  await untilAllStored(server)
   progress(`overload: ${Math.round(capacity.good)} requests/s; now ${calmPart} of that`)
   const calmRate = capacity.good * calmPart
   const before = sumsOf((await load('be', capacityConnections, plan.calmSeconds, calmRate)).slices)
@@ -95,7 +95,7 @@ export async function measureOverload(plan: OverloadPlan, { server }: Subject): 
   progress(`overload: ${Math.round(overload.good)} requests/s served; recovery`)
   const calm = await load('af', capacityConnections, 15, calmRate)
   const from = performance.now()
-  await untilAllStored(server.url)
+  await untilAllStored(server)
   const storedSeconds = (performance.now() - from) / 1_000
   progress('overload: what can be served, again')
   // The machine may have changed its pace meanwhile: both together are what the overload is held against.
