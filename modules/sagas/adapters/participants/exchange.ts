@@ -150,8 +150,8 @@ class Exchange implements Dispatcher.DispatchHandler, Placed {
 const maxTimerMs = 2 ** 31 - 1
 /** Undici refuses to write such a request. */
 const malformed = new Set(['UND_ERR_INVALID_ARG', 'UND_ERR_NOT_SUPPORTED'])
-/** It was we who ended it, or there are too many hosts. */
-const ours = new Set(['UND_ERR_DESTROYED', 'UND_ERR_CLOSED', 'UND_ERR_MAX_ORIGINS_REACHED'])
+/** It was we who ended it. */
+const ours = new Set(['UND_ERR_DESTROYED', 'UND_ERR_CLOSED'])
 
 function plain(headers: IncomingHttpHeaders): Readonly<Record<string, string>> {
   for (const name in headers) {

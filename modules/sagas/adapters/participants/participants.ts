@@ -1,11 +1,12 @@
 import { AppError, type Breakers, type Clock, type Judge, type Logger, type Metrics } from '@splitstream/kernel'
-import { Agent, Pool } from 'undici'
+import { Pool } from 'undici'
 import type { Outcome, Outgoing, Participants } from '../../app/participants.ts'
 import { guardedConnector } from './connector.ts'
 import { createEgress, type EgressOptions } from './egress.ts'
 import { type Ended, exchange } from './exchange.ts'
 import { type Lookup, shareLookups, systemLookup } from './lookup.ts'
 import { callMetrics } from './metrics.ts'
+import { Origins } from './origins.ts'
 import { toDispatch } from './request.ts'
 import { Unsendable } from './unsendable.ts'
 
@@ -35,6 +36,8 @@ export interface ParticipantLimits {
   readonly requestsPerConnection: number
   /** Hosts and ports that connections are open to. */
   readonly maxOrigins: number
+  /** A connection is kept without a call for so long at most, whatever the other side offers, ms. */
+  readonly maxIdleMs: number
   /** Requests to one participant in one direction, when its definition does not say. */
   readonly maxConcurrent: number
 }
@@ -45,6 +48,7 @@ const defaults: ParticipantLimits = {
   maxConnections: 256,
   requestsPerConnection: 10_000,
   maxOrigins: 1_000,
+  maxIdleMs: 5_000,
   maxConcurrent: 64,
 }
 
@@ -55,7 +59,7 @@ const judgeOf = ({ slowMs }: Outgoing): Judge<Ended> => (slowMs === undefined ? 
 export function createParticipants(deps: ParticipantsDeps): Participants {
   const { clock, breakers } = deps
   const limits = { ...defaults, ...deps.limits }
-  const agent = connections(deps, limits)
+  const origins = connections(deps, limits)
   const userAgent = `splitstream/${deps.version}`
   const record = callMetrics(deps.metrics)
 
@@ -65,7 +69,10 @@ export function createParticipants(deps: ParticipantsDeps): Participants {
     const work = () => {
       const timestamp = Math.floor(clock.now() / 1_000)
       const dispatch = toDispatch(request, { secret: deps.secret(tenant), timestamp, userAgent })
-      return exchange({ dispatcher: agent, request: dispatch, timeoutMs, maxAnswerBytes, signal })
+      const place = origins.take(String(dispatch.origin), tenant)
+      if (!place) return Promise.resolve(crowded)
+      const { dispatcher, give } = place
+      return exchange({ dispatcher, request: dispatch, timeoutMs, maxAnswerBytes, signal }).finally(give)
     }
     try {
       const breaker = breakers.get(nameOf(request), request.settings.maxConcurrent ?? limits.maxConcurrent)
@@ -83,28 +90,30 @@ export function createParticipants(deps: ParticipantsDeps): Participants {
       return outcome
     },
     blocked: (tenant, participant, undo) => breakers.find(nameOf({ tenant, participant, undo }))?.blocked(),
-    close: async () => {
-      agent.destroy().catch(() => {})
-    },
+    close: async () => origins.close(),
   }
 }
 
 const nameOf = ({ tenant, participant, undo }: Pick<Outgoing, 'tenant' | 'participant' | 'undo'>): string =>
   `${tenant} ${participant} ${undo ? 'undo' : 'forward'}`
 
-/** One pool for each origin that is in use; the agent drops those without connections. */
 function connections({ egress: options, lookup = systemLookup, logger }: ParticipantsDeps, limits: ParticipantLimits) {
   const egress = createEgress(options)
   const connector = { egress, lookup: shareLookups(lookup), timeoutMs: limits.connectTimeoutMs, logger }
-  return new Agent({
-    maxOrigins: limits.maxOrigins,
-    factory: (origin) =>
-      new Pool(origin, {
-        connections: limits.maxConnections,
-        maxRequestsPerClient: limits.requestsPerConnection,
-        connect: guardedConnector(new URL(origin), connector),
-      }),
-  })
+  const connect = (origin: string) =>
+    new Pool(origin, {
+      connections: limits.maxConnections,
+      maxRequestsPerClient: limits.requestsPerConnection,
+      keepAliveMaxTimeout: limits.maxIdleMs,
+      connect: guardedConnector(new URL(origin), connector),
+    })
+  return new Origins(limits.maxOrigins, connect)
+}
+
+/** Nothing of it is the participant's fault. */
+const crowded: Ended = {
+  outcome: { kind: 'postponed', afterMs: 1_000, why: 'calls go to as many other hosts as may be at once' },
+  verdict: 'none',
 }
 
 /** What kept a request from being sent, as an outcome. Anything else is a bug, and is thrown. */
