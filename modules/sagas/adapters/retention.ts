@@ -29,8 +29,8 @@ export interface Forgotten {
 }
 
 /**
- * Forgets sagas that ended long ago. A week of which none is kept goes as a whole; of a week with sagas that go on, or ended
- * lately, the others go, except for children of a saga that is kept: it may have to undo them. With sagas go the keys of the
+ * Forgets sagas that ended long ago. A week of which none is kept goes as a whole; of a week with sagas that go on, ended
+ * lately, or are children of a saga that is kept (it may have to undo them) the others go. With sagas go the keys of the
  * requests that made them; those of events stay longer.
  * @throws AppError UNAVAILABLE when somebody reads a week for long that is to go: the next run tries again
  */
@@ -40,7 +40,8 @@ export async function forgetSagas(postgres: Postgres, retention: Retention): Pro
   for (const week of await weeks(postgres)) {
     if (week + weekMs > retention.before) break
     const table = nameOf(week)
-    const isEmpty = !(await keepsAny(postgres, table, retention.before))
+    const isEmpty =
+      !(await keepsAny(postgres, table, retention.before)) && !(await keepsChild(postgres, week, retention))
     if (!isEmpty) sum.sagas += await forgetEnded(postgres, table, retention)
     const kept = isEmpty ? [] : await keptOf(postgres, table)
     const open = kept.filter((one) => one.open)
@@ -71,6 +72,30 @@ async function keptOf(postgres: Postgres, table: string): Promise<{ readonly id:
 const uuid = '[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}'
 /** Of the saga `s`: its journal ends with its start, which ends with who started it. What is none by chance is harmless. */
 const parent = `substring(s.journal FROM '.*"parent":"(${uuid})"')::uuid`
+
+/**
+ * Some saga of the week has a parent that is kept. A parent was started before its children, so the week is only gone through when
+ * sagas of earlier ones are kept; those of its own week go with it.
+ */
+async function keepsChild(postgres: Postgres, week: number, { goesOn }: Retention): Promise<boolean> {
+  const older = `id < '${leastId(week)}'`
+  if ((await postgres.query(`SELECT FROM sagas WHERE ${older} LIMIT 1`)).length === 0) return false
+  let found = false
+  await pageByPage(
+    postgres,
+    nameOf(week),
+    () => !found && goesOn(),
+    async (range) => {
+      const rows = await postgres.query(
+        `SELECT FROM ${nameOf(week)} s WHERE ${range} AND s.journal LIKE '%"parent":"%'
+         AND EXISTS (SELECT FROM sagas p WHERE p.tenant = s.tenant AND p.id = ${parent} AND p.${older} OFFSET 0) LIMIT 1`,
+      )
+      found = rows.length > 0
+      return rows
+    },
+  )
+  return found || !goesOn()
+}
 
 async function forgetEnded(postgres: Postgres, table: string, { before, goesOn }: Retention): Promise<number> {
   return await pageByPage(postgres, table, goesOn, (range) =>

@@ -81,8 +81,13 @@ describe('a week of long ago in which a saga goes on', () => {
     await database.postgres.query(`DROP TABLE ${week}`)
   })
 
-  async function make(names: readonly string[], ended: number | undefined, parent?: string): Promise<void> {
-    for (const name of names) ids.set(name, uuidv7(systemRandom, at + ids.size))
+  async function make(
+    names: readonly string[],
+    ended: number | undefined,
+    parent?: string,
+    startedAt = at,
+  ): Promise<void> {
+    for (const name of names) ids.set(name, uuidv7(systemRandom, startedAt + ids.size))
     const start = { e: 'start', t: 0, at, in: { parent: 'text' }, ...(parent && { from: { parent: ids.get(parent) } }) }
     await database.postgres.query(
       `WITH made AS (
@@ -98,8 +103,8 @@ describe('a week of long ago in which a saga goes on', () => {
       ],
     )
   }
-  const left = async () => {
-    const rows = await database.postgres.query<{ id: string }>(`SELECT id FROM ${week} ORDER BY id`)
+  const left = async (table = week) => {
+    const rows = await database.postgres.query<{ id: string }>(`SELECT id FROM ${table} ORDER BY id`)
     return rows.map(({ id }) => [...ids].find(([, known]) => known === id)?.[0])
   }
   const keys = async () => {
@@ -134,6 +139,25 @@ describe('a week of long ago in which a saga goes on', () => {
     await tidy()
     expect(await left()).toEqual(['open', 'child', 'grandchild'])
     expect(await keys()).toEqual(['open', 'child', 'grandchild'])
+  })
+
+  it('keeps them in the weeks after it too, though all others there have ended', async () => {
+    const [next, later] = [at + 7 * dayMs, at + 14 * dayMs]
+    const second = await makeWeek(next, true)
+    const third = await makeWeek(later, true)
+    await make(['open'], undefined)
+    await make(['child'], at, 'open', next)
+    await make(['grandchild'], at, 'child', later)
+    await tidy()
+    expect([await left(), await left(second), await left(third)]).toEqual([['open'], ['child'], ['grandchild']])
+    expect(await keys()).toEqual(['open', 'child', 'grandchild'])
+    // Without their parent they go, though there is another saga that goes on.
+    await make(['another'], undefined)
+    await database.postgres.query('DELETE FROM sagas WHERE id = $1', [ids.get('open')])
+    await database.postgres.query(`UPDATE housekeeping SET begun_at = '-infinity'`)
+    await tidy()
+    expect(await count(`pg_class WHERE relname = ANY('{${second},${third}}')`)).toBe(0)
+    expect(await left()).toEqual(['another'])
   })
 })
 
