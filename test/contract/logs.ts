@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { joinEvent, splitEvents } from '@splitstream/ingest/contract'
 import { type EventLog, silentLogger, systemClock } from '@splitstream/kernel'
+import { patientSendMs } from '../../src/transports/kafka/kafka.fixture.ts'
 import { type KafkaLogOptions, openKafkaLog } from '../../src/transports/kafka/log.ts'
 import { forceEncoding } from '../../src/transports/log/forced-encoding.ts'
 import { type LocalLog, openLocalLog } from '../../src/transports/log/local-log.ts'
@@ -73,7 +74,7 @@ async function openOnKafka(
 ): Promise<LogUnderTest> {
   const spoolDir = await mkdtemp(join(tmpdir(), 'splitstream-stream-port-'))
   const place = { brokers, topic, groupPrefix: topic, spoolDir, partitions, replication: 3, minInSync: 2 }
-  const limits = { retainMs: 3_600_000, maxSpoolBytes: 64 << 20, minFreeBytes: 0 }
+  const limits = { retainMs: 3_600_000, maxSpoolBytes: 64 << 20, minFreeBytes: 0, sendMs: patientSendMs }
   const shared = { compression: 'none' as const, clock: systemClock, logger: silentLogger }
   const open = async (): Promise<Opened> => {
     const log = await openKafkaLog({ ...place, ...limits, ...shared, ...settings })

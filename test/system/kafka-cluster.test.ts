@@ -3,6 +3,7 @@ import { Kafka, logLevel } from 'kafkajs'
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import { patiently } from '../support/kafka/patiently.ts'
 import { perfTest } from '../support/kafka/perf.ts'
+import { soonReplaced } from '../support/kafka/settings.ts'
 import { type KafkaCluster, startKafka } from '../support/kafka/start.ts'
 import { describeWithKafka } from '../support/kafka/suite.ts'
 import { createTopic, deleteTopics, untilInSync } from '../support/kafka/topic.ts'
@@ -16,7 +17,7 @@ describeWithKafka('three real brokers', () => {
   let kafka: Kafka
 
   beforeAll(async () => {
-    cluster = await startKafka()
+    cluster = await startKafka({ settings: soonReplaced })
     kafka = new Kafka({ clientId: 'cluster-test', brokers: [...cluster.brokers], logLevel: logLevel.NOTHING })
     await createTopic(cluster.brokers, { topic, partitions: 6 })
   }, 300_000) // the jars may have to be downloaded first

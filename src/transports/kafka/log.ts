@@ -46,6 +46,8 @@ export interface KafkaLogOptions extends TopicOptions {
   readonly minFreeBytes: number
   /** Bytes that may wait for an acknowledgement. */
   readonly maxPendingBytes?: number
+  /** How long brokers may take to acknowledge a send, ms; then its events go into the spool. Default 4,000. */
+  readonly sendMs?: number
   /** How long a start waits for Kafka, ms. Then it goes on without it: a writer into its spool. */
   readonly startMs?: number
   /** How often it is looked how old is what groups have not taken, ms. */
@@ -149,6 +151,7 @@ export async function openKafkaLog(o: KafkaLogOptions): Promise<KafkaLog> {
       spool,
       maxSpoolBytes: o.maxSpoolBytes,
       maxPendingBytes: o.maxPendingBytes ?? 64 << 20,
+      sendMs: o.sendMs,
       clock,
       logger,
       metrics: o.metrics ?? noMetrics,

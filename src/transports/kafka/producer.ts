@@ -10,14 +10,11 @@ export interface ProducerOptions {
   readonly compression: Compression
   readonly reachability: Reachability
   readonly clock: Clock
+  /** How long a send may take, all tries included, ms. Then it counts as failed, whatever becomes of it. Default 4,000. */
+  readonly sendMs?: number | undefined
   /** How long sends take, s, by how they fail. */
   readonly seconds?: ReturnType<Metrics['histogram']>
 }
-
-/** How long a send may take, all tries included, ms. Then it counts as failed, whatever becomes of it. */
-const sendMs = 4_000
-/** After that long it is asked whether any broker is there, ms. */
-const suspectMs = 1_000
 
 /**
  * kafkajs's producer, with what kafkajs 2.2.4 gets wrong kept out:
@@ -30,17 +27,21 @@ const suspectMs = 1_000
  */
 export class KafkaProducer {
   readonly #o: ProducerOptions
+  readonly #sendMs: number
   readonly #producer: Throwaway<Producer>
   #closed = false
 
   constructor(o: ProducerOptions) {
     this.#o = o
+    this.#sendMs = o.sendMs ?? 4_000
+    // One more for each 800 ms: refusals that pass, such as those while a leader is elected, are not to end it long before.
+    const retries = Math.ceil(this.#sendMs / 800)
     this.#producer = new Throwaway(
       () =>
         o.kafka.producer({
           idempotent: true,
           allowAutoTopicCreation: false,
-          retry: { initialRetryTime: 100, maxRetryTime: 500, retries: 5 },
+          retry: { initialRetryTime: 100, maxRetryTime: 500, retries },
         }),
       o.clock,
     )
@@ -69,10 +70,11 @@ export class KafkaProducer {
     const { reachability } = this.#o
     const { lost } = reachability
     if (lost.aborted) throw new AppError('UNAVAILABLE', 'No Kafka broker answers', { retryAfterMs: 1_000 })
-    const slow = setTimeout(() => reachability.suspect(), suspectMs)
+    // After a quarter of its time it is asked whether any broker is there.
+    const slow = setTimeout(() => reachability.suspect(), this.#sendMs / 4)
     const work = (producer: Producer): Promise<string> => this.#sendOn(producer, partition, messages)
     try {
-      return await this.#producer.use(sendMs, 'Kafka did not acknowledge', work, lost)
+      return await this.#producer.use(this.#sendMs, 'Kafka did not acknowledge', work, lost)
     } catch (error) {
       reachability.suspect()
       throw error instanceof AppError ? error : kafkaError('Kafka did not take a record', error)
@@ -83,7 +85,7 @@ export class KafkaProducer {
 
   /** Does ahead what the first send would wait for, which can take seconds on a new cluster. Never throws. */
   async connect(): Promise<void> {
-    await this.#producer.use(sendMs, 'Kafka did not answer', async () => undefined).catch(() => undefined)
+    await this.#producer.use(this.#sendMs, 'Kafka did not answer', async () => undefined).catch(() => undefined)
   }
 
   async close(): Promise<void> {
@@ -96,7 +98,7 @@ export class KafkaProducer {
     const sent: RecordMetadata[] = await producer.send({
       topic,
       acks: -1,
-      timeout: sendMs - 500,
+      timeout: Math.max(1, this.#sendMs - 500),
       compression: compressionTypes[compression],
       messages: messages as Message[],
     })

@@ -33,6 +33,8 @@ export interface WriterOptions {
   readonly spool: LocalLog
   readonly maxSpoolBytes: number
   readonly maxPendingBytes: number
+  /** See ProducerOptions. */
+  readonly sendMs?: number | undefined
   readonly clock: Clock
   readonly logger: Logger
   readonly metrics: Metrics
@@ -55,7 +57,7 @@ export class KafkaWriter {
     const partitions = Array.from({ length: o.partitions }, (_, p) => p)
     const help = 'Batches sent to Kafka, until the brokers have acknowledged them'
     const seconds = o.metrics.histogram('splitstream.kafka.send', help, durationBuckets, ['error.type'])
-    const producer = { kafka, topic, compression, reachability, clock, seconds }
+    const producer = { kafka, topic, compression, reachability, clock, seconds, sendMs: o.sendMs }
     this.#producers = partitions.map(() => new KafkaProducer(producer))
     o.metrics.gauge(
       'splitstream.kafka.spooled',

@@ -1,12 +1,11 @@
-import { randomUUID } from 'node:crypto'
 import { setTimeout as delay } from 'node:timers/promises'
 import {
   type Call,
+  codeOf,
   type EventLog,
   type Lane,
   type LogRange,
   type LogRecord,
-  partitionsPerLog,
   systemCall,
   systemClock,
   untilAborted,
@@ -22,32 +21,12 @@ export const call = (signal: AbortSignal = new AbortController().signal): Call =
 
 export const text = (bytes: Uint8Array): string => Buffer.from(bytes).toString()
 
-/** One record into one partition; nobody else appends to it meanwhile. */
+/** One record into one partition. @throws Error when it has no place yet, as what waits in a spool */
 export async function put(log: EventLog, partition: number, value: string | Uint8Array, count = 1): Promise<LogRange> {
   const bytes = typeof value === 'string' ? Buffer.from(value) : value
   const [range] = await log.append([{ partition, count, bytes }], call())
-  return range ?? (await placeOf(log, partition, bytes))
-}
-
-/** Of a record that waits in the spool: brokers on a busy machine may not answer in time, and it gets its place later. */
-async function placeOf(log: EventLog, partition: number, bytes: Uint8Array): Promise<LogRange> {
-  const held = await hold(log, `place-of-${randomUUID()}`)
-  try {
-    const own = (): Lane | undefined =>
-      [...held.lanes.values()].find((lane) => lane.partition % partitionsPerLog === partition)
-    await until(() => own() !== undefined)
-    const lane = own()!
-    const from = performance.now()
-    for (let next = 0; performance.now() - from < deadlineMs; ) {
-      const records = await lane.read(next, { maxEvents: 1_000, maxBytes: 8 << 20, waitMs: 500 })
-      const found = records.find((record) => Buffer.compare(record.bytes, bytes) === 0)
-      if (found) return { partition: lane.partition, first: found.baseOffset, last: found.baseOffset + found.count - 1 }
-      next = records.length > 0 ? records.at(-1)!.baseOffset + records.at(-1)!.count : next
-    }
-    throw new Error('A record that was acknowledged came to no place')
-  } finally {
-    await held.stop()
-  }
+  if (!range) throw new Error('the record went into the spool: no broker acknowledged it in time')
+  return range
 }
 
 /** Waits until something holds; half a minute at most, for a broker on a busy machine. */
@@ -70,9 +49,10 @@ export interface HeldLanes {
 export async function hold(log: EventLog, group: string): Promise<HeldLanes> {
   const lanes = new Map<number, Lane>()
   const consumption = await log.consume(group, async (lane) => {
-    lanes.set(lane.partition, lane)
+    const held = patient(lane)
+    lanes.set(lane.partition, held)
     await untilAborted(lane.signal)
-    if (lanes.get(lane.partition) === lane) lanes.delete(lane.partition)
+    if (lanes.get(lane.partition) === held) lanes.delete(lane.partition)
   })
   return {
     lanes,
@@ -81,6 +61,26 @@ export async function hold(log: EventLog, group: string): Promise<HeldLanes> {
       return lanes.get(partition)!
     },
     stop: () => consumption.stop(),
+  }
+}
+
+/** A lane that asks again while nobody answers: brokers on a busy machine may stand still for some seconds. */
+const patient = (lane: Lane): Lane => ({
+  partition: lane.partition,
+  signal: lane.signal,
+  bounds: () => answered(lane, () => lane.bounds()),
+  committed: () => answered(lane, () => lane.committed()),
+  commit: (next) => lane.commit(next),
+  read: (from, limits) => lane.read(from, limits),
+})
+
+async function answered<T>({ signal }: Lane, ask: () => Promise<T>): Promise<T> {
+  for (const from = performance.now(); ; await delay(50)) {
+    try {
+      return await ask()
+    } catch (error) {
+      if (codeOf(error) !== 'UNAVAILABLE' || signal.aborted || performance.now() - from > deadlineMs) throw error
+    }
   }
 }
 

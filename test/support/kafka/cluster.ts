@@ -37,7 +37,7 @@ export interface KafkaNode {
   readonly id: number
   /** host:port; the same in every life. */
   readonly broker: string
-  /** SIGKILL. Others lead its partitions when its session ends, 4 s later. */
+  /** SIGKILL. Others lead its partitions when its session ends: 30 s later, or 4 s with `soonReplaced` (settings.ts). */
   kill(): Promise<void>
   /** SIGSTOP: it holds its connections and answers nothing. */
   pause(): Promise<void>

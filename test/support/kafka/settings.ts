@@ -19,15 +19,18 @@ export const clusterSettings: Readonly<Record<string, string>> = {
   'transaction.state.log.replication.factor': String(NODES),
   'transaction.state.log.min.isr': '2',
   'group.initial.rebalance.delay.ms': '0',
-  // A killed or frozen broker loses its partitions after this time (default 9 s). Shorter, and a busy machine fences
-  // brokers that live.
-  'broker.session.timeout.ms': '4000',
+  // A broker that says nothing for so long loses its partitions (default 9 s): a machine that stands still for some seconds
+  // is not to fence brokers that live.
+  'broker.session.timeout.ms': '30000',
   'broker.heartbeat.interval.ms': '500',
   'num.network.threads': '2',
   'num.io.threads': '4',
   'background.threads': '2',
   'log.cleaner.dedupe.buffer.size': String(4 * 2 ** 20), // default: 128 MiB of the heap
 }
+
+/** Of a cluster whose brokers are killed or frozen: others lead their partitions soon. */
+export const soonReplaced: Readonly<Record<string, string>> = { 'broker.session.timeout.ms': '4000' }
 
 /** A java.util.Properties file. */
 export function properties(settings: Readonly<Record<string, string>>): string {
