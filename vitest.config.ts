@@ -16,7 +16,7 @@ const waiting = 'test/system/wedges-*.test.ts'
 const withEngines = [
   'src/engines/{clickhouse,postgres}/**/*.test.ts',
   'src/{log-handover,log-turns}.test.ts',
-  'src/edge/keys/{bootstrap,limits}.test.ts',
+  'src/edge/keys/*.test.ts',
   'src/transports/{log,kafka}/**/*.test.ts',
   'modules/storage/adapters/{,read/}*.test.ts',
   'modules/storage/app/{exactly-once,refused-rows}.test.ts',

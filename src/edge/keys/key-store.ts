@@ -64,8 +64,8 @@ export class KeyStore {
   readonly #lastUsed = new LastUsed()
   #rows = new Map<string, KeyRow>()
   #table = new KeyTable([])
-  /** Counts changes made here: rows that were read before the last one are too old to be used. */
-  #changes = 0
+  /** Changed here since the last read began, which may not have seen it. */
+  #meanwhile = new Map<string, KeyRow>()
   #refreshing: Promise<void> | undefined
   #wroteLastUsed = 0
   #readAt = 0
@@ -228,20 +228,21 @@ export class KeyStore {
 
   /** A change that was made here holds here at once, whatever a read that began before it brings. */
   #changed(row: KeyRow): void {
-    this.#changes++
-    this.#use(new Map(this.#rows).set(row.id, row))
+    this.#meanwhile.set(row.id, row)
+    const before = this.#rows.get(row.id)
+    if (before) this.#table.remove(secretsOf(before))
+    this.#table.add(secretsOf(row))
+    this.#rows.set(row.id, row)
   }
 
-  #use(rows: Map<string, KeyRow>): void {
-    this.#rows = rows
-    this.#table = new KeyTable([...rows.values()].flatMap(secretsOf))
-  }
-
+  /** What is read is used however often keys are changed here meanwhile: else whoever changes some could keep a revoked one alive. */
   async #read(): Promise<void> {
-    const before = this.#changes
+    this.#meanwhile = new Map()
     const rows = await this.#postgres.query<KeyRow>(`SELECT * FROM api_keys WHERE ${live}`)
     this.#readAt = this.#clock.monotonic()
-    if (before === this.#changes) this.#use(new Map(rows.map((row) => [row.id, row])))
+    this.#rows = new Map(rows.map((row) => [row.id, row]))
+    for (const [id, row] of this.#meanwhile) this.#rows.set(id, row)
+    this.#table = new KeyTable([...this.#rows.values()].flatMap(secretsOf))
   }
 
   /** One at a time: while Postgres is slow, ticks do not pile up. */

@@ -25,7 +25,15 @@ export class KeyTable {
   readonly #secrets = new Map<number, LiveSecret>()
 
   constructor(secrets: Iterable<LiveSecret>) {
+    this.add(secrets)
+  }
+
+  add(secrets: Iterable<LiveSecret>): void {
     for (const secret of secrets) this.#secrets.set(slotOf(secret.hash), secret)
+  }
+
+  remove(secrets: Iterable<LiveSecret>): void {
+    for (const { hash } of secrets) this.#secrets.delete(slotOf(hash))
   }
 
   find(key: string, now: number): Principal | undefined {
