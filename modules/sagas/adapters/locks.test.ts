@@ -1,7 +1,7 @@
 import { type Postgres, systemRandom, uuidv7 } from '@splitstream/kernel'
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { startDatabase, tenant } from '../app/worker.fixture.ts'
-import { acquireLock, releaseHoldings } from './locks.ts'
+import { acquireLock, callWaiters, releaseHoldings } from './locks.ts'
 import { registerWait } from './waits.ts'
 
 let database: Awaited<ReturnType<typeof startDatabase>>
@@ -72,6 +72,38 @@ describe('a lock that seems to be held', () => {
 
   it('is taken at once when that is wrong', async () => {
     expect(await acquireLock(database.postgres, key, await saga(), 's', true)).toBeDefined()
+  })
+})
+
+describe('a lock that nobody holds', () => {
+  it('is offered once to the first in line, who keeps its place among those that are due', async () => {
+    const { postgres } = database
+    const [holder, next, other] = [await saga(), await saga(), await saga()]
+    for (const one of [holder, next, other]) await acquireLock(postgres, key, one, 's')
+    await postgres.query('DELETE FROM locks')
+    await postgres.query(`UPDATE sagas SET owner = NULL, due_at = clock_timestamp() - interval '1 h' WHERE id <> $1`, [
+      holder.id,
+    ])
+    for (let i = 0; i < 3; i++) await callWaiters(postgres)
+    expect(await postgres.query('SELECT saga_id FROM mail')).toEqual([{ saga_id: next.id }])
+    const late = `SELECT FROM sagas WHERE due_at > clock_timestamp() - interval '30 min'`
+    expect(await postgres.query(late)).toEqual([])
+    // It was called, and wants the lock no more.
+    await postgres.query(`DELETE FROM mail`)
+    await postgres.query(`UPDATE sagas SET status = 'compensating' WHERE id = $1`, [next.id])
+    await callWaiters(postgres)
+    expect(await postgres.query('SELECT saga_id FROM mail')).toEqual([{ saga_id: other.id }])
+  })
+
+  it('makes who rests for long due', async () => {
+    const { postgres } = database
+    const [holder, next] = [await saga(), await saga()]
+    for (const one of [holder, next]) await acquireLock(postgres, key, one, 's')
+    await postgres.query('DELETE FROM locks')
+    await postgres.query(`UPDATE sagas SET owner = NULL, due_at = clock_timestamp() + interval '1 h'`)
+    await callWaiters(postgres)
+    const due = 'SELECT id FROM sagas WHERE due_at <= clock_timestamp()'
+    expect(await postgres.query(due)).toEqual([{ id: next.id }])
   })
 })
 

@@ -97,15 +97,17 @@ const letterOf = ({ tenant, saga_id, step }: Next): Letter => ({ tenant, to: sag
 
 /**
  * Calls those who wait for a lock that nobody holds: the one who was called may have ended, or the holder may have let go just
- * before somebody stood in line.
+ * before somebody stood in line. Not a saga that has mail: it may have been called, and nobody has come to it yet.
  */
 export async function callWaiters(postgres: Postgres): Promise<string[]> {
   return await postgres.tx(async (tx) => {
-    const free = await tx.query<LockKey>(
-      `SELECT DISTINCT w.tenant, w.key FROM ${waiters}
-       WHERE NOT EXISTS (SELECT FROM locks l WHERE l.tenant = w.tenant AND l.key = w.key) LIMIT 1000`,
+    const next = await tx.query<Next>(
+      `SELECT n.tenant, n.saga_id, n.step FROM (
+         SELECT DISTINCT ON (w.tenant, w.key) w.tenant, w.saga_id, w.step FROM ${waiters}
+         WHERE NOT EXISTS (SELECT FROM locks l WHERE l.tenant = w.tenant AND l.key = w.key)
+         ORDER BY w.tenant, w.key, w.id) n
+       WHERE NOT EXISTS (SELECT FROM mail m WHERE m.saga_id = n.saga_id) LIMIT 1000`,
     )
-    const next = free.length === 0 ? [] : await tx.query<Next>(nextInLine, keysOf(free))
     return next.length === 0 ? [] : await sendMail(tx, next.map(letterOf))
   })
 }

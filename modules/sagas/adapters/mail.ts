@@ -11,8 +11,8 @@ export interface Letter {
 export const mailChannel = 'splitstream_sagas_mail'
 
 /**
- * Sends messages: each is kept until the saga takes it in. A saga without an owner becomes due; an owner is to be told by
- * `tellOwners` once the transaction is committed.
+ * Sends messages: each is kept until the saga takes it in. A saga without an owner becomes due, and one that was due already keeps
+ * its place among them; an owner is to be told by `tellOwners` once the transaction is committed.
  * @returns the sagas that got one and have an owner
  */
 export async function sendMail(tx: PostgresTx, letters: readonly Letter[]): Promise<string[]> {
@@ -30,7 +30,8 @@ export async function sendMail(tx: PostgresTx, letters: readonly Letter[]): Prom
        SELECT s.tenant, s.id FROM sagas s
        JOIN (SELECT DISTINCT * FROM unnest($1::text[], $2::uuid[]) AS l (tenant, id)) l USING (tenant, id)
        ORDER BY s.id FOR UPDATE OF s)
-     UPDATE sagas s SET mail = s.mail + 1, due_at = CASE WHEN s.owner IS NULL THEN clock_timestamp() ELSE s.due_at END
+     UPDATE sagas s SET mail = s.mail + 1,
+       due_at = CASE WHEN s.owner IS NULL THEN least(s.due_at, clock_timestamp()) ELSE s.due_at END
      FROM target t WHERE s.tenant = t.tenant AND s.id = t.id RETURNING s.id, s.owner IS NOT NULL AS owned`,
     [tenants, ids],
   )
@@ -68,12 +69,22 @@ export async function readMail(
   }))
 }
 
-/** Sagas of this worker with mail that it may not have heard of. */
+/** One look for mail is about so many messages at most, and so many bytes: they are read together. */
+const [maxLetters, maxBytes] = [1_000, 8 << 20]
+
+/** Sagas of this worker with mail that it may not have heard of; those whose mail is oldest, as far as it can be read at once. */
 export async function sagasWithMail(postgres: Postgres, owner: number): Promise<string[]> {
-  const rows = await postgres.query<{ id: string }>(
-    `SELECT DISTINCT s.id FROM mail m JOIN sagas s ON s.tenant = m.tenant AND s.id = m.saga_id
-     WHERE s.owner = $1 LIMIT 1000`,
+  const rows = await postgres.query<{ id: string; bytes: number }>(
+    `SELECT s.id, octet_length(m.body) AS bytes FROM mail m JOIN sagas s ON s.tenant = m.tenant AND s.id = m.saga_id
+     WHERE s.owner = $1 ORDER BY m.id LIMIT ${maxLetters}`,
     [owner],
   )
-  return rows.map(({ id }) => id)
+  let left = maxBytes
+  const found = new Set<string>()
+  for (const { id, bytes } of rows) {
+    left -= bytes
+    if (left < 0 && found.size > 0) break
+    found.add(id)
+  }
+  return [...found]
 }
