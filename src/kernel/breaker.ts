@@ -21,12 +21,12 @@ export type BreakerState = 'closed' | 'open' | 'half-open'
 export interface Breaker {
   /**
    * Runs `work` and hands on its result or error. It waits a moment for its turn when as many calls run as may;
-   * `signal` ends this waiting, and nothing else.
+   * `signal` ends this waiting, and nothing else. With `tenant` some of the turns are kept for other tenants.
    * @throws AppError UNAVAILABLE while the breaker is open, OVERLOADED when its turn does not come, both with `retryAfterMs`;
    * CANCELLED when `signal` is aborted first. `work` was then not called, so work that is to be told from a refusal by the
    * breaker must not reject with these itself.
    */
-  run<T>(work: () => Promise<T>, judge: Judge<T>, signal?: AbortSignal): Promise<T>
+  run<T>(work: () => Promise<T>, judge: Judge<T>, signal?: AbortSignal, tenant?: string): Promise<T>
   state(): BreakerState
   /** Why a call would not be let through now; undefined when it would. */
   blocked(): string | undefined

@@ -19,12 +19,12 @@ export class GuardedCalls implements Breaker {
     this.bulkhead = new Bulkhead(maxConcurrent, limits, now)
   }
 
-  async run<T>(work: () => Promise<T>, judge: Judge<T>, signal?: AbortSignal): Promise<T> {
+  async run<T>(work: () => Promise<T>, judge: Judge<T>, signal?: AbortSignal, tenant?: string): Promise<T> {
     const { circuit, bulkhead } = this
-    if (circuit.admit()) bulkhead.enterAnyway()
-    else if (!bulkhead.tryEnter()) {
-      await bulkhead.enter(signal)
-      this.#admitAgain()
+    if (circuit.admit()) bulkhead.enterAnyway(tenant)
+    else if (!bulkhead.tryEnter(tenant)) {
+      await bulkhead.enter(signal, tenant)
+      this.#admitAgain(tenant)
     }
     const from = this.#now()
     try {
@@ -37,7 +37,7 @@ export class GuardedCalls implements Breaker {
         await noted
       }
     } finally {
-      bulkhead.leave(this.#now() - from)
+      bulkhead.leave(tenant, this.#now() - from)
     }
   }
 
@@ -56,11 +56,11 @@ export class GuardedCalls implements Breaker {
   }
 
   /** It may have opened in the meantime. From here to the call nothing may wait, or two would be the one probe. */
-  #admitAgain(): void {
+  #admitAgain(tenant: string | undefined): void {
     try {
       this.circuit.admit()
     } catch (error) {
-      this.bulkhead.leave()
+      this.bulkhead.leave(tenant)
       throw error
     }
   }

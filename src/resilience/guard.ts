@@ -58,7 +58,7 @@ export class Guard {
       return work(within)
     }
     try {
-      return await breaker.run(begin, this.#judge(judge, cut), call.signal)
+      return await breaker.run(begin, this.#judge(judge, cut), call.signal, call.tenant)
     } catch (error) {
       if (!timer) throw this.#refused(call, error)
       if (cut.signal.aborted && !call.signal.aborted) throw this.#tooSlow(error)
