@@ -304,8 +304,9 @@ export function inspectConfig(
 
   const given: Record<string, string> = {}
   for (const name of Object.keys(settings.shape)) {
-    const value = env[name] ?? file[name]
-    if (value !== undefined && value !== '') given[name] = value
+    // Not `??`: what is empty is unset, and leaves the file its say.
+    const value = env[name] || file[name]
+    if (value) given[name] = value
   }
   const parsed = settings.safeParse(given)
   if (parsed.success) return { config: parsed.data, problems }
