@@ -16,27 +16,36 @@ const maxScanned = 20_000
  * are due at some time or that have a problem are in an index each; the newest show the others, which wait for a child.
  */
 export async function countInFlight(postgres: Postgres, tenant: string, name: string): Promise<InFlight> {
-  const rows = await postgres.query<{ version: number; status: SagaStatus; n: number; complete: boolean }>(
-    `WITH owned AS MATERIALIZED (SELECT ${columns} FROM sagas WHERE owner IS NOT NULL LIMIT ${maxScanned}),
-       due AS MATERIALIZED (SELECT ${columns} FROM sagas WHERE due_at IS NOT NULL LIMIT ${maxScanned}),
-       troubled AS MATERIALIZED (
-         SELECT ${columns} FROM sagas WHERE tenant = $1 AND problem IS NOT NULL LIMIT ${maxScanned}),
-       newest AS MATERIALIZED (
-         SELECT ${columns} FROM sagas WHERE tenant = $1 ORDER BY id DESC LIMIT ${maxScanned}),
-       open AS (TABLE owned UNION TABLE due UNION TABLE troubled UNION TABLE newest)
-     SELECT version, status, count(*)::integer AS n,
+  const [row] = await postgres.query<{ counts: readonly Count[]; complete: boolean }>(
+    `WITH owned AS MATERIALIZED (${scan('AND owner IS NOT NULL')}),
+       due AS MATERIALIZED (${scan('AND due_at IS NOT NULL')}),
+       troubled AS MATERIALIZED (${scan('AND problem IS NOT NULL')}),
+       newest AS MATERIALIZED (${scan('ORDER BY id DESC')}),
+       open AS (TABLE owned UNION TABLE due UNION TABLE troubled UNION TABLE newest),
+       counts AS (
+         SELECT version, status, count(*)::integer AS n FROM open
+         WHERE name = $2 AND status NOT IN ('completed', 'compensated')
+         GROUP BY version, status ORDER BY version DESC)
+     SELECT (SELECT coalesce(json_agg(counts), '[]') FROM counts) AS counts,
        greatest((SELECT count(*) FROM owned), (SELECT count(*) FROM due), (SELECT count(*) FROM troubled)) < ${maxScanned}
-         AS complete
-     FROM open WHERE tenant = $1 AND name = $2 AND status NOT IN ('completed', 'compensated')
-     GROUP BY version, status ORDER BY version DESC`,
+         AS complete`,
     [tenant, name],
   )
+  const { counts, complete } = row!
   const instances: Record<string, Partial<Record<SagaStatus, number>>> = {}
-  for (const { version, status, n } of rows) {
+  for (const { version, status, n } of counts) {
     instances[version] ??= {}
     instances[version][status] = n
   }
-  return { instances, instancesComplete: rows[0]?.complete ?? true }
+  return { instances, instancesComplete: complete }
 }
 
-const columns = 'id, tenant, name, version, status'
+interface Count {
+  readonly version: number
+  readonly status: SagaStatus
+  readonly n: number
+}
+
+/** Of the tenant: sagas of others may be many, and say nothing about its own. */
+const scan = (which: string): string =>
+  `SELECT id, name, version, status FROM sagas WHERE tenant = $1 ${which} LIMIT ${maxScanned}`

@@ -80,12 +80,30 @@ describe('the list of a tenant with many sagas', () => {
   })
 })
 
-it('sagas that go on are counted by version and status', async () => {
-  const { postgres } = database
-  const counted = await countInFlight(postgres, 'busy', 'often')
-  expect(counted).toEqual({
-    instances: { 2: { running: 50, needs_attention: 5 } },
-    instancesComplete: true,
+describe('sagas that go on', () => {
+  const park = (tenant: string, name: string, count: number) =>
+    database.postgres.query(
+      `INSERT INTO sagas (id, version, tenant, name, fence, status, due_at, journal)
+       SELECT gen_random_uuid(), 1, $1, $2, 1, 'running', now() + interval '1 h', '' FROM generate_series(1, $3::integer)`,
+      [tenant, name, count],
+    )
+
+  it('are counted by version and status', async () => {
+    const { postgres } = database
+    expect(await countInFlight(postgres, 'busy', 'often')).toEqual({
+      instances: { 2: { running: 50, needs_attention: 5 } },
+      instancesComplete: true,
+    })
+    expect(await countInFlight(postgres, 'busy', 'none')).toEqual({ instances: {}, instancesComplete: true })
   })
-  expect(await countInFlight(postgres, 'busy', 'none')).toEqual({ instances: {}, instancesComplete: true })
+
+  it('are said to be more than were looked at, and not because of another tenant’s', async () => {
+    const { postgres } = database
+    await park('crowd', 'parked', 20_000)
+    const none = { instances: {}, instancesComplete: false }
+    expect(await countInFlight(postgres, 'crowd', 'none')).toEqual(none)
+    await park('small', 'mine', 3)
+    const mine = { instances: { 1: { running: 3 } }, instancesComplete: true }
+    expect(await countInFlight(postgres, 'small', 'mine')).toEqual(mine)
+  })
 })
