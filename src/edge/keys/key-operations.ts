@@ -98,7 +98,7 @@ export const keyOperations = {
     method: 'GET',
     path: '/v1/keys',
     summary: 'List API keys, newest first, without their secrets',
-    description: 'Keys that were revoked or have expired are listed for 30 days.',
+    description: 'Keys that were revoked or have expired are listed for 30 days, the last 1,000 of a tenant.',
     answers: { 200: { description: 'All keys', content: jsonContent(z.object({ keys: z.array(keyView) })) } },
   },
   rotateKey: {

@@ -35,6 +35,8 @@ const maxOfTenant = 1_000
 const live = `revoked_at IS NULL AND coalesce(expires_at, 'infinity') > now()`
 /** What is still listed though it does not work any more. As the index api_keys_ended has it. */
 const endedSince = `least(revoked_at, expires_at) > now() - interval '30 days'`
+/** So many of a tenant at most: keys that are made and revoked in a loop fill no disk. */
+const maxEnded = 1_000
 const operatorId = 'operator'
 const allScopes: readonly Scope[] = ['ingest', 'query', 'sagas', 'admin']
 
@@ -146,7 +148,7 @@ export class KeyStore {
   }
 
   /**
-   * Deletes those that ended long ago, too: they pile up by this alone.
+   * Deletes those that ended long ago or are too many, too: they pile up by this alone.
    * @throws AppError UNPROCESSABLE when so many keys work already, of all or of a tenant that makes its own
    */
   async create(input: NewKey, managed: Managed): Promise<FreshKey> {
@@ -154,13 +156,17 @@ export class KeyStore {
     const key = makeSecret('key', id)
     const own = managed === 'all' ? maxKeys : maxOfTenant
     const [row] = await this.#postgres.query<KeyRow>(
-      `WITH forgotten AS (DELETE FROM api_keys WHERE NOT operator AND NOT (${endedSince}))
+      `WITH forgotten AS (
+         DELETE FROM api_keys WHERE NOT operator AND (NOT (${endedSince}) OR id IN (
+           SELECT id FROM api_keys WHERE tenant = $3 AND NOT operator AND least(revoked_at, expires_at) <= now()
+           ORDER BY least(revoked_at, expires_at) DESC, id OFFSET $11))
+       )
        INSERT INTO api_keys (id, name, tenant, scopes, hash, prefix, expires_at, quota) SELECT $1, $2, $3, $4, $5, $6, $7, $8
        FROM (SELECT count(*) AS n, count(*) FILTER (WHERE tenant = $3) AS own FROM api_keys WHERE ${live}) AS live
        WHERE live.n < $9 AND live.own < $10 RETURNING *`,
       [
         ...[id, input.name, input.tenant, input.scopes, hashOf(key), displayPrefix(key), input.expiresAt],
-        ...[input.quota, maxKeys, own],
+        ...[input.quota, maxKeys, own, maxEnded],
       ],
     )
     if (!row) throw new AppError('UNPROCESSABLE', managed === 'all' ? full : fullForTenant)

@@ -55,9 +55,10 @@ describe('how many keys there may be', () => {
   it('counts none that has expired or was revoked, and none of them is in memory', async () => {
     await fill(6_000, 'noisy', { expires: "now() - interval '1 s'" })
     await fill(6_000, 'noisy', { revoked: 'now()' })
+    await make('quiet')
     const { key } = await make('noisy')
     await keys.start()
-    expect(brought).toBe(2)
+    expect(brought).toBe(3)
     await keys.stop()
     expect(keys.authenticate(key)?.tenant).toBe('noisy')
   })
@@ -83,6 +84,22 @@ describe('keys that ended', () => {
     await fill(20_000, 'acme', { expires: 'now()' })
     const listed = await keys.list({ tenant: 'acme' })
     expect([listed.length, listed.some((key) => key.id === id)]).toEqual([20_000, true])
+  })
+
+  it('are kept in a bounded number, the last ones of each tenant', async () => {
+    await fill(500, 'noisy', { revoked: "now() - interval '2 days'" })
+    await fill(800, 'noisy', { expires: "now() - interval '1 day'" })
+    await fill(1_300, 'quiet', { revoked: 'now()' })
+    const { id } = await make('noisy')
+    const kept = await pool.query<{ tenant: string; n: number; old: number }>(
+      `SELECT tenant, count(*)::int AS n, (count(*) FILTER (WHERE revoked_at < now() - interval '36 hours'))::int AS old
+       FROM api_keys WHERE NOT operator GROUP BY tenant ORDER BY tenant`,
+    )
+    expect(kept).toEqual([
+      { tenant: 'noisy', n: 1_001, old: 200 },
+      { tenant: 'quiet', n: 1_300, old: 0 },
+    ])
+    expect((await keys.list({ tenant: 'noisy' }))[0]?.id).toBe(id)
   })
 
   it('are listed for 30 days, and then deleted by the next one that is made', async () => {
