@@ -12,6 +12,7 @@ import pg from 'pg'
 import { operationSeconds } from '../operations.ts'
 import { acquire } from './acquire.ts'
 import { AnswerWatch } from './answer-watch.ts'
+import { alive, type Plans, settingsOf } from './connection-options.ts'
 import { breaksConnection, type Outcome, toAppError } from './errors.ts'
 import { listenTo } from './listen.ts'
 
@@ -39,17 +40,7 @@ export interface ConnectOptions {
   breaker?: Breaker
 }
 
-export type Plans = 'each time' | 'by key'
-
-// Without statistics, as of a table that has just begun to fill, the planner would rather read all of it, and keep to that.
-const byKey = [
-  'plan_cache_mode=force_generic_plan',
-  'enable_seqscan=off',
-  'enable_hashjoin=off',
-  'enable_mergejoin=off',
-]
-  .map((setting) => `-c ${setting}`)
-  .join(' ')
+export type { Plans }
 
 export interface Pool extends Postgres {
   /** Connections, and callers that wait for one. */
@@ -77,8 +68,8 @@ export function connectPostgres(o: ConnectOptions): Pool {
     application_name: o.applicationName,
     connectionTimeoutMillis: o.connectTimeoutMs ?? 5_000,
     idleTimeoutMillis: 30_000,
-    keepAlive: true,
-    ...(o.plans === 'by key' && { options: byKey }),
+    ...alive,
+    options: settingsOf(o.plans ?? 'each time'),
     statement_timeout: statementTimeout,
     idle_in_transaction_session_timeout: o.idleInTransactionMs ?? 60_000,
   })

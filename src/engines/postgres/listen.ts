@@ -1,5 +1,7 @@
 import pg from 'pg'
+import { alive } from './connection-options.ts'
 import type { ConnectOptions } from './driver.ts'
+import { endClient } from './end-client.ts'
 
 const pauseMs = 1_000
 
@@ -18,7 +20,7 @@ export function listenTo(
       connectionString: o.url,
       application_name: `${o.applicationName} listener`,
       connectionTimeoutMillis: o.connectTimeoutMs ?? 5_000,
-      keepAlive: true,
+      ...alive,
     })
     client = mine
     let lost = false
@@ -42,7 +44,7 @@ export function listenTo(
     stop: async () => {
       stopped = true
       clearTimeout(again)
-      await client?.end().catch(() => undefined)
+      if (client) await endClient(client)
     },
   }
 }
