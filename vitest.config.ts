@@ -3,6 +3,8 @@ import { defineConfig } from 'vitest/config'
 const shared = {
   testTimeout: 60_000,
   hookTimeout: 60_000,
+  expect: { poll: { timeout: 30_000 } },
+  setupFiles: ['test/support/patience.ts'],
   sequence: { shuffle: true },
 }
 
