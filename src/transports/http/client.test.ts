@@ -76,7 +76,8 @@ describe('retries', () => {
     const { port } = clientOf([await deadOrigin()], { limits: { maxRetries: 1_000, retryDelayMs: 40 } })
     const from = performance.now()
     await failureOf(port.echo(1, callWith(300)))
-    expect(performance.now() - from).toBeLessThan(400)
+    // A thousand of them would take 40 s.
+    expect(performance.now() - from).toBeLessThan(5_000)
   })
 
   it('end with their caller', async () => {
@@ -100,10 +101,9 @@ describe('what the callee does not do', () => {
     const from = performance.now()
     const { port, reports } = clientOf([origin])
     expect((await failureOf(port.echo(1, callWith(150)))).code).toBe('DEADLINE_EXCEEDED')
-    expect(performance.now() - from).toBeLessThan(300)
+    expect(performance.now() - from).toBeLessThan(5_000)
     expect(reports).toEqual([[origin, 'late']])
-    await delay(50)
-    expect(closed).toBe(true)
+    await expect.poll(() => closed).toBe(true)
   })
 
   it('an address that takes no connection is given up before the budget ends', async () => {
@@ -182,19 +182,13 @@ describe('what the callee does not do', () => {
   })
 
   it('a stream that nobody reads is given up with its budget', async () => {
-    let open = 0
-    const { origin } = await serveSmall({
-      items: async () =>
-        counted(
-          () => open++,
-          () => open--,
-        ),
-    })
-    await clientOf([origin]).port.items(1, callWith(200))
-    await delay(50)
-    expect(open).toBe(1)
-    await delay(400)
-    expect(open).toBe(0)
+    const [opened, closed] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()]
+    const { origin } = await serveSmall({ items: async () => counted(opened.resolve, closed.resolve) })
+    const from = performance.now()
+    await clientOf([origin]).port.items(1, callWith(500))
+    await opened.promise
+    await closed.promise
+    expect(performance.now() - from).toBeGreaterThan(450)
   })
 })
 

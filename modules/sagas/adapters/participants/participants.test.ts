@@ -1,6 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises'
-import { type Breakers, noMetrics, silentLogger, systemClock } from '@splitstream/kernel'
+import { type Breakers, type Clock, noMetrics, silentLogger, systemClock } from '@splitstream/kernel'
 import { afterEach, describe, expect, it } from 'vitest'
+import { ManualClock } from '../../../../src/discovery/manual-clock.fixture.ts'
 import type { BreakerLimits } from '../../../../src/resilience/breaker.ts'
 import { createBreakers } from '../../../../src/resilience/breakers.ts'
 import { createMetrics } from '../../../../src/telemetry/metrics.ts'
@@ -11,12 +12,13 @@ import { answer, type Behaviour, type RawServer, rawServer } from './raw-server.
 let server: RawServer
 let calls: ReturnType<typeof participants>
 
-const breakersWith = (limits: Partial<BreakerLimits>): Breakers =>
-  createBreakers({ kind: 'test', clock: systemClock, logger: silentLogger, metrics: noMetrics, limits })
+const breakersWith = (limits: Partial<BreakerLimits>, clock: Clock): Breakers =>
+  createBreakers({ kind: 'test', clock, logger: silentLogger, metrics: noMetrics, limits })
 
-async function start(behave: Behaviour, limits: Partial<BreakerLimits> = {}, metrics = noMetrics) {
+/** @param clock of the breakers */
+async function start(behave: Behaviour, limits: Partial<BreakerLimits> = {}, metrics = noMetrics, clock = systemClock) {
   server = await rawServer(behave)
-  calls = participants({ breakers: breakersWith({ openMs: 100, ...limits }), metrics })
+  calls = participants({ breakers: breakersWith({ openMs: 100, ...limits }, clock), metrics })
   return (request: Partial<Outgoing> = {}, signal = never) => calls.call(outgoing(server.url, request), signal)
 }
 
@@ -30,7 +32,8 @@ const ok = answer('200 OK', '{}')
 describe('the breaker of a participant', () => {
   it('postpones calls while it is open, sends none, and closes by one', async () => {
     let status = '500 Oh'
-    const call = await start((socket) => void socket.write(answer(status)))
+    const clock = new ManualClock()
+    const call = await start((socket) => void socket.write(answer(status)), {}, noMetrics, clock)
     for (let i = 0; i < 20; i++) expect(await call()).toEqual(answered(500))
     expect(blocked()).toMatch(/^20 of the last 20 calls failed .*; next try in \d+ ms$/)
     for (let i = 0; i < 50; i++) {
@@ -40,7 +43,7 @@ describe('the breaker of a participant', () => {
     }
     expect(server.requests).toHaveLength(20)
     status = '200 OK'
-    await delay(110)
+    clock.advance(110)
     const outcomes = await Promise.all(Array.from({ length: 50 }, () => call()))
     expect(outcomes.filter(({ kind }) => kind === 'answered')).toHaveLength(1)
     expect(server.requests).toHaveLength(21)
