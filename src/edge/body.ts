@@ -11,7 +11,7 @@ export { InFlight } from './in-flight.ts'
 /*
  * The request body in one piece. States: refused (by its headers, before a byte is read) · reading → whole | failed.
  * It fails when it passes a limit, cannot be decompressed, or the owner says so (`fail`: the client left, its time is up,
- * the framing broke). A failed body is not read further; the connection is closed by whoever answers.
+ * the framing broke). What comes of a failed body is thrown away; the connection is closed by whoever answers.
  */
 export interface BodyLimits {
   /** After decompression, bytes. */
@@ -54,7 +54,6 @@ export function readBody(
 
 class Reader implements Reading {
   readonly bytes: Promise<Uint8Array>
-  readonly #request: IncomingMessage
   readonly #decoder: Transform | undefined
   readonly #feed: DecoderFeed | undefined
   readonly #declared: number | undefined
@@ -81,7 +80,6 @@ class Reader implements Reading {
     maxSent: number,
     inFlight: Share,
   ) {
-    this.#request = request
     this.#decoder = decoder
     this.#declared = decoder ? undefined : declared
     this.#maxBytes = maxBytes
@@ -97,7 +95,7 @@ class Reader implements Reading {
       decoder.on('error', (cause: Error) => {
         this.fail(new AppError('BODY_MALFORMED', 'The compressed body cannot be decompressed', { cause }))
       })
-      this.#feed = new DecoderFeed(decoder, request)
+      this.#feed = new DecoderFeed(decoder)
       request.on('data', this.#decode).on('end', this.#feed.end)
     } else {
       request.on('data', this.#collect).on('end', this.#end)
@@ -111,7 +109,6 @@ class Reader implements Reading {
   fail(error: Error): void {
     if (this.#done) return
     this.#done = true
-    this.#request.pause()
     this.#decoder?.destroy()
     this.#first = this.#whole = this.#more = undefined
     this.#reject(error)
@@ -125,23 +122,28 @@ class Reader implements Reading {
   readonly #decode = (chunk: Buffer): void => {
     if (this.#done) return
     this.#sent += chunk.length
-    if (this.#sent > this.#maxSent) this.fail(tooLarge(this.#maxSent))
-    else this.#feed?.add(chunk)
+    if (this.#sent > this.#maxSent) return this.fail(tooLarge(this.#maxSent))
+    if (this.#reserve(this.#sent)) this.#feed?.add(chunk)
   }
 
   readonly #collect = (chunk: Buffer): void => {
     if (this.#done) return
     this.#total += chunk.length
     if (this.#total > this.#maxBytes) return this.fail(tooLarge(this.#maxBytes))
-    if (this.#total > this.#reserved) {
-      try {
-        this.#inFlight.take(this.#total - this.#reserved)
-      } catch (error) {
-        return this.fail(error as AppError)
-      }
-      this.#reserved = this.#total
+    if (this.#reserve(this.#total)) this.#keep(chunk)
+  }
+
+  /** Fails when there is no room for so many bytes. */
+  #reserve(bytes: number): boolean {
+    if (bytes <= this.#reserved) return true
+    try {
+      this.#inFlight.take(bytes - this.#reserved)
+    } catch (error) {
+      this.fail(error as AppError)
+      return false
     }
-    this.#keep(chunk)
+    this.#reserved = bytes
+    return true
   }
 
   #keep(chunk: Buffer): void {

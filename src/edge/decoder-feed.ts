@@ -1,28 +1,23 @@
-import type { Readable, Transform } from 'node:stream'
+import type { Transform } from 'node:stream'
 import { JoinedBytes } from '@splitstream/kernel'
-
-/** The decoder is behind by so much: its source waits, bytes. */
-const maxBehind = 64 << 10
 
 /**
  * Hands chunks to a decoder, one after the other. What comes while it is at work goes to it in one piece: by itself it would
- * queue each small chunk, and wake a thread for each.
+ * queue each small chunk, and wake a thread for each. Its source is not held back, for that would queue them too: whoever feeds
+ * it counts the bytes.
  */
 export class DecoderFeed {
   readonly #decoder: Transform
-  readonly #source: Readable
   readonly #behind = new JoinedBytes()
   #atWork = false
 
-  constructor(decoder: Transform, source: Readable) {
+  constructor(decoder: Transform) {
     this.#decoder = decoder
-    this.#source = source
   }
 
   add(chunk: Buffer): void {
     this.#behind.add(chunk)
     if (!this.#atWork) this.#next()
-    else if (this.#behind.length >= maxBehind) this.#source.pause()
   }
 
   /** No chunk follows. */
@@ -33,8 +28,6 @@ export class DecoderFeed {
 
   readonly #next = (): void => {
     this.#atWork = !this.#decoder.destroyed && this.#behind.length > 0
-    if (!this.#atWork) return
-    this.#decoder.write(this.#behind.take(), this.#next)
-    this.#source.resume()
+    if (this.#atWork) this.#decoder.write(this.#behind.take(), this.#next)
   }
 }

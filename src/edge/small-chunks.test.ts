@@ -4,7 +4,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { gzipSync } from 'node:zlib'
 import { afterEach, describe, expect, it } from 'vitest'
 import { retainedBytes } from '../kernel/retained-bytes.fixture.ts'
-import { requestBytes, startEdge, type TestEdge } from './edge.fixture.ts'
+import { requestBytes, sendRaw, startEdge, type TestEdge } from './edge.fixture.ts'
 import { InFlight } from './in-flight.ts'
 
 let edge: TestEdge
@@ -41,19 +41,19 @@ async function send(head: Buffer, bytes: Uint8Array, isThere: () => boolean): Pr
 describe('a body in chunks of one byte', () => {
   it('takes no more memory than it is counted for, about', async () => {
     const inFlight = new InFlight(8 * mebibyte)
-    edge = await startEdge({ inFlight, limits: { maxBodyBytes: 4 * mebibyte } })
+    edge = await startEdge({ inFlight, limits: { maxBodyBytes: 4 * mebibyte, bodyTimeoutMs: 60_000 } })
     let answer = ''
     const retained = await retainedBytes(async () => {
-      answer = await send(requestBytes({ lines }), Buffer.alloc(2e6, 'x'), () => inFlight.bytes === 2e6)
+      answer = await send(requestBytes({ lines }), Buffer.alloc(600_000, 'x'), () => inFlight.bytes === 600_000)
     })
-    expect(answer).toContain('"length":2000000')
+    expect(answer).toContain('"length":600000')
     expect(retained).toBeLessThan(16 * mebibyte)
   })
 
   it('is decoded, and the decoder keeps no queue of them', async () => {
     const inFlight = new InFlight(8 * mebibyte)
-    edge = await startEdge({ inFlight, limits: { maxBodyBytes: 4 * mebibyte } })
-    const body = Buffer.from(Array.from({ length: 60_000 }, () => Math.random().toString(36)).join(''))
+    edge = await startEdge({ inFlight, limits: { maxBodyBytes: 4 * mebibyte, bodyTimeoutMs: 60_000 } })
+    const body = Buffer.from(Array.from({ length: 30_000 }, () => Math.random().toString(36)).join(''))
     const sent = gzipSync(body)
     let answer = ''
     const retained = await retainedBytes(async () => {
@@ -61,6 +61,16 @@ describe('a body in chunks of one byte', () => {
       answer = await send(head, sent, () => inFlight.bytes > 0.9 * body.length)
     })
     expect(answer).toContain(`"length":${body.length}`)
+    expect(retained).toBeLessThan(16 * mebibyte)
+  })
+
+  it('that is refused is thrown away, and not kept until the connection is closed', async () => {
+    edge = await startEdge({ limits: { maxBodyBytes: 1_000 } })
+    const wire = Buffer.concat([requestBytes({ lines }), ...single(Buffer.alloc(100_000, 'x'))])
+    const retained = await retainedBytes(async () => {
+      const answers = await Promise.all(Array.from({ length: 8 }, () => sendRaw(edge.port, wire, 1_500)))
+      expect(answers.map(({ status }) => status)).toEqual(Array(8).fill(413))
+    })
     expect(retained).toBeLessThan(16 * mebibyte)
   })
 })
