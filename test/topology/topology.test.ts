@@ -14,7 +14,7 @@ import { type Installation, scenario, type Told } from './scenario.ts'
 import { urlsOf } from './urls.ts'
 
 /** Of starts, restarts and stops of up to six processes on busy cores. */
-const timeout = 120_000
+const timeout = 240_000
 const over = (log: Layout['events']): [string, Layout][] =>
   layouts().flatMap((layout): [string, Layout][] => (layout.events === log ? [[layout.name, layout]] : []))
 let first: { readonly name: string; readonly told: readonly Told[] } | undefined

@@ -20,7 +20,7 @@ export const numbered = Array.from({ length: 12 }, (_, i) =>
 export async function appends(story: Story): Promise<void> {
   const { ingest, query, acknowledged } = story
   const send = async (what: string, path: string, ask: Ask): Promise<Receipt> => {
-    const { status, json } = await ingest.ask<Receipt>('POST', path, ask)
+    const { status, json } = await story.placed(path, ask)
     story.tell(what, [status, status < 300 ? outcome(json) : json])
     return json
   }

@@ -28,7 +28,9 @@ export async function deadLetters(story: Story): Promise<void> {
   await engine.run(`ALTER TABLE events ADD CONSTRAINT no_poison CHECK type != 'poison'`)
   const body = [event('before', { subject: 'poisoned' }), poison, event('behind', { subject: 'poisoned' })].join('\n')
   const sent = await ingest.ask<Receipt>('POST', '/v1/events?wait=stored', { body, type: 'application/x-ndjson' })
-  story.tell('with a poison', [sent.status, outcome(sent.json)])
+  story.tell('with a poison', outcome(sent.json))
+  // Not sent again without a position, as other events are: each time would be a letter. A letter is the last that comes of them.
+  if (sent.json.position === null) await expect.poll(async () => (await list()).length, { timeout: 30_000 }).toBe(1)
   expect(await found()).toEqual(['before', 'behind'])
   const [letter, ...others] = await list()
   expect(others).toEqual([])
@@ -50,7 +52,11 @@ export async function deadLetters(story: Story): Promise<void> {
   expect(await found()).toEqual(['before', 'behind'])
   await engine.run('ALTER TABLE events DROP CONSTRAINT no_poison')
   await replay(false)
-  expect(await found(await replay(false))).toEqual(['before', 'behind', 'poison'])
+  const mended = ['before', 'behind', 'poison']
+  const position = await replay(false)
+  // Without one it waits until the log takes it.
+  if (position === undefined) await expect.poll(() => found(), { timeout: 30_000 }).toEqual(mended)
+  expect(await found(position)).toEqual(mended)
   expect((await list())[0]!.replayedAt).not.toBeNull()
-  for (const id of ['before', 'behind', 'poison']) acknowledged.add(id)
+  for (const id of mended) acknowledged.add(id)
 }

@@ -1,6 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { expect } from 'vitest'
-import { event, type Receipt, type Story, source } from './story.ts'
+import { event, type Story, source } from './story.ts'
 
 /** For the first answer, and for all events to come while everything is restarted, ms. */
 const [beginMs, comeMs] = [20_000, 100_000]
@@ -22,7 +22,7 @@ export class LiveReader {
 
   /** Of what comes from now on. `id` is that of an event which is sent for it. */
   static async begin(story: Story, id: string, parameters: Readonly<Record<string, string>> = {}): Promise<LiveReader> {
-    const { json } = await story.ingest.persist<Receipt>('POST', '/v1/events?wait=stored', { body: event(id) })
+    const { json } = await story.placed('/v1/events?wait=stored', { body: event(id) })
     story.acknowledged.add(id)
     const reader = new LiveReader(story, json.position!, parameters)
     // The position is of one partition: of the others, what was there before this does not count.

@@ -1,5 +1,5 @@
 import { expect } from 'vitest'
-import { event, type Receipt, type Story, source } from './story.ts'
+import { event, type Story, source } from './story.ts'
 
 interface Page {
   readonly events: readonly { readonly id: string }[]
@@ -8,7 +8,7 @@ interface Page {
 
 /** Reads of one's own writes, filters, pages and figures. */
 export async function reads(story: Story): Promise<void> {
-  const { ingest, query } = story
+  const { query } = story
   const list = async (parameters: Record<string, string>): Promise<Page> => {
     const { status, json } = await query.ask<Page>(
       'GET',
@@ -20,7 +20,7 @@ export async function reads(story: Story): Promise<void> {
   const ids = (page: Page): string[] => page.events.map(({ id }) => id)
 
   for (let i = 0; i < 5; i++) {
-    const { json } = await ingest.ask<Receipt>('POST', '/v1/events', { body: event(`own-${i}`, { subject: `s${i}` }) })
+    const { json } = await story.placed('/v1/events', { body: event(`own-${i}`, { subject: `s${i}` }) })
     expect(ids(await list({ subject: `s${i}`, after: json.position! }))).toEqual([`own-${i}`])
     story.acknowledged.add(`own-${i}`)
   }

@@ -1,4 +1,5 @@
-import { Client } from './client.ts'
+import { setTimeout as delay } from 'node:timers/promises'
+import { type Ask, Client, type Reply } from './client.ts'
 
 /** All that is known of an installation. */
 export interface Installation {
@@ -44,6 +45,17 @@ export class Story {
 
   tell(question: string, answer: unknown): void {
     this.told.push([question, answer])
+  }
+
+  /**
+   * Sends events until they have a position, for half a minute. Where the log is elsewhere it may not take them in time on a busy
+   * machine: they are acknowledged then, and wait where they came in.
+   */
+  async placed(path: string, ask: Ask): Promise<Reply<Receipt>> {
+    for (const until = performance.now() + 30_000; ; await delay(50)) {
+      const reply = await this.ingest.ask<Receipt>('POST', path, ask)
+      if (reply.json.position !== null || performance.now() > until) return reply
+    }
   }
 }
 
