@@ -59,19 +59,11 @@ describe('the way to a connection', () => {
     await one()
     ill()
     await untilOpen()
-    const from = performance.now()
-    const ends = await Promise.all(
-      Array.from({ length: 5 }, () =>
-        one().then(Number, (error: AppError) => ({ error, ms: performance.now() - from })),
-      ),
-    )
+    const ends = await Promise.all(Array.from({ length: 5 }, () => one().then(Number, (error: AppError) => error)))
     // All but one at most, who finds out whether it is back.
-    const refused = ends.filter((end) => typeof end === 'object' && end.error.message.startsWith('Postgres: '))
+    const refused = ends.filter((end) => typeof end === 'object' && end.message.startsWith('Postgres: '))
     expect(refused.length).toBeGreaterThanOrEqual(4)
-    for (const { error, ms } of refused as { error: AppError; ms: number }[]) {
-      expect(error).toMatchObject({ code: 'UNAVAILABLE', details: { outcome: 'none' } })
-      expect(ms).toBeLessThan(350)
-    }
+    for (const error of refused) expect(error).toMatchObject({ code: 'UNAVAILABLE', details: { outcome: 'none' } })
   })
 
   it('is not closed by statements that are refused, or slow', async () => {

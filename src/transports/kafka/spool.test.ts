@@ -42,7 +42,7 @@ describe('the spool while no broker is there', () => {
     // At once now: it is known that something is waiting already.
     const begun = performance.now()
     expect(await again.append([entry(0, 'c')], call())).toEqual([])
-    expect(performance.now() - begun).toBeLessThan(1_000)
+    expect(performance.now() - begun).toBeLessThan(5_000)
     await again.stop()
 
     const spool = await openLocalLog({ ...o, dir: o.spoolDir! })
@@ -67,9 +67,9 @@ describe('the spool while no broker is there', () => {
       expect(await Promise.all(appends)).toEqual(partitions.map(() => []))
       return performance.now() - from
     }
-    expect(await took(0)).toBeLessThan(2_500)
-    for (const partition of [0, 1, 2, 3]) expect(await took(partition)).toBeLessThan(500)
-    expect(await took(0, 1, 2, 3, 0, 1, 2, 3)).toBeLessThan(500)
+    // Each would wait for a broker for a quarter of a minute.
+    for (const partition of [0, 0, 1, 2, 3]) expect(await took(partition)).toBeLessThan(5_000)
+    expect(await took(0, 1, 2, 3, 0, 1, 2, 3)).toBeLessThan(5_000)
     expect(log.health().state).toBe('degraded')
   })
 
