@@ -64,6 +64,14 @@ describe('a body in chunks of one byte', () => {
     expect(retained).toBeLessThan(16 * mebibyte)
   })
 
+  it('counts before it is decoded', async () => {
+    edge = await startEdge({ inFlight: new InFlight(20_000) })
+    // A member of a gzip file that begins with a name without end.
+    const sent = Buffer.concat([Buffer.from([0x1f, 0x8b, 8, 8, 0, 0, 0, 0, 0, 0]), Buffer.alloc(30_000, 'x')])
+    const head = requestBytes({ lines: [...lines, 'Content-Encoding: gzip'] })
+    expect((await sendRaw(edge.port, Buffer.concat([head, ...single(sent)]))).status).toBe(503)
+  })
+
   it('that is refused is thrown away, and not kept until the connection is closed', async () => {
     edge = await startEdge({ limits: { maxBodyBytes: 1_000 } })
     const wire = Buffer.concat([requestBytes({ lines }), ...single(Buffer.alloc(100_000, 'x'))])
