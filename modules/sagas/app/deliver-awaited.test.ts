@@ -191,6 +191,41 @@ describe('a step that waits for an event', () => {
     await until(outputs).toEqual([['right']])
   })
 
+  it('does not get it when that is read late either', async () => {
+    await sagas.publish('order', flow(payment))
+    await world.post([placed(1)])
+    await until(waits).toEqual(['payment'])
+    const json = { specversion: '1.0', source: '/s', ...paid(1, 'too early') }
+    const receivedAt = Date.now() - 60_000
+    const late = { ...awaited, id: json.id, name: '/s too early', receivedAt, text: JSON.stringify(json) }
+    let sent = 0
+    const onAwaited = (_: number, delivered: number): void => {
+      sent += delivered
+    }
+    const deps = { ...nobody, onAwaited }
+    await deliverAwaited([late], { ...deps, postgres: world.postgres, persist: (work) => work() })
+    expect(sent).toBe(1)
+    await until(async () => await world.postgres.query('SELECT 1 FROM mail')).toEqual([])
+    await until(waits).toEqual(['payment'])
+    await world.post([paid(1, 'right')])
+    await until(outputs).toEqual([['right']])
+  })
+
+  it('of a child gets what came after the start of the child, though all events are late', async () => {
+    await sagas.publish('order', flow({ id: 'sub', child: { saga: 'part', input: '${input}' } }))
+    await sagas.publish('part', { steps: [payment] })
+    await sagas.stop()
+    await world.post([placed(1)])
+    await systemClock.sleep(300)
+    sagas = await startSagas(world.url, world)
+    await until(waits).toEqual(['payment'])
+    const [part] = await world.sagas('part')
+    const start = part!.entries.find((entry) => entry.e === 'start')
+    expect(start?.from?.lag).toBeGreaterThanOrEqual(290)
+    await world.post([paid(1)])
+    await until(statuses).toEqual(['completed'])
+  })
+
   it('tells numbers from texts, and takes only what is equal in all fields', async () => {
     const both = { id: 'payment', waitFor: { type: 'paid', match: { ...match, source: '/bank' }, timeout: '1m' } }
     await sagas.publish('order', flow(both))

@@ -59,6 +59,8 @@ export async function deliverAwaited(
 
 /** A step, and what it gets. */
 interface Delivery extends Wait {
+  /** ms since the epoch. */
+  readonly receivedAt: number
   /** CloudEvents JSON. */
   readonly event: string
 }
@@ -94,11 +96,12 @@ function candidateOf(event: WantedEvent, fields: AwaitedFields): Candidate[] {
 /** The first event that counts for the step. */
 function deliveryOf(wait: Wait, candidates: readonly Candidate[] = []): Delivery[] {
   const candidate = candidates.find(({ name }) => name !== wait.not)
-  return candidate ? [{ ...wait, event: candidate.event }] : []
+  return candidate ? [{ ...wait, event: candidate.event, receivedAt: candidate.receivedAt }] : []
 }
 
-function letterOf({ tenant, sagaId, step, event }: Delivery): Letter {
-  return { tenant, to: sagaId, body: `{"kind":"event","step":${JSON.stringify(step)},"event":${event}}` }
+function letterOf({ tenant, sagaId, step, receivedAt, event }: Delivery): Letter {
+  const body = `{"kind":"event","step":${JSON.stringify(step)},"received":${receivedAt},"event":${event}}`
+  return { tenant, to: sagaId, body }
 }
 
 /** What follows in the lists after a step on one of them. */

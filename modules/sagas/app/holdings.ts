@@ -4,6 +4,7 @@ import { type Letter, sendMail, tellOwners } from '../adapters/mail.ts'
 import { isKept } from '../adapters/sagas-table.ts'
 import { earlyEvent, registerWait } from '../adapters/waits.ts'
 import { grantLock, loseChild } from '../domain/deliver.ts'
+import { eventsSince } from '../domain/event-time.ts'
 import type { Json } from '../domain/json.ts'
 import { deliverEvent, takenEvents } from '../domain/take-event.ts'
 import type { Act } from '../domain/turn.ts'
@@ -14,8 +15,6 @@ import { eventKey, waitKey } from './wait-key.ts'
 
 /** For how long Redis names a holder that does not say that it has let go, ms. Too long costs speed after a crash, nothing else. */
 const hintMs = 10_000
-/** How much earlier than the saga an event may have come that it waits for, ms. */
-const earlierMs = 5_000
 
 /** As Redis knows a lock. */
 const nameOf = ({ tenant, key }: LockKey): string => `${tenant}/${key}`
@@ -83,7 +82,7 @@ export class Holdings {
       const not = state.origin.event
       await registerWait(this.#deps.postgres, { tenant, key, sagaId: id, step, not }, fence)
       // One that came just before is in one of the two places: whoever looks second sees what the other wrote first.
-      const since = state.origin.received ?? state.at - earlierMs
+      const since = eventsSince(state)
       const taken = takenEvents(state).map(([source, event]) => eventKey(source, event))
       const event = await earlyEvent(this.#deps.postgres, { tenant, key, since, not, taken })
       saga.push((turn) => {

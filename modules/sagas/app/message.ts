@@ -10,7 +10,13 @@ import type { Turn } from '../domain/turn.ts'
 /** What sagas are sent; kept in Postgres until they take it in. */
 export type Message =
   /** The event that a step waits for. */
-  | { readonly kind: 'event'; readonly step: string; readonly event: Json }
+  | {
+      readonly kind: 'event'
+      readonly step: string
+      /** ms since the epoch; earlier versions did not say it. */
+      readonly received?: number
+      readonly event: Json
+    }
   /** The lock that a step waits for is free: ask again. */
   | { readonly kind: 'lock'; readonly step: string }
   | {
@@ -28,7 +34,7 @@ export type Message =
 export function takeIn(turn: Turn, message: Message): void {
   switch (message.kind) {
     case 'event':
-      return deliverEvent(turn, message.step, message.event)
+      return deliverEvent(turn, message.step, message.event, message.received)
     case 'child':
       return endChild(turn, message.step, message.childId, message.as, message.output)
     case 'undo':

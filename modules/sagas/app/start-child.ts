@@ -1,5 +1,6 @@
 import { codeOf } from '@splitstream/kernel'
 import { childAlias } from '../domain/alias.ts'
+import { lagOf } from '../domain/event-time.ts'
 import type { Act, Turn } from '../domain/turn.ts'
 import type { Holdings } from './holdings.ts'
 import type { Instance } from './instance.ts'
@@ -27,7 +28,13 @@ export function startChild({ plans, holdings, begin }: StartChildDeps, saga: Ins
     if (!plan) return saga.push((turn) => failUnknown(turn, act))
     const alias = childAlias(state, step)
     const { trace } = state.origin
-    const from = { parent: saga.id, step, ...(alias !== undefined && { alias }), ...(trace && { trace }) }
+    const lag = lagOf(state)
+    const from = {
+      ...{ parent: saga.id, step },
+      ...(lag > 0 && { lag }),
+      ...(alias !== undefined && { alias }),
+      ...(trace && { trace }),
+    }
     await begin({ id: childId, tenant, plan, input, from })
     // Told before it was there, it has a letter that nobody counted: it would be found when the child is due, after 30 days perhaps.
     if (state.steps.get(step)?.undo?.status === 'calling') holdings.undoChild(saga, step, childId)

@@ -124,6 +124,8 @@ export interface Origin {
   /** The saga and step that it is a child of. */
   readonly parent?: string
   readonly step?: string
+  /** Of a child: how far it lags behind events, ms (event-time.ts). */
+  readonly lag?: number
   readonly trace?: string
 }
 

@@ -1,6 +1,7 @@
 import { askForEvent } from './begin.ts'
 import type { EventName } from './entry.ts'
 import { eventField } from './event-field.ts'
+import { eventsSince } from './event-time.ts'
 import type { Json } from './json.ts'
 import type { SagaState } from './state.ts'
 import type { Act, Turn } from './turn.ts'
@@ -8,12 +9,15 @@ import type { Act, Turn } from './turn.ts'
 /**
  * An event came that step `id` may wait for. Within a saga an event is taken by one step: of those that it fits, the one that
  * has waited longest. The others go on waiting for another one, among those that came already and those to come. Other sagas
- * get the same event: it is a fact, not a message to one of them.
+ * get the same event: it is a fact, not a message to one of them. One that is older than the saga counts for none: events may be
+ * read long after they came.
+ * @param receivedAt ms since the epoch; undefined when it is known to count
  */
-export function deliverEvent(turn: Turn, id: string, event: Json): void {
+export function deliverEvent(turn: Turn, id: string, event: Json, receivedAt?: number): void {
   if (!waits(turn, id)) return
   const name = nameOf(event)
-  const taker = isTaken(turn.state, name) ? undefined : firstInLine(turn, id, event)
+  const counts = (receivedAt === undefined || receivedAt >= eventsSince(turn.state)) && !isTaken(turn.state, name)
+  const taker = counts ? firstInLine(turn, id, event) : undefined
   if (taker !== undefined) take(turn, taker, event, name)
   // Whoever has brought the event has taken the step off the list.
   if (taker !== id) askAgain(turn, id)

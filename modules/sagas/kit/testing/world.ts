@@ -1,4 +1,5 @@
 import type { SagaDefinition } from '../../domain/definition.ts'
+import { eventsSince } from '../../domain/event-time.ts'
 import type { Json } from '../../domain/json.ts'
 import { type Plan, planSaga } from '../../domain/plan.ts'
 import { takenEvents } from '../../domain/take-event.ts'
@@ -9,9 +10,6 @@ import { seededChance } from './chance.ts'
 import { type CloudEvent, complete, type Match, matches, type TestEvent } from './events.ts'
 import type { Participant } from './request.ts'
 import { SagaRun } from './saga-run.ts'
-
-/** Events that came so much before a saga's start are found by its steps, as with the engine, ms. */
-const earlierMs = 5_000
 
 /** What the sagas of a simulation share: the clock, the participants, events, locks, and each other. */
 export class World {
@@ -92,8 +90,8 @@ export class World {
   }
 
   awaitEvent(run: SagaRun, step: string, type: string, match: Match): void {
-    const { at: startedAt, origin } = run.state
-    const since = origin.received ?? startedAt - earlierMs
+    const { origin } = run.state
+    const since = eventsSince(run.state)
     const gone = new Set([origin.event, ...takenEvents(run.state).map(([source, id]) => nameOf({ source, id }))])
     const early = this.#events.find(({ at, event }) => {
       return at >= since && !gone.has(nameOf(event)) && matches(event, type, match)
