@@ -11,9 +11,11 @@ export async function startTurns() {
   const folder = await mkdtemp(join(tmpdir(), 'splitstream-turns-'))
   const server = await startEmbeddedPostgres({ dataDir: join(folder, 'postgres') })
   await migratePostgres(server, fileURLToPath(new URL('../migrations/postgres/', import.meta.url)))
-  const postgres = connectPostgres({ url: moduleUrl(server.url, 'ingest'), applicationName: 'test' })
+  const url = moduleUrl(server.url, 'ingest')
+  const postgres = connectPostgres({ url, applicationName: 'test' })
   return {
     folder,
+    url,
     postgres,
     stop: async () => {
       await postgres.close()

@@ -1,7 +1,10 @@
 import type { Postgres } from '@splitstream/kernel'
 import { afterAll, beforeAll, beforeEach, expect, it } from 'vitest'
+import { connectPostgres } from './engines/postgres/driver.ts'
+import { startFreezingGate } from './engines/postgres/freezing-gate.fixture.ts'
 import { startTurns } from './log-turns.fixture.ts'
 import { type LogName, LogTurns } from './log-turns.ts'
+import { idleInTransactionMs } from './transaction-limits.ts'
 
 let world: Awaited<ReturnType<typeof startTurns>>
 let postgres: Postgres
@@ -174,7 +177,9 @@ it('who begins to append while the last one leaves is not overlooked', async () 
   const all = await started('local', 'all', whole)
   const front = new LogTurns(postgres, 'kafka', 'front')
   let entered: Promise<void> | undefined
+  let asked = 0
   await store.leave([group], async () => {
+    if (++asked === 1) return true
     entered = front.enter(true)
     await new Promise((resolve) => setTimeout(resolve, 50))
     return true
@@ -194,4 +199,45 @@ it('a process that was not seen for a week is forgotten', async () => {
   expect(await all.begin(group, nothing)).toContain('used by store')
   await stop(store)
   expect(await all.begin(group, nothing)).toBeUndefined()
+})
+
+it('a log that does not answer keeps nobody from entering', async () => {
+  const all = await started('local', 'all', whole)
+  await all.begin(group, nothing)
+  const store = await started('kafka', 'store', consumer)
+  await stop(all)
+  // Would wait for whoever asks, if it asked while nobody can enter.
+  const enters = async (): Promise<boolean> => {
+    await started('kafka', 'passing', { writes: false, consumes: false })
+    return false
+  }
+  expect(await store.begin(group, enters)).toContain('nobody appends')
+  await store.leave([group], enters)
+  const away = async (): Promise<never> => Promise.reject(new Error('Kafka is away'))
+  const last = await started('kafka', 'last', consumer)
+  const other = await started('kafka', 'other', consumer)
+  await other.leave([group], away)
+  // Whether it is empty, only the last one has to know.
+  await expect(last.leave([group], away)).rejects.toThrow('Kafka is away')
+  expect((await last.list()).users.map(({ name }) => name)).toEqual(['last', 'passing'])
+})
+
+it.each([
+  ['enters', 'DELETE FROM log_users', (turns: LogTurns) => turns.enter(true)],
+  ['joins', 'INSERT INTO log_turns', (turns: LogTurns) => turns.join(group)],
+  ['begins', 'SELECT log, state FROM log_turns', (turns: LogTurns) => turns.begin(group, nothing)],
+  ['leaves', 'DELETE FROM log_users', (turns: LogTurns) => turns.leave([group], empty)],
+])('a process that freezes while it %s keeps others from entering for seconds', async (_, text, change) => {
+  const gate = await startFreezingGate(world.url)
+  const limit = { idleInTransactionMs: idleInTransactionMs.ingest! }
+  const pool = connectPostgres({ url: gate.url, applicationName: 'frozen', max: 1, ...limit })
+  gate.freezeBefore(text)
+  const changing = change(new LogTurns(pool, 'kafka', 'frozen')).catch(() => undefined)
+  await expect.poll(() => gate.isFrozen, { timeout: 5_000 }).toBe(true)
+  const from = performance.now()
+  await started('kafka', 'other', whole)
+  expect(performance.now() - from).toBeLessThan(15_000)
+  await gate.stop()
+  await changing
+  await pool.close()
 })

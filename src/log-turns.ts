@@ -41,6 +41,7 @@ export class LogTurns {
   readonly #postgres: Postgres
   readonly #log: LogName
   readonly #name: string
+  readonly #nobodyAppends: string
 
   /**
    * @param postgres with the schema of ingest
@@ -50,6 +51,7 @@ export class LogTurns {
     this.#postgres = postgres
     this.#log = log
     this.#name = name
+    this.#nobodyAppends = `nobody appends to the ${log} log yet`
   }
 
   /** Before the first append, and before anything is consumed. */
@@ -88,7 +90,14 @@ export class LogTurns {
    * @param holdsSomething whether there is anything in our log that the group has not taken
    * @returns what it waits for; undefined: it has begun
    */
-  begin(consumer: string, holdsSomething: () => Promise<boolean>): Promise<string | undefined> {
+  async begin(consumer: string, holdsSomething: () => Promise<boolean>): Promise<string | undefined> {
+    const reason = await this.#begin(consumer, false)
+    // Asked while others may enter and leave: they take nothing from a log that the group has not begun with.
+    if (reason !== this.#nobodyAppends || !(await holdsSomething())) return reason
+    return await this.#begin(consumer, true)
+  }
+
+  #begin(consumer: string, holdsSomething: boolean): Promise<string | undefined> {
     return this.#change(async (tx) => {
       const earlier = await tx.query<{ log: LogName; state: string }>(
         `SELECT log, state FROM log_turns WHERE consumer = $2 AND log <> $1 AND state <> 'over'
@@ -98,8 +107,7 @@ export class LogTurns {
       const open = earlier.find(({ state }) => state === 'open')
       if (open) return await waitsFor(tx, open.log)
       if (earlier.length === 0) return undefined
-      if (!(await isWritten(tx, 'log = $1', this.#log)) && !(await holdsSomething()))
-        return `nobody appends to the ${this.#log} log yet`
+      if (!holdsSomething && !(await isWritten(tx, 'log = $1', this.#log))) return this.#nobodyAppends
       const over = earlier.map(({ log }) => log)
       await tx.query(`UPDATE log_turns SET state = 'over' WHERE consumer = $1 AND log = ANY ($2)`, [consumer, over])
       return undefined
@@ -124,17 +132,22 @@ export class LogTurns {
   /**
    * This process consumes no more. One that has not ended writing stays a user: its spool goes on at its next start. The last
    * of a group leaves the log empty, if it is.
-   * @param isEmpty whether the group has taken all that is in the log; asked while nobody can enter
+   * @param isEmpty whether the group has taken all that is in the log; asked twice, the second time while nobody can enter
    */
   async leave(consumers: readonly string[], isEmpty: (consumer: string) => Promise<boolean>): Promise<void> {
+    // A log that is slow to answer, or does not, is waited for before others have to wait.
+    const answers = await Promise.allSettled(consumers.map(isEmpty))
     await this.#change(async (tx) => {
       const me = [this.#log, this.#name]
       await tx.query('DELETE FROM log_users WHERE log = $1 AND name = $2 AND NOT writes', me)
       await tx.query(`UPDATE log_users SET consumers = '{}' WHERE log = $1 AND name = $2`, me)
-      for (const consumer of consumers) {
+      for (const [i, consumer] of consumers.entries()) {
         const used = 'SELECT 1 FROM log_users WHERE log = $1 AND (writes OR $2 = ANY (consumers)) LIMIT 1'
         const users = await tx.query(used, [this.#log, consumer])
-        if (users.length > 0 || !(await isEmpty(consumer))) continue
+        if (users.length > 0) continue
+        const answer = answers[i]!
+        if (answer.status === 'rejected') throw answer.reason
+        if (!answer.value || !(await isEmpty(consumer))) continue
         await tx.query(`UPDATE log_turns SET state = 'empty' WHERE log = $1 AND consumer = $2 AND state = 'open'`, [
           this.#log,
           consumer,

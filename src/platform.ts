@@ -38,6 +38,7 @@ import { watchRedis } from './health/watched-redis.ts'
 import { LogHandover } from './log-handover.ts'
 import { LogTurns } from './log-turns.ts'
 import { nameOfLog, needsOf, needsRoom, type Topology } from './topology.ts'
+import { idleInTransactionMs } from './transaction-limits.ts'
 
 /** What this process's modules stand on, started: as much of it as they need. */
 export interface Platform {
@@ -73,8 +74,6 @@ const database = 'splitstream'
 const slowHintMs = 40
 /** The connection by which Postgres is asked whether it answers: nobody else has it, and an answer comes soon or not at all. */
 const onlyAsked = { max: 1, applicationName: 'splitstream health', connectTimeoutMs: 1_500, statementTimeoutMs: 1_500 }
-/** A process that is cut off in the middle of a transaction of sagas must not keep rows from others for longer than its lease. */
-const idleInTransactionMs: Readonly<Record<string, number>> = { sagas: 3_000 }
 
 /**
  * Opens the log, which holds DATA_DIR for this process; then starts the engines side by side and brings their schemas up to
