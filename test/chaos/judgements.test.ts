@@ -25,6 +25,15 @@ it('a second without any answer is a slow one', async () => {
   expect(latencies.summary()).toMatchObject({ 'one process': { slow: 0 }, 'moving out': { slow: 1, inARow: 1 } })
 })
 
+it('a second in which the clients themselves stood still is none', async () => {
+  const latencies = new Latencies()
+  latencies.begin('one process')
+  for (const end = performance.now() + 1_100; performance.now() < end; await delay(20)) latencies.add(10, 1)
+  latencies.begin('moving out')
+  for (const end = performance.now() + 2_100; performance.now() < end; );
+  expect(latencies.summary()).toMatchObject({ 'moving out': { slow: 0, inARow: 0 } })
+})
+
 it.each(['unsent', 'unknown', 'timeout'])('a request that is counted as %s has no answer', (kind) => {
   const findings = new Findings()
   judgeUnanswered(new Map([['202', 1_000]]), findings)

@@ -1,4 +1,5 @@
 import { median, percentile } from '../bench/stats.ts'
+import { Stalls } from '../support/stalls.ts'
 
 interface Phase {
   readonly name: string
@@ -22,6 +23,7 @@ const windowMs = 1_000
 export class Latencies {
   readonly #samples: { readonly at: number; readonly ms: number; readonly events: number }[] = []
   readonly #phases: Phase[] = []
+  readonly #stalls = new Stalls()
 
   begin(name: string): void {
     this.#phases.push({ name, from: performance.now() })
@@ -34,7 +36,8 @@ export class Latencies {
 
   /**
    * p50, p99 and the worst answer of each phase, ms, what came in, events a second, and its length, s. `slow`: seconds whose own p99 was twice that of the
-   * first phase or more, and `leastMs` at least; so many in all and so many in a row.
+   * first phase or more, and `leastMs` at least; so many in all and so many in a row. A second in which this process itself stood
+   * still is none of them: it neither counts nor ends a row.
    */
   summary(leastMs = 0): Record<string, PhaseFigures> {
     const ends = [...this.#phases.slice(1).map(({ from }) => from), performance.now()]
@@ -49,6 +52,7 @@ export class Latencies {
       const events = this.#samples.reduce((sum, one) => (one.at >= from && one.at < to ? sum + one.events : sum), 0)
       let [slow, row, inARow] = [0, 0, 0]
       for (let at = from; at + windowMs <= to; at += windowMs) {
+        if (this.#stalls.between(at, at + windowMs) > 0) continue
         // Without any answer it is NaN, and that is as slow as can be.
         const isSlow = !(percentile(within(at, at + windowMs), 0.99) < limit)
         slow += isSlow ? 1 : 0

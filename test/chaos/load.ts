@@ -75,12 +75,23 @@ export class Load {
       }
       const client = new Client(this.#o.url, tenant.key)
       const batch = makeBatch(this.#random, tenant.name, t, events)
-      const answer = await this.#deliver(client, batch, 1)
+      const position = await this.#placed(client, batch)
       client.close()
-      if (!answer) throw new Error(`no event of ${tenant.name} was accepted within ${deadlineMs} ms after the faults`)
-      marks.push({ tenant, position: (JSON.parse(answer.text) as { position: string }).position })
+      if (!position) throw new Error(`no event of ${tenant.name} got a place within ${deadlineMs} ms after the faults`)
+      marks.push({ tenant, position })
     }
     return marks
+  }
+
+  /** Delivers a batch, again and again while it waits for Kafka and has no position yet; undefined when it never gets one. */
+  async #placed(client: Client, batch: Batch): Promise<string | undefined> {
+    for (;;) {
+      const answer = await this.#deliver(client, batch, 1)
+      if (!answer) return undefined
+      const { position } = JSON.parse(answer.text) as { position: string | null }
+      if (position !== null) return position
+      await delay(100)
+    }
   }
 
   async #run(sender: number, random: Random): Promise<void> {

@@ -24,7 +24,7 @@ const help = `Faults against the real server, held against what the client was t
   npm run chaos -- backup                a backup under load, everything deleted, a restore   [--rate 3000]
   npm run chaos -- kafka [${Object.keys(kafkaFaults).join('|')}]
       the log on three real brokers, two storage processes, one fault after another      [--hold 20] [--rate 5000]
-      --exact: partitions move within 10 s, of a broker's fault, too; without, within 20 s of a killed broker
+      --exact: partitions move within 10 s, of a broker's fault, too; without, within 15 s, and within 20 s of a killed broker
   npm run chaos -- extract               storage moves out over Kafka, and back, under load   [--rate 5000]
       --exact: the p99 is twice that of before for less than 5 s in a row; without, what takes less than 1 s is not called slow
   npm run chaos -- rolling [--restarts 100] [--rate 500]

@@ -1,4 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises'
+import { Stalls } from '../../support/stalls.ts'
 import { Client } from '../client.ts'
 import type { Findings } from '../findings.ts'
 import type { Installation } from './installation.ts'
@@ -22,7 +23,10 @@ const ways: Readonly<Record<string, Fault>> = {
 export interface StuckUndo {
   /** From the first call of the undo that is stuck until lists show it, in the slowest saga. */
   readonly visibleMs: number
-  /** From the first undo of a saga until the last of those that are not stuck is done and written down, in the slowest saga. */
+  /**
+   * From the first undo of a saga until the last of those that are not stuck is done and written down, in the slowest saga;
+   * without the time for which this machine stood still.
+   */
   readonly independentUndosMs: number
   /** Sagas by how they ended. */
   readonly ended: Readonly<Record<string, number>>
@@ -63,6 +67,7 @@ async function measureOne(
   findings: Findings,
 ): Promise<StuckUndo> {
   let sagaRows: SagaRows | undefined
+  using stalls = new Stalls()
   const { ended, meanwhile: seen } = await runSagas(
     installation,
     {
@@ -83,7 +88,11 @@ async function measureOne(
     if (seenAt === undefined) findings.add('not visible', `${saga} was not listed while its undo was stuck`)
     return (seenAt ?? 0) - (at + ledgerBehindMs)
   })
-  const independentMs = (await sagaRows!.all()).map(independentUndosMs)
+  const independentMs = (await sagaRows!.all()).map((row) => {
+    const { from, to } = independentUndos(row)
+    // Journals tell the time of the day.
+    return to - from - stalls.between(from - performance.timeOrigin, to - performance.timeOrigin)
+  })
   return { visibleMs: Math.max(...visibleMs), independentUndosMs: Math.max(...independentMs), ended }
 }
 
@@ -112,11 +121,11 @@ async function watchList(installation: Installation, started: Promise<void>): Pr
 }
 
 /** By the journal: when something was done is what counts, and not when it was tried. */
-function independentUndosMs({ journal }: SagaRow): number {
+function independentUndos({ journal }: SagaRow): { from: number; to: number } {
   const entries = journal.split('\n').flatMap((line) => (line ? [JSON.parse(line) as Entry] : []))
   const first = Math.min(...entries.filter(({ e }) => e === 'undo').map(({ t }) => t))
   const done = entries.filter(({ e, s }) => e === 'undone' && s !== 'label')
-  return done.length === 2 ? Math.max(...done.map(({ t }) => t)) - first : Number.POSITIVE_INFINITY
+  return { from: first, to: done.length === 2 ? Math.max(...done.map(({ t }) => t)) : Number.POSITIVE_INFINITY }
 }
 
 interface Entry {
