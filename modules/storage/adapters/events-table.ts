@@ -2,6 +2,7 @@ import { flagTimeAssigned, rowColumns } from '@splitstream/ingest/contract'
 import { type Call, type ClickHouse, ClickHouseError, type Clock, systemClock } from '@splitstream/kernel'
 import { maxSkew, timeKind } from '../domain/seen-index.ts'
 import { insertSettings } from '../domain/table.ts'
+import { unlessSilent } from './unless-silent.ts'
 
 /** What identifies a stored event in the primary key: (tenant, time µs, key). */
 export interface StoredKey {
@@ -38,6 +39,9 @@ const bareKeys = 12_000
 /** How often inserts that are being ended are looked for, ms. */
 const lookEveryMs = 50
 
+/** How long a stream of keys may be silent, ms: longer than a look at the whole table takes, which is made before. */
+const silentMs = 60_000
+
 /** The engine's code for what a user, or the embedded engine, does not allow. */
 const accessDenied = 497
 
@@ -45,10 +49,13 @@ const accessDenied = 497
 export class EventsTable {
   readonly #clickhouse: ClickHouse
   readonly #clock: Clock
+  readonly #silentMs: number
 
-  constructor(clickhouse: ClickHouse, clock: Clock = systemClock) {
+  /** @param o.silentMs a stream that brings nothing for so long is ended */
+  constructor(clickhouse: ClickHouse, clock: Clock = systemClock, o: { readonly silentMs?: number } = {}) {
     this.#clickhouse = clickhouse
     this.#clock = clock
+    this.#silentMs = o.silentMs ?? silentMs
   }
 
   /** Inserts RowBinary rows as one part. The engine ignores a second insert under the same token. */
@@ -163,7 +170,10 @@ export class EventsTable {
     return Number(row!.n)
   }
 
-  /** Of the events received at or after `since` (µs), streamed: key (u64), time (i64 µs), TimeKind (u8); little endian. */
+  /**
+   * Of the events received at or after `since` (µs), streamed: key (u64), time (i64 µs), TimeKind (u8); little endian.
+   * @throws AppError UNAVAILABLE, also while the chunks are read, when none comes for a minute
+   */
   recentKeys(since: number, call: Call): Promise<AsyncIterable<Uint8Array>> {
     return this.#keys('received >= fromUnixTimestamp64Micro({since:Int64})', { since }, call)
   }
@@ -184,14 +194,9 @@ export class EventsTable {
   }
 
   #keys(condition: string, params: Record<string, number>, call: Call): Promise<AsyncIterable<Uint8Array>> {
-    return this.#clickhouse.stream(
-      {
-        sql: `SELECT _key, toInt64(toUnixTimestamp64Micro(time)), ${kind} FROM events WHERE ${condition}`,
-        params,
-        format: 'RowBinary',
-      },
-      call,
-    )
+    const sql = `SELECT _key, toInt64(toUnixTimestamp64Micro(time)), ${kind}, _log_partition FROM events WHERE ${condition}`
+    const begin = (within: Call) => this.#clickhouse.stream({ sql, params, format: 'RowBinary' }, within)
+    return unlessSilent(begin, call, this.#silentMs)
   }
 
   /** How many events were received in each `unit` (µs) of since … until - 1 (µs) in which there were any, the last one first. */
@@ -208,18 +213,24 @@ export class EventsTable {
     return rows.map(({ units, n }) => ({ from: Number(units) * unit, n: Number(n) }))
   }
 
-  /** How many events were received at or after `since` (µs), and the greatest time (µs) of one received before it and not ahead. */
-  async windowAt(since: number, call: Call): Promise<{ inside: number; before: number }> {
-    const [row] = await this.#clickhouse.rows<{ inside: string; before: string }>(
+  /**
+   * How many events were received at or after `since` (µs), and the greatest time (µs) of one received before it and not ahead, by
+   * partition; that of 1970 when there is none.
+   */
+  async windowAt(since: number, call: Call): Promise<{ inside: number; before: ReadonlyMap<number, number> }> {
+    const rows = await this.#clickhouse.rows<{ partition: number; inside: string; before: string }>(
       {
-        sql: `SELECT countIf(received >= fromUnixTimestamp64Micro({since:Int64})) AS inside,
+        sql: `SELECT _log_partition AS partition, countIf(received >= fromUnixTimestamp64Micro({since:Int64})) AS inside,
                      toUnixTimestamp64Micro(maxIf(time, received < fromUnixTimestamp64Micro({since:Int64}) AND NOT (${isAhead}))) AS before
-              FROM events`,
+              FROM events GROUP BY partition`,
         params: { since },
       },
       call,
     )
-    return { inside: Number(row!.inside), before: Number(row!.before) }
+    return {
+      inside: rows.reduce((sum, row) => sum + Number(row.inside), 0),
+      before: new Map(rows.map(({ partition, before }) => [partition, Number(before)])),
+    }
   }
 }
 
