@@ -129,11 +129,11 @@ describe('an index that is filled at the start', () => {
     const ahead = { id: 'ahead', key: 9_999_999n, received: minutesAgo(120), time: tomorrow }
     await insertEvents(clickhouse, [ahead, ...punctual(100, 120), ...punctual(50, 10)], call())
     const index = await warmIndex(table, 80, call())
-    expect(index.add(1, 2, now * 1_000, timeKind.own)).toBe('new')
-    expect(index.add(9_999_999, 0, tomorrow, timeKind.own)).toBe('forgotten')
-    expect(index.add(120_001, 0, minutesAgo(120) * 1_000, timeKind.own)).toBe('forgotten')
-    expect(index.add(10_001, 0, minutesAgo(10) * 1_000, timeKind.own)).toBe('seen')
-    expect(index.add(120_099, 0, minutesAgo(120) * 1_000, timeKind.own)).toBe('seen')
+    expect(index.add(1, 2, now * 1_000, timeKind.own, 0)).toBe('new')
+    expect(index.add(9_999_999, 0, tomorrow, timeKind.own, 0)).toBe('forgotten')
+    expect(index.add(120_001, 0, minutesAgo(120) * 1_000, timeKind.own, 0)).toBe('forgotten')
+    expect(index.add(10_001, 0, minutesAgo(10) * 1_000, timeKind.own, 0)).toBe('seen')
+    expect(index.add(120_099, 0, minutesAgo(120) * 1_000, timeKind.own, 0)).toBe('seen')
   })
 
   it.each([1, 30, 49, 50, 51, 130, 149])('has the %i events that came last', async (keys) => {
@@ -145,8 +145,8 @@ describe('an index that is filled at the start', () => {
     const ahead = { id: 'ahead', key: 9_999_999n, received: minutesAgo(10), time: tomorrow }
     await insertEvents(clickhouse, [ahead, ...punctual(50, 10)], call())
     const index = await warmIndex(table, 100, call())
-    for (let i = 0; i < 1_000; i++) index.add(i, 3, now * 1_000 + i, timeKind.own)
-    expect(index.add(9_999_999, 0, tomorrow, timeKind.own)).toBe('forgotten')
-    expect(index.add(1, 4, now * 1_000 + 1_000, timeKind.own)).toBe('new')
+    for (let i = 0; i < 1_000; i++) index.add(i, 3, now * 1_000 + i, timeKind.own, 0)
+    expect(index.add(9_999_999, 0, tomorrow, timeKind.own, 0)).toBe('forgotten')
+    expect(index.add(1, 4, now * 1_000 + 1_000, timeKind.own, 0)).toBe('new')
   })
 })

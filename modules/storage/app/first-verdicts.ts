@@ -27,7 +27,7 @@ export class FirstVerdicts {
     const told = this.#of(block)
     const doubts: Doubt[] = []
     for (const row of block.rows) {
-      const verdict = tell(index, row)
+      const verdict = tell(index, row, block.partition)
       if (verdict === 'new') continue
       const again = row.offset < told.next
       const seen = again ? told.seen.has(row.offset) : verdict === 'seen'

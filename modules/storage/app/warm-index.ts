@@ -4,7 +4,8 @@ import { SeenIndex, type TimeKind } from '../domain/seen-index.ts'
 
 /**
  * The seen-index as it was: filled with the keys of the `maxKeys` events that were received last. While the whole table fits,
- * nothing is ever looked up but true retries; otherwise it knows the greatest event time before them, and what that leaves out.
+ * nothing is ever looked up but true retries; otherwise it knows the greatest event time before them in each partition, and what that
+ * leaves out.
  */
 export async function warmIndex(table: EventsTable, maxKeys: number, call: Call): Promise<SeenIndex> {
   const count = await table.count(call)
@@ -16,8 +17,10 @@ export async function warmIndex(table: EventsTable, maxKeys: number, call: Call)
   const since = await receivedOfLast(table, maxKeys, call)
   const { inside, before } = await table.windowAt(since, call)
   const index = new SeenIndex(maxKeys, before)
-  const outside = await table.countRemembered(since, before, call)
-  await eachKey(await table.rememberedKeys(since, before, call), outside, (...key) => index.remember(...key))
+  // Of some partitions it is more than need be, and never less.
+  const from = Math.min(...before.values())
+  const outside = await table.countRemembered(since, from, call)
+  await eachKey(await table.rememberedKeys(since, from, call), outside, (...key) => index.remember(...key))
   await eachKey(await table.recentKeys(since, call), inside, (...key) => index.add(...key))
   return index
 }
@@ -46,17 +49,17 @@ async function receivedOfLast(table: EventsTable, count: number, call: Call): Pr
   return since
 }
 
-const rowBytes = 17
+const rowBytes = 21
 
 /**
- * Rows of key (u64), time (i64 µs) and TimeKind (u8); a chunk may end within a row.
+ * Rows of key (u64), time (i64 µs), TimeKind (u8) and partition (u32); a chunk may end within a row.
  * @throws AppError UNAVAILABLE when there are fewer than `expected`: a stream that the engine broke off can end like a whole one,
  * and retries of what it did not tell of would look new
  */
 export async function eachKey(
   chunks: AsyncIterable<Uint8Array>,
   expected: number,
-  found: (low: number, high: number, time: number, kind: TimeKind) => unknown,
+  found: (low: number, high: number, time: number, kind: TimeKind, partition: number) => unknown,
 ): Promise<void> {
   let count = 0
   let rest: Uint8Array = new Uint8Array(0)
@@ -67,7 +70,8 @@ export async function eachKey(
     for (let p = 0; p < end; p += rowBytes) {
       const time = view.getInt32(p + 12, true) * 2 ** 32 + view.getUint32(p + 8, true)
       count++
-      found(view.getUint32(p, true), view.getUint32(p + 4, true), time, view.getUint8(p + 16) as TimeKind)
+      const kind = view.getUint8(p + 16) as TimeKind
+      found(view.getUint32(p, true), view.getUint32(p + 4, true), time, kind, view.getUint32(p + 17, true))
     }
     rest = bytes.subarray(end)
   }

@@ -75,10 +75,10 @@ function micros(view: DataView, start: number): number {
   return view.getInt32(start + 4, true) * 2 ** 32 + view.getUint32(start, true)
 }
 
-/** Tells the index of the row's event. */
-export function tell(index: SeenIndex, row: BlockRow): Verdict {
+/** Tells the index of the event of a row of this partition. */
+export function tell(index: SeenIndex, row: BlockRow, partition: number): Verdict {
   const time = timeOf(row)
-  return index.add(keyLow(row), keyHigh(row), time, timeKindOf(row, time))
+  return index.add(keyLow(row), keyHigh(row), time, timeKindOf(row, time), partition)
 }
 
 /** Below this many bytes, views of single rows cost more (an object, a write to the socket) than copying them. */

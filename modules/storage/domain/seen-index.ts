@@ -1,4 +1,5 @@
 import { slotOf } from '@splitstream/kernel'
+import { ForgottenTimes } from './forgotten-times.ts'
 import { KeyFilter } from './key-filter.ts'
 
 /**
@@ -10,7 +11,8 @@ import { KeyFilter } from './key-filter.ts'
  *
  * It never decides alone that an event is a duplicate, since two events can share a key: `add` answers
  *   new        nothing with this key can be stored: the key is not in the window, and the event's time lies after the time
- *              of everything that was ever forgotten (a retry repeats the event's time);
+ *              of everything that was ever forgotten of its partition, and of other logs (a retry repeats the event's time, and
+ *              what decides the partition);
  *   seen       the key is in the window: ask the table for it, whatever time its event has there;
  *   forgotten  the key may have been in an earlier window: ask the table for it at the event's time.
  * Hence a collision, an old event or a forgotten window costs a look-up and never an event.
@@ -34,14 +36,12 @@ interface Generation {
   /** Of slotOf. */
   readonly shift: number
   size: number
-  /** Greatest event time in here, microseconds, but for those that are ahead. */
-  maxTime: number
 }
 
 interface Ahead {
   readonly keys: KeyFilter
-  /** Greatest time in here, microseconds. */
-  until: number
+  /** Greatest time in here, µs, by partition. */
+  readonly until: Map<number, number>
 }
 
 /** Part of the slots that keys may take. */
@@ -55,7 +55,7 @@ export class SeenIndex {
   readonly #maxKeys: number
   #current: Generation
   #previous: Generation | undefined
-  #forgottenUntil: number
+  readonly #times: ForgottenTimes
   #hasForgotten: boolean
   /** Keys of all events that came without a time; made when the first one comes. */
   #untimed: KeyFilter | undefined
@@ -65,13 +65,13 @@ export class SeenIndex {
 
   /**
    * @param maxKeys keys of one generation
-   * @param forgottenUntil greatest time (µs) of a stored event that the index will not be told of; -Infinity for none
+   * @param forgotten greatest time (µs) of a stored event that the index will not be told of, by partition
    */
-  constructor(maxKeys: number, forgottenUntil = Number.NEGATIVE_INFINITY) {
+  constructor(maxKeys: number, forgotten: ReadonlyMap<number, number> = new Map()) {
     this.#maxKeys = maxKeys
     this.#current = generation(maxKeys)
-    this.#forgottenUntil = forgottenUntil
-    this.#hasForgotten = forgottenUntil > Number.NEGATIVE_INFINITY
+    this.#times = new ForgottenTimes(forgotten)
+    this.#hasForgotten = forgotten.size > 0
   }
 
   get size(): number {
@@ -85,28 +85,30 @@ export class SeenIndex {
   }
 
   /** Adds the key (two unsigned halves) of an event whose time is `time` µs, and says whether it may be stored already. */
-  add(low: number, high: number, time: number, kind: TimeKind): Verdict {
+  add(low: number, high: number, time: number, kind: TimeKind, partition: number): Verdict {
     // Slot value 0,0 means empty; the one key that is 0,0 is kept as 1,0 (a collision like any other).
     if (low === 0 && high === 0) low = 1
     const inPrevious = this.#previous !== undefined && has(this.#previous, low, high)
     const fresh = insert(this.#current, low, high)
-    if (kind !== timeKind.ahead && time > this.#current.maxTime) this.#current.maxTime = time
+    const times = this.#times.of(partition)
+    if (kind !== timeKind.ahead && time > times.current) times.current = time
     if (fresh) this.#makeRoom()
-    const forgotten = time <= this.#forgottenUntil || this.#isRemembered(low, high, kind)
-    if (kind !== timeKind.own) this.remember(low, high, time, kind)
+    const forgotten = time <= times.doubtful || this.#isRemembered(low, high, kind)
+    if (kind !== timeKind.own) this.remember(low, high, time, kind, partition)
     if (!fresh || inPrevious) return 'seen'
     return forgotten ? 'forgotten' : 'new'
   }
 
-  /** An event that lies before the window, and whose time is not its own or later than `forgottenUntil`. */
-  remember(low: number, high: number, time: number, kind: TimeKind): void {
+  /** An event that lies before the window, and whose time is not its own or later than all that was forgotten of its partition. */
+  remember(low: number, high: number, time: number, kind: TimeKind, partition: number): void {
     if (kind === timeKind.untimed) {
       this.#untimed ??= this.#filter(untimedBits)
       this.#untimed.add(low, high)
     } else if (kind === timeKind.ahead) {
-      this.#ahead ??= { keys: this.#filter(aheadBits), until: time }
-      this.#ahead.keys.add(low, high)
-      if (time > this.#ahead.until) this.#ahead.until = time
+      this.#ahead ??= { keys: this.#filter(aheadBits), until: new Map() }
+      const { keys, until } = this.#ahead
+      keys.add(low, high)
+      if (time > (until.get(partition) ?? Number.NEGATIVE_INFINITY)) until.set(partition, time)
     }
   }
 
@@ -119,13 +121,16 @@ export class SeenIndex {
 
   #makeRoom(): void {
     if (this.#current.size < this.#maxKeys) return
-    if (this.#previous) {
-      this.#forgottenUntil = Math.max(this.#forgottenUntil, this.#previous.maxTime)
-      this.#hasForgotten = true
-    }
+    if (this.#previous) this.#hasForgotten = true
+    this.#times.turn()
     this.#previous = this.#current
     this.#current = generation(this.#maxKeys)
-    if (this.#aheadBefore && this.#aheadBefore.until > this.#forgottenUntil) return
+    if (this.#aheadBefore) {
+      const { until } = this.#aheadBefore
+      if (Math.max(...until.values()) > this.#times.latest) return
+      // Also of a partition of which nothing else was forgotten meanwhile.
+      this.#times.forget(until)
+    }
     this.#aheadBefore = this.#ahead
     this.#ahead = undefined
   }
@@ -147,7 +152,6 @@ function generation(maxKeys: number): Generation {
     mask: count - 1,
     shift: 32 - bits,
     size: 0,
-    maxTime: Number.NEGATIVE_INFINITY,
   }
 }
 
