@@ -45,7 +45,8 @@ it.each(['completed', 'compensated', 'compensating', 'needs_attention'])(
     const ended = await saga(status)
     expect(await acquireLock(postgres, key, ended, 's')).toBeUndefined()
     await registerWait(postgres, { tenant, key: new Uint8Array(16), sagaId: ended.id, step: 's', not: undefined }, '7')
-    for (const table of ['locks', 'lock_waiters', 'waits']) {
+    // One that needs attention may go on, and its step that waits for an event with it.
+    for (const table of ['locks', 'lock_waiters', ...(status === 'needs_attention' ? [] : ['waits'])]) {
       expect(await postgres.query(`SELECT 1 FROM ${table}`)).toEqual([])
     }
   },
