@@ -38,6 +38,8 @@ const refusals: readonly Rule[] = [
   everywhere(0.06, { kind: 'status', status: 429, effect: false, retryAfter: 1 }),
   everywhere(0.06, { kind: 'status', status: 503, effect: true, retryAfter: 1 }),
   everywhere(0.03, { kind: 'status', status: 422, effect: false }),
+  // Where there is no way on: enough of them that some sagas are left to people.
+  { operations: [...backward, 'capture'], share: 0.1, fault: { kind: 'status', status: 422, effect: false }, times: 3 },
 ]
 
 const broken: readonly Rule[] = [
