@@ -50,7 +50,7 @@ describe.each([
   it('has all keys, however slowly they are taken', async () => {
     let chunks = 0
     const rest = () => ++chunks === 2 && new Promise((resolve) => setTimeout(resolve, 1.5 * silentMs))
-    expect(await lengthOf(await keys(), rest)).toBe(rows * 17)
+    expect(await lengthOf(await keys(), rest)).toBe(rows * 21)
   })
 
   it.each([
@@ -65,6 +65,6 @@ describe.each([
     expect(performance.now() - from).toBeLessThan(10_000)
     // The next one goes over another connection.
     proxy.heal()
-    expect(await lengthOf(await keys())).toBe(rows * 17)
+    expect(await lengthOf(await keys())).toBe(rows * 21)
   })
 })
