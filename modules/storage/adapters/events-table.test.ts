@@ -8,7 +8,7 @@ import { as, clickhouse, engine } from './read/reader.fixture.ts'
 
 /** More bytes of keys than the way takes at once. */
 const rows = 1_000_000
-const silentMs = 1_000
+const silentMs = 3_000
 let proxy: ToxicProxy
 let remote: ReturnType<typeof connectClickHouse>
 let table: EventsTable
