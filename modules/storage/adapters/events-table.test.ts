@@ -61,8 +61,8 @@ describe.each([
     before()
     const from = performance.now()
     const reading = (async () => lengthOf(await keys(), onChunk))()
-    await expect(reading).rejects.toMatchObject({ code: 'UNAVAILABLE', message: 'ClickHouse sent nothing for 1 s' })
-    expect(performance.now() - from).toBeLessThan(10_000)
+    await expect(reading).rejects.toMatchObject({ code: 'UNAVAILABLE', message: 'ClickHouse sent nothing for 3 s' })
+    expect(performance.now() - from).toBeLessThan(15_000)
     // The next one goes over another connection.
     proxy.heal()
     expect(await lengthOf(await keys())).toBe(rows * 21)
