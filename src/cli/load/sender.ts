@@ -8,7 +8,7 @@ import {
 import { Agent as HttpsAgent, request as httpsRequest } from 'node:https'
 import { promisify } from 'node:util'
 import { gzip } from 'node:zlib'
-import { type Clock, type Random, systemClock, systemRandom } from '@splitstream/kernel'
+import { type Clock, JoinedBytes, type Random, systemClock, systemRandom } from '@splitstream/kernel'
 
 /*
  * Sends batches. A batch is: sending → acknowledged, or → waiting → sending again, or → failed. The outcome of a cut
@@ -132,14 +132,12 @@ function exchange(request: typeof httpRequest, url: URL, options: RequestOptions
 }
 
 async function readAll(incoming: IncomingMessage): Promise<string> {
-  const parts: Buffer[] = []
-  let size = 0
+  const answer = new JoinedBytes()
   for await (const part of incoming as AsyncIterable<Buffer>) {
-    size += part.length
-    if (size > maxAnswer) throw new Error('the answer is too long to be one of Splitstream')
-    parts.push(part)
+    if (answer.length + part.length > maxAnswer) throw new Error('the answer is too long to be one of Splitstream')
+    answer.add(part)
   }
-  return Buffer.concat(parts).toString()
+  return answer.take().toString()
 }
 
 function json(text: string): Record<string, unknown> | undefined {

@@ -1,4 +1,4 @@
-import { AppError, messageOf } from '@splitstream/kernel'
+import { AppError, JoinedBytes, messageOf } from '@splitstream/kernel'
 
 export interface ConsulAccess {
   /** Of the agent; default http://127.0.0.1:8500. */
@@ -83,14 +83,12 @@ export function refusal(status: number): Error {
 }
 
 async function readText(response: Response): Promise<string> {
-  const chunks: Uint8Array[] = []
-  let length = 0
+  const text = new JoinedBytes()
   for await (const chunk of response.body ?? []) {
-    length += chunk.length
-    if (length > maxAnswerBytes) throw new Error(`more than ${maxAnswerBytes} bytes`)
-    chunks.push(chunk)
+    if (text.length + chunk.length > maxAnswerBytes) throw new Error(`more than ${maxAnswerBytes} bytes`)
+    text.add(Buffer.from(chunk.buffer, chunk.byteOffset, chunk.byteLength))
   }
-  return Buffer.concat(chunks, length).toString()
+  return text.take().toString()
 }
 
 /** fetch says no more than "fetch failed"; what happened is in the cause. */
