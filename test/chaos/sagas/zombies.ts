@@ -52,7 +52,7 @@ export const zombieParts: Readonly<Record<string, Part>> = Object.fromEntries(
 )
 
 /** A lease, and a look of the others, with room for a busy machine, ms. */
-const takeoverMs = 8_000
+const takeoverMs = 20_000
 
 /** One worker becomes a zombie under load, others take its sagas, it comes back: nothing that it still writes may count. */
 async function runZombie(zombie: Zombie, prefix: string, seed: number, installation: Installation, findings: Findings) {
@@ -88,7 +88,10 @@ class Returning {
   readonly #findings: Findings
   readonly #pid: number
   #worker: number | undefined
+  #hasNewLease = false
   #offered = 0
+  /** Stale writes that Postgres has not answered yet. */
+  #unanswered = 0
   #accepted = 0
 
   constructor(victim: Worker, installation: Installation, findings: Findings) {
@@ -114,7 +117,7 @@ class Returning {
     const takenOverMs = await this.#takenOver()
     this.#watchUntilLease()
     signal(this.#pid, 'SIGCONT')
-    await delay(2_000)
+    await this.#settled()
     if (this.#offered > 0) this.#findings.add('wrote after its lease', `${this.#offered} times`)
     return await this.#told(takenOverMs)
   }
@@ -138,17 +141,22 @@ class Returning {
     const takenOverMs = await this.#takenOver()
     this.#watchUntilLease()
     healed.resolve()
-    await delay(2_000)
+    await this.#settled()
     return await this.#told(takenOverMs)
   }
 
   /** Until it has another lease, all that it writes is stale. */
   #watchUntilLease(): void {
-    let hasLease = false
     this.#victim.proxy.intercept = (sql) => {
-      hasLease ||= /^INSERT INTO workers/.test(sql)
-      return commit.test(sql) && !hasLease ? this.#stale() : undefined
+      this.#hasNewLease ||= /^INSERT INTO workers/.test(sql)
+      return commit.test(sql) && !this.#hasNewLease ? this.#stale() : undefined
     }
+  }
+
+  /** Until it has another lease and has heard of all that it wrote before. A busy machine may take its time for both. */
+  async #settled(): Promise<void> {
+    await delay(2_000)
+    await until(() => this.#hasNewLease && this.#unanswered === 0, 15_000)
   }
 
   /** A claim that comes late gives sagas to a worker that is dead: nobody else may go without them. */
@@ -167,6 +175,7 @@ class Returning {
 
   #stale() {
     this.#offered++
+    this.#unanswered++
     const after = async (answer: readonly Message[]): Promise<boolean> => {
       // A saga that was only made is nobody's yet, and others take it. Anything more is a write over a newer owner's.
       const ids = firstColumn(answer)
@@ -176,6 +185,7 @@ class Returning {
       this.#accepted += moved.length
       for (const { id } of moved)
         this.#findings.add('a stale write was accepted', `of ${this.#victim.process.name}: ${id}`)
+      this.#unanswered--
       return true
     }
     return { after }
