@@ -2,15 +2,18 @@ import { setFlagsFromString } from 'node:v8'
 import { codeOf, messageOf } from '@splitstream/kernel'
 import { ConfigError, loadConfig } from './config.ts'
 import { LiveSettings } from './live-settings.ts'
-import { startProcess } from './process.ts'
+import { type Running, startProcess } from './process.ts'
 
 // Young collections of 1 ms in place of 15, and half as many full ones (docs/adr/0006).
 setFlagsFromString('--no-allocation-site-pretenuring')
 setFlagsFromString('--heap-growing-percent=300')
 
+/** How long a stop may take after DRAIN_SECONDS, and one after the log was lost, ms: what hangs is left behind. */
+const [stopMs, lostMs] = [60_000, 20_000]
+
 /**
  * config → start → wait for a signal, or until the log cannot be written any more → stop; SIGHUP reads the settings again.
- * Exit codes: 0 asked to stop, 1 failed, 2 the configuration is not valid.
+ * Exit codes: 0 asked to stop, 1 failed, or something did not stop in time, 2 the configuration is not valid.
  */
 export async function main(): Promise<void> {
   // From the first moment on: engines that are being started are not left behind.
@@ -18,13 +21,20 @@ export async function main(): Promise<void> {
   let onHangUp = (): void => undefined
   // From a terminal it means that the terminal is gone, and the server ends with it.
   if (!process.stderr.isTTY) process.on('SIGHUP', () => onHangUp())
+  let running: Running | undefined
+  const endIn = (ms: number): void => endBy(ms, () => running?.ending ?? 'what is being started')
   try {
-    const running = await startProcess(new LiveSettings(loadConfig))
-    onHangUp = () => running.reload()
+    const settings = new LiveSettings(loadConfig)
+    void asked.then(() => endIn(settings.config.DRAIN_SECONDS * 1_000 + stopMs))
+    running = await startProcess(settings)
+    onHangUp = () => running?.reload()
     if (running.freshAdminKey !== undefined) announceKey(running.freshAdminKey)
     process.stderr.write(`Splitstream listens at ${running.url}\n`)
     const lost = await Promise.race([asked, running.lost])
-    if (lost !== undefined) endSoon(lost)
+    if (lost !== undefined) {
+      process.stderr.write(`${lost}. This process ends, and has to be started again; what was acknowledged is safe\n`)
+      endIn(lostMs)
+    }
     await running.stop()
     process.exit(lost === undefined ? 0 : 1)
   } catch (error) {
@@ -48,10 +58,15 @@ function stopSignal(): Promise<void> {
   })
 }
 
-/** Says why. What hangs for the same reason does not keep this process from being started again. */
-function endSoon(why: string): void {
-  process.stderr.write(`${why}. This process ends, and has to be started again; what was acknowledged is safe\n`)
-  setTimeout(() => process.exit(1), 20_000).unref()
+/** Ends the process after a while, whatever hangs, so that it can be started again. */
+function endBy(ms: number, underWay: () => string): void {
+  const end = (): void => {
+    process.stderr.write(
+      `${underWay()} has not ended after ${ms / 1_000} s and is left; what was acknowledged is safe\n`,
+    )
+    process.exit(1)
+  }
+  setTimeout(end, ms).unref()
 }
 
 function announceKey(key: string): void {

@@ -46,6 +46,8 @@ export interface Running {
   reload(): void
   /** Resolves with the reason when it is of no use any more: end it, so that its supervisor starts another one. */
   readonly lost: Promise<string>
+  /** The part that is being stopped now. */
+  readonly ending: string | undefined
   stop(): Promise<void>
 }
 
@@ -160,6 +162,9 @@ export async function startProcess(settings: LiveSettings): Promise<Running> {
       freshAdminKey: platform.freshAdminKey,
       reload: () => reload(settings, logger),
       lost: platform.log?.lost ?? new Promise(() => undefined),
+      get ending() {
+        return lifecycle.ending
+      },
       stop: () => {
         started = false
         return lifecycle.stop()

@@ -15,6 +15,7 @@ export class Lifecycle {
   readonly #started: Part[] = []
   readonly #log: Logger
   #stopping: Promise<void> | undefined
+  #ending: string | undefined
 
   constructor(log: Logger) {
     this.#log = log
@@ -35,6 +36,11 @@ export class Lifecycle {
     this.#log.debug(`started ${part.name}`, { ms: Math.round(performance.now() - from) })
   }
 
+  /** The part that is being stopped now. */
+  get ending(): string | undefined {
+    return this.#ending
+  }
+
   /** Stops all started parts in reverse; one that fails to stop does not keep the others. Safe to call twice. */
   stop(): Promise<void> {
     this.#stopping ??= this.#stopAll()
@@ -43,6 +49,7 @@ export class Lifecycle {
 
   async #stopAll(): Promise<void> {
     for (const part of this.#started.toReversed()) {
+      this.#ending = part.name
       try {
         await part.stop()
         this.#log.debug(`stopped ${part.name}`)

@@ -45,7 +45,7 @@ interface Running {
 
 const watchMs = 1_000
 const lookEveryMs = 5_000
-/** How long a member may take to leave, when another one waits for its place, and at the stop. */
+/** How long a member may take to leave, when another one waits for its place, and at the stop, also to be made before. */
 const leaveMs = { soon: 1_000, stopping: 5_000 }
 const maxPauseMs = 5_000
 /** How long a lane that another member may have held waits: the other hears of it, and its handler ends. */
@@ -100,7 +100,10 @@ export class KafkaGroup implements Consumption {
     for (const watch of this.#watches) clearInterval(watch)
     this.#endAll()
     await Promise.all([...this.#lanes.values()].map((lane) => lane.ended))
-    await this.#making
+    // A coordinator that stands still keeps whoever joins for minutes.
+    const late = new AbortController()
+    await Promise.race([this.#making, this.#o.clock.sleep(leaveMs.stopping, late.signal).catch(() => undefined)])
+    late.abort()
     await this.#member?.leave(leaveMs.stopping)
   }
 

@@ -1,5 +1,6 @@
 import type { Worker } from 'node:worker_threads'
 import { AppError, type Clock, type LogAppend, type Logger, type LogRange } from '@splitstream/kernel'
+import { leaveThread } from '../../end-thread.ts'
 import type { Bounds, FromWorker, GroupOffset, Skip, ToWorker } from './messages.ts'
 import { buffersOf, type PackedRow, packRow, type RecordTrace } from './row.ts'
 import { nextPlace } from './skips.ts'
@@ -13,6 +14,8 @@ interface Waiting {
 
 /** Bytes of one group commit; what arrives beyond waits for the next. */
 const maxCommitBytes = 8 << 20
+/** After so long a disk that does not take what is to be closed hangs, ms. */
+const hangsMs = 10_000
 
 /**
  * Group commit: every append that arrives while a commit runs goes into the next one, so that one fsync serves them all.
@@ -134,6 +137,7 @@ export class Committer {
   /** Lets what was appended before become durable, then closes the file. */
   async close(): Promise<void> {
     this.#closing = true
+    const hangs = setTimeout(() => leaveThread(this.#exited), hangsMs)
     this.flush()
     if ((!this.#ready || this.#scheduled) && this.#failure === undefined) {
       await new Promise<void>((resolve) => {
@@ -142,6 +146,7 @@ export class Committer {
     }
     this.#worker.postMessage({ kind: 'close' } satisfies ToWorker)
     await this.#exited
+    clearTimeout(hangs)
   }
 
   /** At the end of the turn, so that all appends of one turn share a commit. */
