@@ -120,6 +120,7 @@ describe('GET /v1/events/stream', () => {
         const ids = Array.from({ length: 20 }, (_, i) => `${n}-${i}`)
         await send(server.url, ids)
         sent.push(...ids)
+        await delay(20) // enough of them; all are read again and again
       }
     })()
     for (let kill = 0; kill < 3; kill++) {
