@@ -113,7 +113,7 @@ class Returning {
       }
       return { after }
     }
-    if (!(await inTime(stopped.promise, 10_000))) return this.#missed()
+    if (!(await inTime(stopped.promise, 30_000))) return this.#missed()
     const takenOverMs = await this.#takenOver()
     this.#watchUntilLease()
     signal(this.#pid, 'SIGCONT')
@@ -137,7 +137,7 @@ class Returning {
       }
       return { ...(commit.test(sql) && this.#stale()), before }
     }
-    if (!(await inTime(cut.promise, 10_000))) return this.#missed()
+    if (!(await inTime(cut.promise, 30_000))) return this.#missed()
     const takenOverMs = await this.#takenOver()
     this.#watchUntilLease()
     healed.resolve()
