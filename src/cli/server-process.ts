@@ -24,6 +24,8 @@ export interface ServerOptions {
   env?: Record<string, string>
   /** Default 60,000 ms. */
   readyTimeoutMs?: number
+  /** Ends the wait at once: a child that has said this will not be ready. */
+  hopeless?: RegExp
   /** The main file to run; default: the one of this tree. */
   entry?: string
   /** The Node binary; default: the one that runs this process. */
@@ -110,7 +112,7 @@ export async function startServer(options: ServerOptions = {}): Promise<RunningS
   }
 
   try {
-    await untilReady(url, exited, options.readyTimeoutMs ?? 60_000)
+    await untilReady(url, exited, options.readyTimeoutMs ?? 60_000, () => options.hopeless?.test(output()) === true)
   } catch (error) {
     child.kill('SIGKILL')
     await stop().catch(() => null)
@@ -128,7 +130,12 @@ export async function startServer(options: ServerOptions = {}): Promise<RunningS
   }
 }
 
-async function untilReady(url: string, exited: Promise<ServerExit>, timeoutMs: number): Promise<void> {
+async function untilReady(
+  url: string,
+  exited: Promise<ServerExit>,
+  timeoutMs: number,
+  isHopeless: () => boolean,
+): Promise<void> {
   const deadline = performance.now() + timeoutMs
   let gone: ServerExit | undefined
   const watch = exited.then((exit) => {
@@ -137,6 +144,7 @@ async function untilReady(url: string, exited: Promise<ServerExit>, timeoutMs: n
   while (performance.now() < deadline) {
     if (await isReady(url)) return
     await Promise.race([delay(50), watch])
+    if (isHopeless()) throw new Error('the server will not be ready')
     if (gone) throw new Error(`the server exited before it was ready (${gone.signal ?? gone.code})`)
   }
   throw new Error(`the server was not ready within ${timeoutMs} ms`)

@@ -39,14 +39,15 @@ export class Victim {
     return serverProcesses(this.dataDir)
   }
 
-  /** @throws Error with the server's last output when it is not ready in time. */
-  async start(readyTimeoutMs = 60_000): Promise<RunningServer> {
+  /** @throws Error with the server's last output when it is not ready in time, or at once when it has said what is hopeless. */
+  async start(readyTimeoutMs = 60_000, hopeless?: RegExp): Promise<RunningServer> {
     const from = performance.now()
     const life = await startServer({
       dataDir: this.dataDir,
       port: this.#port,
       env: { LOG_LEVEL: 'info', ...this.#env, ADMIN_KEY: this.adminKey },
       readyTimeoutMs,
+      ...(hopeless && { hopeless }),
     })
     this.readyMs.push(Math.round(performance.now() - from))
     this.#lives.push(life)

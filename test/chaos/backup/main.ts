@@ -35,6 +35,8 @@ interface Backup {
 const cli = fileURLToPath(new URL('../../../src/cli/bin.ts', import.meta.url))
 /** Slow, so that much is stored between the copies of the parts. */
 const bytesPerSecond = 16 << 20
+/** It is not ready then until somebody has acknowledged the loss. */
+const lost = /events were deleted from the log before they were stored; they are lost/
 const [warmMs, afterMs] = [4_000, 1_500]
 const sagasPerSecond = 20
 
@@ -86,7 +88,7 @@ async function runOnce(place: Place, backups: string, o: BackupOptions, findings
     const ordersBefore = orders.ackedBefore(takenAt, eventsAt)
     const acked = ledger.counts().acked
     const restoreMs = await timed(() => restore(join(backups, backup.name), victim.dataDir))
-    const readyMs = await timed(() => victim.start())
+    const readyMs = await timed(() => victim.start(60_000, lost))
 
     await positions.check()
     await awaitStored(victim.url, [{ tenant: expectation.tenants[0]!, position: backup.position }], 60_000)
