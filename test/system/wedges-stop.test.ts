@@ -21,7 +21,6 @@ it('while Postgres stands still', { timeout: 200_000 }, async () => {
     server.kill('SIGTERM')
     const exit = await Promise.race([server.exited, new Promise((resolve) => setTimeout(resolve, 120_000))])
     const seconds = Math.round((performance.now() - from) / 1_000)
-    process.stderr.write(`it ended after ${seconds} s: ${JSON.stringify(exit)}\n`)
     expect(exit, server.output()).toMatchObject({ code: expect.any(Number) })
     expect(seconds).toBeLessThan(75)
   } finally {
