@@ -25,6 +25,7 @@ const withEngines = [
   'modules/sagas/{app,adapters}/*.test.ts',
   'modules/sagas/kit/participant/*.test.ts',
   'test/contract/stream-port.test.ts',
+  'test/chaos/standstill.test.ts',
 ]
 
 /**
