@@ -18,6 +18,7 @@ const waiting = 'test/system/wedges-*.test.ts'
 const withEngines = [
   'src/engines/{clickhouse,postgres}/**/*.test.ts',
   'src/{log-handover,log-turns}.test.ts',
+  'src/backup/hangs.test.ts',
   'src/edge/keys/*.test.ts',
   'src/transports/{log,kafka}/**/*.test.ts',
   'modules/storage/adapters/{,read/}*.test.ts',
