@@ -21,17 +21,16 @@ export class ForgottenTimes {
 
   /** @param forgotten greatest time of a stored event that the index will not be told of, by partition */
   constructor(forgotten: ReadonlyMap<number, number>) {
-    this.forget(forgotten)
+    for (const [partition, time] of forgotten) this.#add(partition, time)
+    this.#settle()
   }
 
   of(partition: number): PartitionTimes {
-    let times = this.#partitions.get(partition)
-    if (!times) {
-      const never = Number.NEGATIVE_INFINITY
-      times = { current: never, previous: never, forgotten: never, doubtful: never }
-      this.#partitions.set(partition, times)
-      this.#settle()
-    }
+    const known = this.#partitions.get(partition)
+    if (known) return known
+    // When a log was given more partitions, what is in a new one now may have been in another one before.
+    const times = this.#add(partition, this.latest)
+    this.#settle()
     return times
   }
 
@@ -57,6 +56,13 @@ export class ForgottenTimes {
       times.forgotten = Math.max(times.forgotten, time)
     }
     this.#settle()
+  }
+
+  #add(partition: number, forgotten: number): PartitionTimes {
+    const never = Number.NEGATIVE_INFINITY
+    const times = { current: never, previous: never, forgotten, doubtful: forgotten }
+    this.#partitions.set(partition, times)
+    return times
   }
 
   #settle(): void {

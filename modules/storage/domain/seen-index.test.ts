@@ -140,6 +140,14 @@ describe('SeenIndex', () => {
     expect(index.add(4, 4, 95, own, 1_002)).toBe('forgotten')
   })
 
+  it('never says new for an event that was in another partition before the log was given this one', () => {
+    const index = new SeenIndex(10_000, new Map([[0, 80]]))
+    expect(index.add(1, 1, 80, own, 1)).toBe('forgotten')
+    for (let i = 0; i < 100_000; i++) index.add(hash(i), hash(-i), 100 + i, own, 0)
+    expect(index.add(2, 2, 70_000, own, 2)).toBe('forgotten')
+    expect(index.add(3, 3, 200_000, own, 2)).toBe('new')
+  })
+
   it('never says new for what was ahead in a partition in which nothing came since', () => {
     const index = new SeenIndex(10_000)
     for (let i = 0; i < 100; i++) index.add(hash(i), hash(~i), 50_000, ahead, 1)
