@@ -203,16 +203,23 @@ describe('an order', () => {
 
   it('that nobody takes in by then is taken in later: 202', async () => {
     // More sagas than the worker of this process may hold are left to others, of which there are none.
-    const small = await SagaWorld.start({}, { env: { SAGA_CAPACITY: '1' } })
+    const small = await SagaWorld.start({ misbehaves: () => ({ delayMs: 6_000 }) }, { env: { SAGA_CAPACITY: '1' } })
     try {
+      // One that only waits would make room; one whose call is on its way stays.
       await small.publish('hold', {
         participants: { p: { url: small.stubs.url, timeout: '30s' } },
-        steps: [{ id: 'w', wait: { for: '9s' } }],
+        steps: [
+          {
+            id: 'charge',
+            call: { participant: 'p', path: '/payments/charges', body: '${input}' },
+            compensate: { participant: 'p', path: '/payments/refunds', body: '${input}' },
+          },
+        ],
       })
       await small.publish('rest', { steps: [{ id: 'w', wait: { for: '1h' } }] })
       const resting = await small.begin('rest')
       await small.until(resting, ({ worker }) => worker === null)
-      await small.begin('hold')
+      await small.begin('hold', input())
       const { status, json } = await small.api<Ordered>('POST', `/v1/sagas/${resting}/cancel`)
       expect([status, json]).toMatchObject([202, { id: resting, status: 'running' }])
       expect(json.waitingFor).toContainEqual(expect.objectContaining({ for: 'worker' }))
