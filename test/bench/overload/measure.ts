@@ -29,6 +29,8 @@ export const overloadConnections = 2_000
 /** Of a tenant that has nothing to do with it. */
 export const rarePerSecond = 50
 export const capacityConnections = 64
+/** For how long it is looked whether answers are as fast as before. */
+export const recoveryLookSeconds = 15
 /** Part of the capacity that the process has before and after. */
 export const calmPart = 0.3
 
@@ -93,7 +95,7 @@ export async function measureOverload(plan: OverloadPlan, { server }: Subject): 
   const overloadCpuMs = cpuMsOf(cpuSeconds(server.pid) - cpu, plan.overloadSeconds, overload)
   const overloadMib = peakRssMib(server.pid)
   progress(`overload: ${Math.round(overload.good)} requests/s served; recovery`)
-  const calm = await load('af', capacityConnections, 15, calmRate)
+  const calm = await load('af', capacityConnections, recoveryLookSeconds, calmRate)
   const from = performance.now()
   await untilAllStored(server)
   const storedSeconds = (performance.now() - from) / 1_000
