@@ -78,7 +78,7 @@ export const plants: Readonly<Record<string, Plant>> = {
   // Whoever is asked to stop, stops.
   'no-drain': {
     edits: [{ file: 'src/main.ts', find: '    await running.stop()\n    process.exit(', replace: '    process.exit(' }],
-    run: ['rolling', '--restarts', '4', '--rate', '300'],
+    run: ['rolling', '--restarts', '8', '--rate', '1500'],
     finding: /got no answer/,
   },
   ...backupPlants,
