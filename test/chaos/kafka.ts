@@ -137,7 +137,8 @@ async function runOnce(
     await awaitStored(url, await load.mark(), 120_000)
     const drainMs = Math.round(performance.now() - healed)
     // Else nothing was seen of it, and it stood still for ever.
-    for (const partition of standstill.still(struck)) findings.add('a partition never moved again', `${partition}`)
+    for (const partition of await standstill.still(struck))
+      findings.add('a partition never moved again', `${partition}`)
     const expectation = { ledger, source, tenants }
     const stored = await verifyThroughApi(url, expectation, findings)
     await verifyRawRows(connectRaw(fleet.clickhouseUrl!), [expectation], findings)

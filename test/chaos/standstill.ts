@@ -38,8 +38,9 @@ export class Standstill implements AsyncDisposable {
     return Math.round(this.#longestMs)
   }
 
-  /** Partitions that have not moved since a moment of `performance.now()`. */
-  still(since: number): number[] {
+  /** Partitions that have not moved since a moment of `performance.now()`. It looks once more: one may have moved just now. */
+  async still(since: number): Promise<number[]> {
+    await this.#look()
     return [...this.#moved].flatMap(([partition, { at }]) => (at < since ? [partition] : []))
   }
 

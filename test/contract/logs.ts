@@ -2,8 +2,8 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { joinEvent, splitEvents } from '@splitstream/ingest/contract'
-import { type EventLog, silentLogger, systemClock } from '@splitstream/kernel'
-import { patientSendMs } from '../../src/transports/kafka/kafka.fixture.ts'
+import { type EventLog, type Logger, silentLogger, systemClock } from '@splitstream/kernel'
+import { patient } from '../../src/transports/kafka/kafka.fixture.ts'
 import { type KafkaLogOptions, openKafkaLog } from '../../src/transports/kafka/log.ts'
 import { forceEncoding } from '../../src/transports/log/forced-encoding.ts'
 import { type LocalLog, openLocalLog } from '../../src/transports/log/local-log.ts'
@@ -24,6 +24,16 @@ export interface LogUnderTest {
   reopen(): Promise<void>
   /** Stops it when it runs, and removes what it left. */
   close(): Promise<void>
+}
+
+/** What logs on Kafka warned of last, for a failure to tell: why is not seen at the port. */
+export const lastWarnings: string[] = []
+const kept: Logger = {
+  ...silentLogger,
+  warn: (message, fields) => {
+    lastWarnings.push(`${message} ${JSON.stringify(fields ?? {})}`)
+    lastWarnings.splice(0, lastWarnings.length - 5)
+  },
 }
 
 export type OpenLog = (settings?: LogSettings) => Promise<LogUnderTest>
@@ -74,8 +84,8 @@ async function openOnKafka(
 ): Promise<LogUnderTest> {
   const spoolDir = await mkdtemp(join(tmpdir(), 'splitstream-stream-port-'))
   const place = { brokers, topic, groupPrefix: topic, spoolDir, partitions, replication: 3, minInSync: 2 }
-  const limits = { retainMs: 3_600_000, maxSpoolBytes: 64 << 20, minFreeBytes: 0, sendMs: patientSendMs }
-  const shared = { compression: 'none' as const, clock: systemClock, logger: silentLogger }
+  const limits = { retainMs: 3_600_000, maxSpoolBytes: 64 << 20, minFreeBytes: 0, ...patient }
+  const shared = { compression: 'none' as const, clock: systemClock, logger: kept }
   const open = async (): Promise<Opened> => {
     const log = await openKafkaLog({ ...place, ...limits, ...shared, ...settings })
     return { log: adapt(log), stop: () => log.stop() }

@@ -21,8 +21,8 @@ export const call = (): Call => systemCall(systemClock, 60_000, new AbortControl
 
 export const entry = (partition: number, value: string) => ({ partition, count: 1, bytes: Buffer.from(value) })
 
-/** So long may a busy machine stand still before an append goes into the spool and has no place, ms. */
-export const patientSendMs = 60_000
+/** So long may a busy machine need, for the topic and for an append, before events go into the spool and have no place. */
+export const patient = { startMs: 60_000, sendMs: 60_000 }
 
 export const text = ({ bytes }: Pick<LogRecord, 'bytes'>): string => Buffer.from(bytes).toString()
 
@@ -48,7 +48,7 @@ export class Cleanups {
   async options(brokers: readonly string[], topic: string, more: Partial<KafkaLogOptions> = {}) {
     const spoolDir = await this.folder()
     const place = { brokers, topic, groupPrefix: topic, spoolDir, partitions, replication: 3, minInSync: 2 }
-    const limits = { retainMs: 3_600_000, maxSpoolBytes: 64 << 20, minFreeBytes: 0, sendMs: patientSendMs }
+    const limits = { retainMs: 3_600_000, maxSpoolBytes: 64 << 20, minFreeBytes: 0, ...patient }
     const shared = { compression: 'none' as const, clock: systemClock, logger: silentLogger }
     return { ...place, ...limits, ...shared, ...more }
   }

@@ -11,6 +11,7 @@ import {
   untilAborted,
 } from '@splitstream/kernel'
 import { failureOf } from '../cases/support.ts'
+import { lastWarnings } from '../logs.ts'
 
 export { failureOf }
 
@@ -25,7 +26,7 @@ export const text = (bytes: Uint8Array): string => Buffer.from(bytes).toString()
 export async function put(log: EventLog, partition: number, value: string | Uint8Array, count = 1): Promise<LogRange> {
   const bytes = typeof value === 'string' ? Buffer.from(value) : value
   const [range] = await log.append([{ partition, count, bytes }], call())
-  if (!range) throw new Error('the record went into the spool: no broker acknowledged it in time')
+  if (!range) throw new Error(`the record went into the spool: ${lastWarnings.join(' | ')}`)
   return range
 }
 
