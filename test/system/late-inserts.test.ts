@@ -8,7 +8,7 @@ import { EventsTable } from '../../modules/storage/adapters/events-table.ts'
 import { encode } from '../../modules/storage/adapters/read/rows.fixture.ts'
 import { Refusals } from '../../modules/storage/app/refusals.ts'
 import { type Again, storeRange } from '../../modules/storage/app/store-range.ts'
-import type { BlockRow } from '../../modules/storage/domain/block.ts'
+import { Rows } from '../../modules/storage/domain/rows.ts'
 import { connectClickHouse } from '../../src/engines/clickhouse/client.ts'
 import { type EmbeddedClickHouse, startEmbeddedClickHouse } from '../../src/engines/clickhouse/embedded.ts'
 import { migrateClickHouse } from '../../src/engines/clickhouse/migrate.ts'
@@ -44,16 +44,17 @@ beforeEach(async () => {
 })
 
 /** Partition 0 has the offsets that 4 divides. */
-function rowsOf(count: number, received?: (i: number) => number): BlockRow[] {
-  return Array.from({ length: count }, (_, i) => {
+function rowsOf(count: number, received?: (i: number) => number): Rows {
+  const runs = Array.from({ length: count }, (_, i) => {
     const bytes = encode({ id: `${i}`, ...(received && { received: received(i) }) }, 4 * i)
     const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
-    return { record: { count: 1, bytes, view, starts: Uint32Array.of(0, bytes.length) }, index: 0, offset: 4 * i }
+    return { record: { count: 1, bytes, view, starts: Uint32Array.of(0, bytes.length) }, base: 4 * i, from: 0, to: 1 }
   })
+  return new Rows(runs)
 }
 
 /** Stores the rows as a range; gives what was confirmed in all. */
-async function stored(rows: readonly BlockRow[], over: ClickHouse = clickhouse, again?: Again): Promise<number> {
+async function stored(rows: Rows, over: ClickHouse = clickhouse, again?: Again): Promise<number> {
   let confirmed = 0
   const progress = {
     split: async () => undefined,
@@ -63,7 +64,7 @@ async function stored(rows: readonly BlockRow[], over: ClickHouse = clickhouse, 
   }
   const refusals = new Refusals(systemClock)
   const target = { partition: 0, table: new EventsTable(over), progress, refusals, deadLetter: () => undefined }
-  await storeRange(target, { first: 0, last: rows.at(-1)!.offset }, rows, [], call(), again)
+  await storeRange(target, { first: 0, last: rows.runs.at(-1)!.base }, rows, [], call(), again)
   return confirmed
 }
 
@@ -103,7 +104,7 @@ it('a range that is cut in two leaves out what an earlier try of the whole has p
 it('a block over the end of a month, of which one month is in when the other one fails, is stored once', async () => {
   const rows = rowsOf(40, (i) => (i < 20 ? Date.UTC(2026, 0, 31, 23) : Date.UTC(2026, 1, 1)))
   const over = first(async (insert) => {
-    await clickhouse.insert({ ...insert, body: rows.slice(0, 20).map(({ record }) => record.bytes) }, call())
+    await clickhouse.insert({ ...insert, body: rows.halves()[0].runs.map(({ record }) => record.bytes) }, call())
     throw tooLarge
   })
   expect(await stored(rows, over)).toBe(40)

@@ -121,7 +121,7 @@ async function store(
 ): Promise<Outcome> {
   const call = within(systemCall(deps.clock, deps.limits.insertBudgetMs, lane.signal), span)
   const block = cutBlock(lane.partition, range.first, range.last, records)
-  const rows = await dropDuplicates(block, deps.verdicts.doubts(block, deps.index), deps.table, call)
+  const rows = await dropDuplicates(block, await deps.verdicts.doubts(block, deps.index), deps.table, call)
   const target = {
     partition: lane.partition,
     table: deps.table,

@@ -1,7 +1,8 @@
 import { decodeRow, type EventRow } from '@splitstream/ingest/contract'
 import type { Call } from '@splitstream/kernel'
 import type { EventsTable, StoredIdentity, StoredKey } from '../adapters/events-table.ts'
-import { type Block, type BlockRow, keyHigh, keyLow } from '../domain/block.ts'
+import { type Block, keyHigh, keyLow } from '../domain/block.ts'
+import type { BlockRow, Rows } from '../domain/rows.ts'
 import type { Doubt } from './first-verdicts.ts'
 
 /**
@@ -13,7 +14,7 @@ export async function dropDuplicates(
   doubtful: readonly Doubt[],
   table: EventsTable,
   call: Call,
-): Promise<readonly BlockRow[]> {
+): Promise<Rows> {
   if (doubtful.length === 0) return block.rows
 
   const dropped = new Set<number>()
@@ -30,7 +31,7 @@ export async function dropDuplicates(
     for (const found of await table.findAnywhere(tenant, keys, call)) stored.add(identity(found))
     for (const { row, event } of candidates) if (stored.has(identity(event))) dropped.add(row.offset)
   }
-  return block.rows.filter((row) => !dropped.has(row.offset))
+  return block.rows.without(dropped)
 }
 
 interface Candidate extends Doubt {
@@ -39,22 +40,24 @@ interface Candidate extends Doubt {
 
 /** Drops what repeats an earlier row of the block; returns the doubtful rows that only the table can clear. */
 function withinBlock(block: Block, doubtful: readonly Doubt[], dropped: Set<number>): Candidate[] {
-  const keys = new Set(doubtful.map(({ row }) => `${keyLow(row)},${keyHigh(row)}`))
-  const doubtOf = new Map(doubtful.map((doubt) => [doubt.row, doubt]))
+  const keys = new Set(doubtful.map(({ row }) => keyOf(row)))
+  const doubtAt = new Map(doubtful.map((doubt) => [doubt.row.offset, doubt]))
   const firsts = new Set<string>()
   const unknown: Candidate[] = []
   for (const row of block.rows) {
-    if (!keys.has(`${keyLow(row)},${keyHigh(row)}`)) continue
+    if (!keys.has(keyOf(row))) continue
     const event = decoded(row)
     if (!event) continue
     const name = JSON.stringify([event.tenant, event.source, event.id])
-    const doubt = doubtOf.get(row)
+    const doubt = doubtAt.get(row.offset)
     if (firsts.has(name)) dropped.add(row.offset)
     else if (doubt) unknown.push({ ...doubt, event })
     firsts.add(name)
   }
   return unknown
 }
+
+const keyOf = ({ record, index }: BlockRow): string => `${keyLow(record, index)},${keyHigh(record, index)}`
 
 /** Undefined for a row that is malformed: it is nobody's duplicate, and the engine will refuse it. */
 function decoded(row: BlockRow): EventRow | undefined {

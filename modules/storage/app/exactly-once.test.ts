@@ -39,9 +39,9 @@ class Storer {
     next = Math.max(next, first + events.length)
     const records = events.map((event, i) => recordOf(encode(event, 0), partition, first + i))
     const block = cutBlock(partition, first, first + events.length - 1, records)
-    const rows = await dropDuplicates(block, this.verdicts.doubts(block, this.index), table, call())
+    const rows = await dropDuplicates(block, await this.verdicts.doubts(block, this.index), table, call())
     if (rows.length > 0 && !fails) await table.insert(bodyOf(rows), `${partition}:${first}`, call())
-    return rows.map(({ offset }) => events[offset - first]!.id)
+    return [...rows].map(({ offset }) => events[offset - first]!.id)
   }
 }
 

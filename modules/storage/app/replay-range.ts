@@ -38,9 +38,11 @@ export async function replayRecords(
   const stored = await deps.table.storedOffsets(lane.partition, range.first, range.last, call)
   const block = cutBlock(lane.partition, range.first, range.last, records)
   // What the table has already never comes to dropDuplicates; a retry of it has to be known all the same.
-  for (const row of block.rows) if (stored.has(row.offset)) tell(deps.index, row, block.partition)
-  const missing = { ...block, rows: block.rows.filter((row) => !stored.has(row.offset)) }
-  const rows = await dropDuplicates(missing, deps.verdicts.doubts(missing, deps.index), deps.table, call)
+  for (const { record, index, offset } of block.rows) {
+    if (stored.has(offset)) tell(deps.index, record, index, block.partition)
+  }
+  const missing = { ...block, rows: block.rows.without(stored) }
+  const rows = await dropDuplicates(missing, await deps.verdicts.doubts(missing, deps.index), deps.table, call)
   const { table, refusals, onDeadLetter: deadLetter } = deps
   const target = { partition: lane.partition, table, progress, refusals, inRepair: token !== '', deadLetter }
   await storeRange(target, range, rows, block.damaged.map(damagedLetter), call, {

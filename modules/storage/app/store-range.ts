@@ -3,7 +3,8 @@ import { AppError, type Call, ClickHouseError, type LogRecord } from '@splitstre
 import { damagedCode } from '../adapters/dead-letters.ts'
 import type { EventsTable } from '../adapters/events-table.ts'
 import type { DeadLetter, Progress, Range } from '../adapters/progress.ts'
-import { type BlockRow, bodyOf } from '../domain/block.ts'
+import { bodyOf } from '../domain/block.ts'
+import type { BlockRow, Rows } from '../domain/rows.ts'
 import type { Refusals } from './refusals.ts'
 
 /** A range that was begun before: rows of it that the table has, and what tells a repair's token from the first one. */
@@ -43,7 +44,7 @@ export interface RangeStore {
 export async function storeRange(
   store: RangeStore,
   range: Range,
-  rows: readonly BlockRow[],
+  rows: Rows,
   dead: readonly DeadLetter[],
   call: Call,
   again?: Again,
@@ -58,7 +59,7 @@ export async function storeRange(
 /** A pending range, or a part of one that was split. */
 interface Part {
   readonly range: Range
-  readonly rows: readonly BlockRow[]
+  readonly rows: Rows
   readonly dead: readonly DeadLetter[]
   readonly again: Again | undefined
 }
@@ -83,7 +84,7 @@ async function storePart(store: PartStore, part: Part, call: Call): Promise<void
       if (meaning === 'split') return storeHalves(store, part, call)
       if (meaning === 'unproven' && store.held) return void store.held.push(part)
       if (meaning !== 'row') throw error
-      const letter = letterOf(rows[0]!, error)
+      const letter = letterOf(rows.first!, error)
       store.deadLetter(letter)
       await store.progress.confirm(range, again?.alreadyStored ?? 0, [...dead, letter])
       return
@@ -101,14 +102,12 @@ async function storePart(store: PartStore, part: Part, call: Call): Promise<void
 async function insertLost(
   { table, partition }: RangeStore,
   range: Range,
-  rows: readonly BlockRow[],
+  rows: Rows,
   token: string,
   call: Call,
 ): Promise<void> {
-  const lost = async (): Promise<readonly BlockRow[]> => {
-    const there = await table.storedOffsets(partition, range.first, range.last, call)
-    return rows.filter((row) => !there.has(row.offset))
-  }
+  const lost = async (): Promise<Rows> =>
+    rows.without(await table.storedOffsets(partition, range.first, range.last, call))
   if ((await lost()).length === 0) return
   await table.endInserts(partition, call)
   const rest = await lost()
@@ -125,14 +124,14 @@ async function storeHalves(store: PartStore, whole: Part, call: Call): Promise<v
   const { range, dead, again } = whole
   await store.table.endInserts(store.partition, call)
   const there = await store.table.storedOffsets(store.partition, range.first, range.last, call)
-  const rows = whole.rows.filter((row) => !there.has(row.offset))
+  const rows = whole.rows.without(there)
   const alreadyStored = there.size
   const nonce = again?.nonce ?? 0
   const token = again?.token ?? ''
   if (rows.length < 2)
     return storePart(store, { range, rows, dead, again: { alreadyStored, token: `${token}:rest`, nonce } }, call)
-  const half = rows.length >> 1
-  const middle = rows[half]!.offset - 1
+  const [rowsLow, rowsHigh] = rows.halves()
+  const middle = rowsHigh.first!.offset - 1
   await store.progress.split(range, middle)
   const isLow = (letter: DeadLetter): boolean => letter.offset <= middle
   const low = { first: range.first, last: middle }
@@ -142,12 +141,8 @@ async function storeHalves(store: PartStore, whole: Part, call: Call): Promise<v
   const part = (stored: number): Again | undefined => (halves ? { alreadyStored: stored, token, nonce } : undefined)
   const deadLow = dead.filter(isLow)
   const deadHigh = dead.filter((letter) => !isLow(letter))
-  await storePart(store, { range: low, rows: rows.slice(0, half), dead: deadLow, again: part(before) }, call)
-  await storePart(
-    store,
-    { range: high, rows: rows.slice(half), dead: deadHigh, again: part(alreadyStored - before) },
-    call,
-  )
+  await storePart(store, { range: low, rows: rowsLow, dead: deadLow, again: part(before) }, call)
+  await storePart(store, { range: high, rows: rowsHigh, dead: deadHigh, again: part(alreadyStored - before) }, call)
 }
 
 function letterOf(row: BlockRow, error: ClickHouseError): DeadLetter {

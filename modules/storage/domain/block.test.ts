@@ -1,8 +1,9 @@
 import { describe, expect, it } from 'vitest'
-import { type BlockRow, bodyOf } from './block.ts'
+import { bodyOf } from './block.ts'
+import { Rows } from './rows.ts'
 
-/** A record of rows of these lengths, each filled with its number. */
-function rowsOf(lengths: readonly number[], first: number): BlockRow[] {
+/** A record of rows of these lengths, each filled with its number, which is its offset. */
+function record(lengths: readonly number[], first: number): Rows {
   const starts = new Uint32Array(lengths.length + 1)
   lengths.forEach((length, i) => {
     starts[i + 1] = starts[i]! + length
@@ -10,32 +11,41 @@ function rowsOf(lengths: readonly number[], first: number): BlockRow[] {
   const bytes = Buffer.alloc(starts[lengths.length]!)
   for (let i = 0; i < lengths.length; i++) bytes.fill(first + i, starts[i], starts[i + 1])
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
-  const record = { count: lengths.length, bytes, view, starts }
-  return lengths.map((_, index) => ({ record, index, offset: first + index }))
+  return new Rows([
+    { record: { count: lengths.length, bytes, view, starts }, base: first, from: 0, to: lengths.length },
+  ])
 }
 
-const plain = (rows: readonly BlockRow[]): Buffer =>
-  Buffer.concat(rows.map(({ record, index }) => record.bytes.subarray(record.starts[index], record.starts[index + 1])))
+const together = (...all: readonly Rows[]): Rows => new Rows(all.flatMap(({ runs }) => runs))
+
+const plain = (rows: Rows): Buffer =>
+  Buffer.concat(
+    [...rows].map(({ record: { bytes, starts }, index }) => bytes.subarray(starts[index], starts[index + 1])),
+  )
 
 describe('the body of a block', () => {
-  const small = Array.from({ length: 3_000 }, (_, i) => rowsOf([50 + (i % 7)], i % 251)).flat()
-  const large = rowsOf(Array(100).fill(200), 1)
+  const small = Array.from({ length: 3_000 }, (_, i) => record([50 + (i % 7)], i % 251))
+  const large = record(Array(100).fill(200), 1)
+  const everyThirtieth = new Set([...large].map(({ offset }) => offset).filter((offset) => offset % 30 === 3))
 
-  it.each<[string, BlockRow[]]>([
-    ['no rows', []],
-    ['one small row', rowsOf([60], 7)],
-    ['many small records', small],
+  it.each<[string, Rows]>([
+    ['no rows', new Rows([])],
+    ['one small row', record([60], 7)],
+    ['many small records', together(...small)],
     ['one large record', large],
-    ['a large record with rows left out', large.filter((row) => row.index % 30 !== 3)],
-    ['small and large ones in turn', [...small.slice(0, 900), ...large, ...small.slice(900, 2_500), ...large]],
-    ['a row larger than a chunk between small ones', [...rowsOf([10], 1), ...rowsOf([200_000], 2), ...rowsOf([10], 3)]],
-    ['small ones that fill chunks to the last byte', Array.from({ length: 64 }, (_, i) => rowsOf([4_000], i)).flat()],
+    ['a large record with rows left out', large.without(everyThirtieth)],
+    ['small and large ones in turn', together(...small.slice(0, 900), large, ...small.slice(900, 2_500), large)],
+    ['a row larger than a chunk between small ones', together(record([10], 1), record([200_000], 2), record([10], 3))],
+    [
+      'small ones that fill chunks to the last byte',
+      together(...Array.from({ length: 64 }, (_, i) => record([4_000], i))),
+    ],
   ])('is the rows in order: %s', (_, rows) => {
     expect(Buffer.concat(bodyOf(rows)).equals(plain(rows))).toBe(true)
   })
 
   it('copies small rows together and gives large ones out as views', () => {
-    expect(bodyOf(small).length).toBeLessThanOrEqual(4)
-    expect(bodyOf(large)[0]!.buffer).toBe(large[0]!.record.bytes.buffer)
+    expect(bodyOf(together(...small)).length).toBeLessThanOrEqual(4)
+    expect(bodyOf(large)[0]!.buffer).toBe(large.first!.record.bytes.buffer)
   })
 })

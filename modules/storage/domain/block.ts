@@ -1,5 +1,6 @@
 import { at, flagTimeAssigned, openRecord, type RecordView, stampRow } from '@splitstream/ingest/contract'
 import type { LogRecord } from '@splitstream/kernel'
+import { Rows, type Run } from './rows.ts'
 import { maxSkew, type SeenIndex, type TimeKind, timeKind, type Verdict } from './seen-index.ts'
 
 /**
@@ -10,21 +11,14 @@ export interface Block {
   readonly partition: number
   readonly first: number
   readonly last: number
-  readonly rows: readonly BlockRow[]
+  readonly rows: Rows
   /** Records that cannot be read: their checksum or form is wrong. */
   readonly damaged: readonly LogRecord[]
 }
 
-/** One event of a block. */
-export interface BlockRow {
-  readonly record: RecordView
-  readonly index: number
-  readonly offset: number
-}
-
 /** Rows of `records` whose offsets lie in first … last, stamped with their place in the log. */
 export function cutBlock(partition: number, first: number, last: number, records: readonly LogRecord[]): Block {
-  const rows: BlockRow[] = []
+  const runs: Run[] = []
   const damaged: LogRecord[] = []
   for (const log of records) {
     const record = log.corrupt ? undefined : open(log)
@@ -32,14 +26,13 @@ export function cutBlock(partition: number, first: number, last: number, records
       damaged.push(log)
       continue
     }
-    for (let index = 0; index < record.count; index++) {
-      const offset = log.baseOffset + index
-      if (offset < first || offset > last) continue
-      stampRow(record, index, partition, offset)
-      rows.push({ record, index, offset })
-    }
+    const base = log.baseOffset
+    const from = Math.max(0, first - base)
+    const to = Math.min(record.count, last + 1 - base)
+    for (let index = from; index < to; index++) stampRow(record, index, partition, base + index)
+    if (from < to) runs.push({ record, base, from, to })
   }
-  return { partition, first, last, rows, damaged }
+  return { partition, first, last, rows: new Rows(runs), damaged }
 }
 
 function open(log: LogRecord): RecordView | undefined {
@@ -52,23 +45,19 @@ function open(log: LogRecord): RecordView | undefined {
   }
 }
 
-/** The halves of a row's 64-bit key and its time (µs), read in place. */
-export function keyLow(row: BlockRow): number {
-  return row.record.view.getUint32(row.record.starts[row.index]! + at.key, true)
+/** The halves of a row's 64-bit key, read in place. */
+export function keyLow({ view, starts }: RecordView, index: number): number {
+  return view.getUint32(starts[index]! + at.key, true)
 }
 
-export function keyHigh(row: BlockRow): number {
-  return row.record.view.getUint32(row.record.starts[row.index]! + at.key + 4, true)
+export function keyHigh({ view, starts }: RecordView, index: number): number {
+  return view.getUint32(starts[index]! + at.key + 4, true)
 }
 
-export function timeOf(row: BlockRow): number {
-  return micros(row.record.view, row.record.starts[row.index]! + at.time)
-}
-
-function timeKindOf({ record, index }: BlockRow, time: number): TimeKind {
-  const start = record.starts[index]!
-  if ((record.bytes[start + at.flags]! & flagTimeAssigned) !== 0) return timeKind.untimed
-  return time > micros(record.view, start + at.received) + maxSkew ? timeKind.ahead : timeKind.own
+function timeKindOf({ bytes, view, starts }: RecordView, index: number, time: number): TimeKind {
+  const start = starts[index]!
+  if ((bytes[start + at.flags]! & flagTimeAssigned) !== 0) return timeKind.untimed
+  return time > micros(view, start + at.received) + maxSkew ? timeKind.ahead : timeKind.own
 }
 
 function micros(view: DataView, start: number): number {
@@ -76,30 +65,27 @@ function micros(view: DataView, start: number): number {
 }
 
 /** Tells the index of the event of a row of this partition. */
-export function tell(index: SeenIndex, row: BlockRow, partition: number): Verdict {
-  const time = timeOf(row)
-  return index.add(keyLow(row), keyHigh(row), time, timeKindOf(row, time), partition)
+export function tell(seen: SeenIndex, record: RecordView, index: number, partition: number): Verdict {
+  const time = micros(record.view, record.starts[index]! + at.time)
+  return seen.add(keyLow(record, index), keyHigh(record, index), time, timeKindOf(record, index, time), partition)
 }
 
 /** Below this many bytes, views of single rows cost more (an object, a write to the socket) than copying them. */
 const worthAView = 4096
 
-/** The rows as RowBinary: views of the records, one for each run of neighbouring rows; what is small is copied together. */
-export function bodyOf(rows: readonly BlockRow[]): Uint8Array[] {
+/** The rows as RowBinary: views of the records, one for each run; what is small is copied together. */
+export function bodyOf({ runs }: Rows): Uint8Array[] {
   const chunks: Uint8Array[] = []
   let small = Buffer.alloc(0)
   let used = 0
-  for (let i = 0; i < rows.length; ) {
-    const { record, index } = rows[i]!
-    let end = index + 1
-    for (i++; i < rows.length && rows[i]!.record === record && rows[i]!.index === end; i++) end++
-    const from = record.starts[index]!
-    const to = record.starts[end]!
+  for (const run of runs) {
+    const { bytes, starts } = run.record
+    const [from, to] = [starts[run.from]!, starts[run.to]!]
     if (to - from >= worthAView) {
       if (used > 0) chunks.push(small.subarray(0, used))
       small = small.subarray(used)
       used = 0
-      chunks.push(record.bytes.subarray(from, to))
+      chunks.push(bytes.subarray(from, to))
       continue
     }
     if (used + to - from > small.length) {
@@ -107,7 +93,7 @@ export function bodyOf(rows: readonly BlockRow[]): Uint8Array[] {
       small = Buffer.allocUnsafeSlow(64 << 10)
       used = 0
     }
-    small.set(record.bytes.subarray(from, to), used)
+    small.set(bytes.subarray(from, to), used)
     used += to - from
   }
   if (used > 0) chunks.push(small.subarray(0, used))

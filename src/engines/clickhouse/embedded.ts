@@ -2,7 +2,6 @@ import { type ChildProcess, fork } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
 import { rm } from 'node:fs/promises'
-import { setPriority } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
@@ -46,8 +45,6 @@ export interface EmbeddedClickHouse {
   stop(deadlineMs?: number): Promise<void>
 }
 
-/** Of the engine's process: below that of the process that answers. */
-const niceness = 5
 const entry = fileURLToPath(new URL('./child/main.ts', import.meta.url))
 const readyTimeoutMs = 60_000
 const maxPauseMs = 5_000
@@ -89,8 +86,6 @@ export async function startEmbeddedClickHouse(o: EmbeddedClickHouseOptions): Pro
     child.send({ kind: 'start', start } satisfies FromParent)
     port = await ready(child)
     startedAt = performance.now()
-    // Merges would take the cores from requests: what is acknowledged may wait for its insert, a client may not.
-    if (child.pid !== undefined) setPriority(child.pid, niceness)
     child.once('exit', (code, signal) => {
       if (stopping) return
       logger.error('the embedded ClickHouse exited; it is started again', { code, signal })

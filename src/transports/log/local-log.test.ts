@@ -82,6 +82,28 @@ describe('the local log as a file', () => {
     ])
   })
 
+  it('gives much at once in pieces: all that has room, once, and others go on meanwhile', async () => {
+    const log = await logAt(await folder())
+    const values = Array.from({ length: 300 }, (_, i) => `${i} `.padEnd(40_000, '.'))
+    for (const value of values) await put(log, 0, value, 2)
+    const { promise: held, resolve: hold } = Promise.withResolvers<Lane>()
+    await log.consume('reader', async (lane) => {
+      if (lane.partition === 0) hold(lane)
+      await untilAborted(lane.signal)
+    })
+    const lane = await held
+    let turns = 0
+    const counting = setInterval(() => turns++, 0)
+    const read = async (maxEvents: number, maxBytes: number) =>
+      (await lane.read(0, { maxEvents, maxBytes, waitMs: 0 })).map(({ bytes }) => text(bytes))
+    expect(await read(1e6, 1e9)).toEqual(values)
+    clearInterval(counting)
+    expect(turns).toBeGreaterThan(2)
+    expect(await read(411, 1e9)).toEqual(values.slice(0, 205))
+    expect(await read(1e6, 4_000_000)).toEqual(values.slice(0, 100))
+    expect(await read(1, 1)).toEqual(values.slice(0, 1))
+  })
+
   it('refuses another number of partitions, and a second process on the directory', async () => {
     const dir = await folder()
     const log = await logAt(dir)

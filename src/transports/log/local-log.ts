@@ -159,9 +159,7 @@ export async function openLocalLog(o: LocalLogOptions): Promise<LocalLog> {
     committed: async () => committed(group, partition),
     read: async (from, limits) => {
       await grown(partition, from, limits.waitMs, signal)
-      return committer.bounds(partition).end > from
-        ? reader.read(partition, from, limits.maxEvents, limits.maxBytes)
-        : []
+      return committer.bounds(partition).end > from ? reader.read(partition, from, limits) : []
     },
     commit: async (next) => setOffset({ group, partition, next }),
   })

@@ -1,5 +1,5 @@
 import { DatabaseSync, type StatementSync } from 'node:sqlite'
-import type { LogRecord } from '@splitstream/kernel'
+import { type LogRecord, type ReadLimits, turns } from '@splitstream/kernel'
 import { filePath } from './file.ts'
 import { checksum, unpackRow } from './row.ts'
 
@@ -14,6 +14,16 @@ interface StoredRow {
 interface StoredTrace {
   base_offset: number
   traceparent: string
+}
+
+type Room = Omit<ReadLimits, 'waitMs'>
+
+interface Piece {
+  readonly records: LogRecord[]
+  /** That is left. */
+  readonly room: Room
+  /** There may be more that has room. */
+  readonly more: boolean
 }
 
 /** Reads committed rows through a connection of its own: WAL readers never wait for the writer, nor it for them. */
@@ -37,32 +47,46 @@ export class LogFileReader {
     )
   }
 
-  /** Whole records from the one that holds `from` on; at least one when there is one. */
-  read(partition: number, from: number, maxEvents: number, maxBytes: number): LogRecord[] {
-    return this.#traced(partition, this.#read(partition, from, maxEvents, maxBytes))
+  /**
+   * Whole records from the one that holds `from` on; at least one when there is one. In pieces: a full block in one go is 20 ms,
+   * for which requests would wait.
+   */
+  async read(partition: number, from: number, room: Room): Promise<LogRecord[]> {
+    turns.begin()
+    let piece = this.#read(partition, from, room, true)
+    const { records } = piece
+    while (piece.more) {
+      await turns.next()
+      const { baseOffset, count } = records.at(-1)!
+      piece = this.#read(partition, baseOffset + count, piece.room, false)
+      for (const record of piece.records) records.push(record)
+    }
+    return records
   }
 
   close(): void {
     this.#db.close()
   }
 
-  #read(partition: number, from: number, maxEvents: number, maxBytes: number): LogRecord[] {
+  /** What has room of the next rows, as far as one gets in this turn. @param atLeastOne record, however large */
+  #read(partition: number, from: number, { maxEvents, maxBytes }: Room, atLeastOne: boolean): Piece {
     const records: LogRecord[] = []
-    let events = 0
-    let bytes = 0
-    for (const stored of this.#from[partition]!.iterate(from)) {
+    let [events, bytes] = [maxEvents, maxBytes]
+    let more = false
+    rows: for (const stored of this.#from[partition]!.iterate(from)) {
       for (const record of recordsOf(partition, stored as unknown as StoredRow)) {
         if (record.baseOffset + record.count <= from) continue
-        if (records.length > 0 && (events + record.count > maxEvents || bytes + record.bytes.length > maxBytes)) {
-          return records
-        }
+        const fits = record.count <= events && record.bytes.length <= bytes
+        if (!fits && !(atLeastOne && records.length === 0)) break rows
         records.push(record)
-        events += record.count
-        bytes += record.bytes.length
+        events -= record.count
+        bytes -= record.bytes.length
       }
-      if (events >= maxEvents || bytes >= maxBytes) break
+      if (events <= 0 || bytes <= 0) break
+      more = records.length > 0 && turns.isOver
+      if (more) break
     }
-    return records
+    return { records: this.#traced(partition, records), room: { maxEvents: events, maxBytes: bytes }, more }
   }
 
   /** With the trace contexts of those that have one. */
