@@ -32,9 +32,21 @@ it('gives half a millisecond at once, and after others half of what they took, i
   expect(piece()).toBe(0.5)
   expect(await pieceAfter(0)).toBe(0.5)
   expect(await pieceAfter(8)).toBe(4)
-  expect(await pieceAfter(500)).toBe(10)
+  expect(await pieceAfter(500)).toBe(25)
   turns.begin()
   expect(piece()).toBe(0.5)
+})
+
+it('knows what the pieces took, without all else', async () => {
+  const from = turns.spentMs
+  turns.begin()
+  piece()
+  await pieceAfter(8)
+  await pieceAfter(20)
+  expect(turns.spentMs - from).toBe(0.5 + 4)
+  void turns.next()
+  expect(turns.spentMs - from).toBe(0.5 + 4 + 10)
+  await nextTurn()
 })
 
 it('lets one go on in each turn of the loop, in the order in which they came', async () => {

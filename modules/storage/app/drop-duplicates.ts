@@ -1,9 +1,10 @@
 import { decodeRow, type EventRow } from '@splitstream/ingest/contract'
 import type { Call } from '@splitstream/kernel'
 import type { EventsTable, StoredIdentity, StoredKey } from '../adapters/events-table.ts'
-import { type Block, keyHigh, keyLow } from '../domain/block.ts'
+import { type Block, keyLow } from '../domain/block.ts'
 import type { BlockRow, Rows } from '../domain/rows.ts'
 import type { Doubt } from './first-verdicts.ts'
+import { eachInTurns } from './rows-in-turns.ts'
 
 /**
  * The rows of a block that are not stored yet: the first event of each (tenant, source, id) that is neither earlier in
@@ -18,7 +19,7 @@ export async function dropDuplicates(
   if (doubtful.length === 0) return block.rows
 
   const dropped = new Set<number>()
-  const unknown = withinBlock(block, doubtful, dropped)
+  const unknown = await withinBlock(block, doubtful, dropped)
   for (const [tenant, candidates] of Map.groupBy(unknown, ({ event }) => event.tenant)) {
     // A retry repeats the event's time, so that it is found by primary key. What is not found is sought by its key alone, which
     // reads the key column of the tenant: when its key is known all the same, and when it came without a time to repeat.
@@ -39,25 +40,24 @@ interface Candidate extends Doubt {
 }
 
 /** Drops what repeats an earlier row of the block; returns the doubtful rows that only the table can clear. */
-function withinBlock(block: Block, doubtful: readonly Doubt[], dropped: Set<number>): Candidate[] {
-  const keys = new Set(doubtful.map(({ row }) => keyOf(row)))
+async function withinBlock(block: Block, doubtful: readonly Doubt[], dropped: Set<number>): Promise<Candidate[]> {
+  // Half of the key is enough to leave nearly all others out.
+  const keys = new Set(doubtful.map(({ row }) => keyLow(row.record, row.index)))
   const doubtAt = new Map(doubtful.map((doubt) => [doubt.row.offset, doubt]))
   const firsts = new Set<string>()
   const unknown: Candidate[] = []
-  for (const row of block.rows) {
-    if (!keys.has(keyOf(row))) continue
-    const event = decoded(row)
-    if (!event) continue
+  await eachInTurns(block.rows, (record, index, offset) => {
+    if (!keys.has(keyLow(record, index))) return
+    const event = decoded({ record, index, offset })
+    if (!event) return
     const name = JSON.stringify([event.tenant, event.source, event.id])
-    const doubt = doubtAt.get(row.offset)
-    if (firsts.has(name)) dropped.add(row.offset)
+    const doubt = doubtAt.get(offset)
+    if (firsts.has(name)) dropped.add(offset)
     else if (doubt) unknown.push({ ...doubt, event })
     firsts.add(name)
-  }
+  })
   return unknown
 }
-
-const keyOf = ({ record, index }: BlockRow): string => `${keyLow(record, index)},${keyHigh(record, index)}`
 
 /** Undefined for a row that is malformed: it is nobody's duplicate, and the engine will refuse it. */
 function decoded(row: BlockRow): EventRow | undefined {

@@ -1,7 +1,7 @@
-import { turns } from '@splitstream/kernel'
 import { type Block, tell } from '../domain/block.ts'
 import type { BlockRow } from '../domain/rows.ts'
 import type { SeenIndex } from '../domain/seen-index.ts'
+import { eachInTurns } from './rows-in-turns.ts'
 
 /** A row whose event may be stored already. */
 export interface Doubt {
@@ -16,9 +16,6 @@ interface Told {
   seen: Set<number>
 }
 
-/** Rows after which the time is looked at: 0.1 ms. A full block in one go is 25 ms, for which requests would wait. */
-const rowsOfALook = 256
-
 /**
  * Tells the index of the blocks of all partitions, and keeps what it said first. A block that could not be stored comes again, and
  * by then the index has the key of each of its rows: nothing is to be concluded from that, or an outage would have every row of
@@ -31,19 +28,13 @@ export class FirstVerdicts {
   async doubts(block: Block, index: SeenIndex): Promise<Doubt[]> {
     const told = this.#of(block)
     const doubts: Doubt[] = []
-    turns.begin()
-    let looked = 0
-    for (const { record, base, from, to } of block.rows.runs) {
-      for (let i = from; i < to; i++) {
-        if (++looked % rowsOfALook === 0 && turns.isOver) await turns.next()
-        const verdict = tell(index, record, i, block.partition)
-        if (verdict === 'new') continue
-        const offset = base + i
-        const seen = offset < told.next ? told.seen.has(offset) : verdict === 'seen'
-        if (seen) told.seen.add(offset)
-        doubts.push({ row: { record, index: i, offset }, seen })
-      }
-    }
+    await eachInTurns(block.rows, (record, i, offset) => {
+      const verdict = tell(index, record, i, block.partition)
+      if (verdict === 'new') return
+      const seen = offset < told.next ? told.seen.has(offset) : verdict === 'seen'
+      if (seen) told.seen.add(offset)
+      doubts.push({ row: { record, index: i, offset }, seen })
+    })
     told.next = Math.max(told.next, block.last + 1)
     return doubts
   }

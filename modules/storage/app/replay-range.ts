@@ -5,6 +5,7 @@ import type { Outcome } from './block-watch.ts'
 import type { LaneDeps } from './consume-lane.ts'
 import { dropDuplicates } from './drop-duplicates.ts'
 import { loseTrimmedPart } from './lose-trimmed.ts'
+import { eachInTurns } from './rows-in-turns.ts'
 import { damagedLetter, storeRange } from './store-range.ts'
 
 /**
@@ -38,9 +39,9 @@ export async function replayRecords(
   const stored = await deps.table.storedOffsets(lane.partition, range.first, range.last, call)
   const block = cutBlock(lane.partition, range.first, range.last, records)
   // What the table has already never comes to dropDuplicates; a retry of it has to be known all the same.
-  for (const { record, index, offset } of block.rows) {
+  await eachInTurns(block.rows, (record, index, offset) => {
     if (stored.has(offset)) tell(deps.index, record, index, block.partition)
-  }
+  })
   const missing = { ...block, rows: block.rows.without(stored) }
   const rows = await dropDuplicates(missing, await deps.verdicts.doubts(missing, deps.index), deps.table, call)
   const { table, refusals, onDeadLetter: deadLetter } = deps

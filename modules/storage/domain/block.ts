@@ -45,12 +45,12 @@ function open(log: LogRecord): RecordView | undefined {
   }
 }
 
-/** The halves of a row's 64-bit key, read in place. */
+/** The lower half of a row's 64-bit key, read in place. */
 export function keyLow({ view, starts }: RecordView, index: number): number {
   return view.getUint32(starts[index]! + at.key, true)
 }
 
-export function keyHigh({ view, starts }: RecordView, index: number): number {
+function keyHigh({ view, starts }: RecordView, index: number): number {
   return view.getUint32(starts[index]! + at.key + 4, true)
 }
 

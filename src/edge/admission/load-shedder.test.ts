@@ -5,12 +5,15 @@ import { LoadShedder } from './load-shedder.ts'
 
 let now: number
 let loop: { active: number; idle: number }
+/** What other work took in its pieces, ms. */
+let pieces: number
 let shedder: LoadShedder
 const shares: number[] = []
 
 beforeEach(() => {
   now = 1_000
   loop = { active: 0, idle: 0 }
+  pieces = 0
   shedder = make(50)
 })
 
@@ -20,6 +23,7 @@ const make = (delayMs: number): LoadShedder =>
     delayMs,
     metrics: noMetrics,
     loop: () => loop,
+    pieces: () => pieces,
     random: () => 0.999,
     onRefusalShare: (share) => shares.push(share),
   })
@@ -35,8 +39,11 @@ function admitted(tenant = 'a', scope: Scope | 'public' = 'ingest'): boolean {
   }
 }
 
-/** A turn in which requests arrive, one each ms of it. @returns how many were admitted of those of tenant a */
-async function turn(ms: number, idleMs = 0, each: () => boolean = () => admitted()): Promise<number> {
+/**
+ * A turn in which requests arrive, one each ms of it, and then other work has its piece.
+ * @returns how many were admitted of those of tenant a
+ */
+async function turn(ms: number, idleMs = 0, each: () => boolean = () => admitted(), pieceMs = 0): Promise<number> {
   loop = { active: loop.active, idle: loop.idle + idleMs }
   now += idleMs
   let count = 0
@@ -46,6 +53,9 @@ async function turn(ms: number, idleMs = 0, each: () => boolean = () => admitted
     now++
     loop = { active: loop.active + 1, idle: loop.idle }
   }
+  now += pieceMs
+  pieces += pieceMs
+  loop = { active: loop.active + pieceMs, idle: loop.idle }
   await nextTurn()
   return count
 }
@@ -70,6 +80,16 @@ describe('admission by event-loop delay', () => {
     const count = await turn(100)
     expect(count).toBeGreaterThanOrEqual(50)
     expect(count).toBeLessThanOrEqual(52)
+  })
+
+  it('charges no request with the pieces of other work', async () => {
+    for (let i = 0; i < 20; i++) expect(await turn(40, 0, undefined, 20)).toBe(40)
+    expect(shedder.shedding).toBe(false)
+    await overload()
+    shares.length = 0
+    for (let i = 0; i < 20; i++) await turn(100, 0, undefined, 100)
+    // Of 200 ms one refuses for 50.
+    expect(Math.max(...shares)).toBeLessThan(0.3)
   })
 
   it('takes long turns of a loop that is idle in between for large requests', async () => {

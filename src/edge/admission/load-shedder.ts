@@ -1,5 +1,5 @@
 import { performance } from 'node:perf_hooks'
-import { AppError, type Clock, type Metrics, type Scope } from '@splitstream/kernel'
+import { AppError, type Clock, type Metrics, type Scope, turns } from '@splitstream/kernel'
 
 /** All that is long for this time without a pause is a queue, and no burst, ms. */
 const intervalMs = 500
@@ -27,6 +27,8 @@ export interface LoadShedderOptions {
   readonly onRefusalShare?: (share: number) => void
   /** For tests. */
   readonly loop?: () => LoopClocks
+  /** For tests. */
+  readonly pieces?: () => number
   /** In [0, 1); for tests. */
   readonly random?: () => number
 }
@@ -49,6 +51,9 @@ export class LoadShedder {
   readonly #clock: Clock
   #delayMs: number
   readonly #loop: NonNullable<LoadShedderOptions['loop']>
+  /** What other work took in its pieces since ever, ms: no request is charged with it. */
+  readonly #pieces: () => number
+  #piecesBefore = 0
   readonly #restMs: () => number
   readonly #random: () => number
   readonly #onRefusalShare: (share: number) => void
@@ -78,6 +83,7 @@ export class LoadShedder {
     this.#clock = o.clock
     this.#delayMs = o.delayMs
     this.#loop = o.loop ?? (() => performance.eventLoopUtilization())
+    this.#pieces = o.pieces ?? (() => turns.spentMs)
     this.#restMs = o.restMs ?? (() => 0)
     this.#onRefusalShare = o.onRefusalShare ?? (() => {})
     this.#random = o.random ?? Math.random
@@ -102,6 +108,7 @@ export class LoadShedder {
     if (this.#delayMs === 0) return
     if (this.#began < 0) {
       this.#began = now
+      this.#piecesBefore = this.#pieces()
       this.#spent = 0
       setImmediate(this.#endOfTurn)
     } else {
@@ -139,9 +146,9 @@ export class LoadShedder {
     this.#admitted++
   }
 
-  /** Runs after all that the turn had to hand out. */
+  /** Runs after all that the turn had to hand out, and after a piece of other work. */
   readonly #endOfTurn = (): void => {
-    const now = this.#clock.monotonic()
+    const now = this.#clock.monotonic() - (this.#pieces() - this.#piecesBefore)
     this.#account(now)
     this.#look(now)
     this.#lastEnd = now

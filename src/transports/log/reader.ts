@@ -29,19 +29,25 @@ interface Piece {
 /** Reads committed rows through a connection of its own: WAL readers never wait for the writer, nor it for them. */
 export class LogFileReader {
   readonly #db: DatabaseSync
+  /** From the row that holds a place on. */
   readonly #from: StatementSync[]
+  /** From the row that begins at a place on, or after it. */
+  readonly #on: StatementSync[]
   readonly #traces: StatementSync
 
   constructor(dir: string, partitions: number) {
     this.#db = new DatabaseSync(filePath(dir), { readOnly: true })
     this.#db.exec('PRAGMA cache_size = -2048')
-    this.#from = Array.from({ length: partitions }, (_, p) =>
-      this.#db.prepare(
-        `SELECT base_offset, count, appended_at, crc, bytes FROM partition_${p}
-         WHERE base_offset >= (SELECT coalesce(max(base_offset), 0) FROM partition_${p} WHERE base_offset <= ?)
-         ORDER BY base_offset`,
-      ),
+    const each = (whereOf: (table: string) => string): StatementSync[] =>
+      Array.from({ length: partitions }, (_, p) => {
+        const table = `partition_${p}`
+        const columns = 'base_offset, count, appended_at, crc, bytes'
+        return this.#db.prepare(`SELECT ${columns} FROM ${table} WHERE ${whereOf(table)} ORDER BY base_offset`)
+      })
+    this.#from = each(
+      (table) => `base_offset >= (SELECT coalesce(max(base_offset), 0) FROM ${table} WHERE base_offset <= ?)`,
     )
+    this.#on = each(() => 'base_offset >= ?')
     this.#traces = this.#db.prepare(
       'SELECT base_offset, traceparent FROM traces WHERE log_partition = ? AND base_offset BETWEEN ? AND ?',
     )
@@ -53,12 +59,12 @@ export class LogFileReader {
    */
   async read(partition: number, from: number, room: Room): Promise<LogRecord[]> {
     turns.begin()
-    let piece = this.#read(partition, from, room, true)
+    let piece = this.#read(this.#from, partition, from, room)
     const { records } = piece
     while (piece.more) {
       await turns.next()
       const { baseOffset, count } = records.at(-1)!
-      piece = this.#read(partition, baseOffset + count, piece.room, false)
+      piece = this.#read(this.#on, partition, baseOffset + count, piece.room)
       for (const record of piece.records) records.push(record)
     }
     return records
@@ -68,16 +74,17 @@ export class LogFileReader {
     this.#db.close()
   }
 
-  /** What has room of the next rows, as far as one gets in this turn. @param atLeastOne record, however large */
-  #read(partition: number, from: number, { maxEvents, maxBytes }: Room, atLeastOne: boolean): Piece {
+  /** What has room of the next rows, as far as one gets in this turn. */
+  #read(statements: readonly StatementSync[], partition: number, from: number, { maxEvents, maxBytes }: Room): Piece {
     const records: LogRecord[] = []
     let [events, bytes] = [maxEvents, maxBytes]
     let more = false
-    rows: for (const stored of this.#from[partition]!.iterate(from)) {
+    rows: for (const stored of statements[partition]!.iterate(from)) {
       for (const record of recordsOf(partition, stored as unknown as StoredRow)) {
         if (record.baseOffset + record.count <= from) continue
         const fits = record.count <= events && record.bytes.length <= bytes
-        if (!fits && !(atLeastOne && records.length === 0)) break rows
+        // The first of all however large it is.
+        if (!fits && !(statements === this.#from && records.length === 0)) break rows
         records.push(record)
         events -= record.count
         bytes -= record.bytes.length
