@@ -1,11 +1,14 @@
 import type { Fleet } from '../../support/fleet.ts'
 import { prepareLoad } from '../fork.ts'
 import type { Series } from '../payload.ts'
+import { idleSeconds } from '../proc.ts'
 
 export interface Rates {
   /** Events per second. */
   readonly acknowledged: number
   readonly stored: number
+  /** Cores that had nothing to do meanwhile. */
+  readonly idleCores: number
 }
 
 export interface SplitPlan {
@@ -24,6 +27,8 @@ export async function measureRates(fleet: Fleet, plan: SplitPlan, series: Series
     series,
     ...plan,
   })
+  const [from, idle] = [performance.now(), idleSeconds()]
   const { events, acknowledgedMs, storedMs } = await load.run()
-  return { acknowledged: (events * 1000) / acknowledgedMs, stored: (events * 1000) / storedMs }
+  const idleCores = (1_000 * (idleSeconds() - idle)) / (performance.now() - from)
+  return { acknowledged: (events * 1000) / acknowledgedMs, stored: (events * 1000) / storedMs, idleCores }
 }

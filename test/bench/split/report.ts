@@ -27,6 +27,7 @@ function rowsOf({ one, http, kafka, perf }: SplitFigures): string[][] {
     ...Object.entries(kafka).flatMap(([compression, rates]) => [
       [`Kafka split (three processes), ${compression}, acknowledged`, rate(rates.acknowledged), '', ''],
       [`Kafka split (three processes), ${compression}, stored`, rate(rates.stored), '', ''],
+      [`Kafka split (three processes), ${compression}, cores idle meanwhile`, rates.idleCores.toFixed(2), '', ''],
     ]),
     ["Kafka's producer perf test, a record for each event (200 B)", rate(perf.events), '', ''],
     ["Kafka's producer perf test, the same batches (200 KB)", rate(perf.batches), '', ''],
@@ -67,7 +68,8 @@ ${whole(plan.events)} events of about 200 bytes in NDJSON batches of 1,000, ${pl
 Stored: until a query at the query process saw everything. Kafka: three brokers, replication 3, \`acks=all\`, \`min.insync.replicas=2\`; Kafka's own
 producer benchmark ran on the same brokers afterwards, uncompressed, with \`acks=all\`: it sends made-up records, in
 batches of the size that the split writes, and as single events. The split beside it takes HTTP requests, parses and checks every event, and
-stores them on the same cores. Aborts: ${one.abort.times} and ${http.abort.times} queries whose client
+stores them on the same cores; what that costs by part, and what the cores allow at most, is in
+[0020](adr/0020-what-a-split-over-kafka-costs.md). Aborts: ${one.abort.times} and ${http.abort.times} queries whose client
 left in their middle, until \`system.processes\` no longer listed them.
 `
 }
