@@ -14,6 +14,8 @@ import { watchSagas } from './adapters/saga-metrics.ts'
 import { sagaOperations } from './adapters/saga-operations.ts'
 import { sagaRoutes } from './adapters/saga-routes.ts'
 import { SagaRows } from './adapters/saga-rows.ts'
+import { signingOperations } from './adapters/signing-operations.ts'
+import { signingRoutes } from './adapters/signing-routes.ts'
 import type { SagaDeps } from './app/deps.ts'
 import { Ends, hasStopped } from './app/ends.ts'
 import { EventConsumer } from './app/event-consumer.ts'
@@ -28,7 +30,13 @@ import type { SagaStatus } from './domain/state.ts'
 
 export type { LockHint } from './app/lock-hint.ts'
 
-export const operations = { ...sagaOperations, ...orderOperations, ...definitionOperations, ...refusedOperations }
+export const operations = {
+  ...sagaOperations,
+  ...orderOperations,
+  ...definitionOperations,
+  ...refusedOperations,
+  ...signingOperations,
+}
 
 export interface SagasDeps {
   readonly log: LogReader
@@ -127,6 +135,7 @@ export function createSagasModule(deps: SagasDeps): Module<object> {
       ...orderRoutes(saga),
       ...definitionRoutes(saga),
       ...refusedRoutes({ ...deps, refused: new RefusedEvents(postgres) }),
+      ...signingRoutes(deps.signingSecret),
     ],
     start: async () => {
       await ensurePartitions(postgres, clock.now())

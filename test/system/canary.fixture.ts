@@ -104,7 +104,7 @@ export async function listen(
 export function moduleFor(method: string, path: string): ModuleName {
   if (method === 'POST' && /^\/v1\/events\b/.test(path)) return 'ingest'
   if (/^\/v1\/(dead-letters|losses)\b/.test(path)) return 'storage'
-  return /^\/v1\/(sagas|saga-definitions|refused-events)\b/.test(path) ? 'sagas' : 'query'
+  return /^\/v1\/(sagas|saga-definitions|saga-signing-secret|refused-events)\b/.test(path) ? 'sagas' : 'query'
 }
 
 export const lines = 'application/x-ndjson'

@@ -5,6 +5,7 @@ import { definitionsCommand, publishCommand, retireCommand } from '../sagas/defi
 import { historyCommand, listCommand, showCommand } from '../sagas/look.ts'
 import { orderCommands } from '../sagas/orders.ts'
 import { refusedCommand } from '../sagas/refused.ts'
+import { signingSecretCommand } from '../sagas/signing.ts'
 import { startCommand } from '../sagas/start.ts'
 
 /** `splitstream sagas …`: publish, start, look at and act on sagas over HTTP, with a key that has the scope sagas. */
@@ -20,6 +21,7 @@ export function sagasCommand(): Command {
     publishCommand(),
     retireCommand(),
     refusedCommand(),
+    signingSecretCommand(),
     conformanceCommand(),
   ])
     sagas.addCommand(command)

@@ -8,8 +8,8 @@ import { startServer } from '../server.ts'
 import { checkLedger, ledgerText } from './ledger.ts'
 import { misbehaves, type Order, orders } from './orders.ts'
 
-const help = `Orders as sagas: payment → reserve stock → ship, over HTTP, with three services that fail as services do. Starts them
-and a server with embedded engines, publishes the definition, runs some orders, shows what happened and what the services'
+const help = `Orders as sagas: payment → reserve stock → ship, over HTTP, with three services that fail as services do. Starts a
+server with embedded engines and them, publishes the definition, runs some orders, shows what happened and what the services'
 ledger says, and stops.
 
   npm run demo:saga [-- --data-dir DIR]
@@ -35,13 +35,16 @@ async function main(): Promise<number> {
     console.log(help)
     return 0
   }
-  const stubs = await startStubParticipants({ misbehaves: misbehaves(), onError: () => undefined })
-  console.log(`Payments, stock and shipping listen at ${stubs.url}`)
-  try {
-    return await withServer(values['data-dir'], (connection) => demo(connection, stubs))
-  } finally {
-    await stubs.close()
-  }
+  return await withServer(values['data-dir'], async (connection) => {
+    const { secret } = await ask<{ secret: string }>(connection, 'GET', '/v1/saga-signing-secret')
+    const stubs = await startStubParticipants({ secret, misbehaves: misbehaves(), onError: () => undefined })
+    console.log(`Payments, stock and shipping listen at ${stubs.url}, and check who calls\n`)
+    try {
+      return await demo(connection, stubs)
+    } finally {
+      await stubs.close()
+    }
+  })
 }
 
 async function withServer(
@@ -51,7 +54,7 @@ async function withServer(
   const from = performance.now()
   const env = { SAGA_ALLOW_PRIVATE: '127.0.0.1', LOG_LEVEL: 'warn' }
   const server = await startServer(dataDir === undefined ? { env } : { env, dataDir })
-  console.log(`Splitstream is ready at ${server.url} after ${((performance.now() - from) / 1e3).toFixed(1)} s\n`)
+  console.log(`Splitstream is ready at ${server.url} after ${((performance.now() - from) / 1e3).toFixed(1)} s`)
   try {
     return await use({ url: server.url, key: server.adminKey })
   } finally {
