@@ -19,14 +19,19 @@ const withEngines = [
   'src/engines/{clickhouse,postgres}/**/*.test.ts',
   'src/{log-handover,log-turns}.test.ts',
   'src/backup/hangs.test.ts',
+  'src/{fit-record,remote}.test.ts',
+  'src/discovery/consul/consul.test.ts',
+  'src/edge/{body-pool,slow-clients}.test.ts',
+  'src/edge/admission/admission.test.ts',
   'src/edge/keys/*.test.ts',
   'src/transports/{log,kafka}/**/*.test.ts',
+  'src/transports/http/compatible.test.ts',
   'modules/storage/adapters/{,read/}*.test.ts',
   'modules/storage/app/{exactly-once,refused-rows}.test.ts',
   'modules/sagas/{app,adapters}/*.test.ts',
   'modules/sagas/kit/participant/*.test.ts',
   'test/contract/stream-port.test.ts',
-  'test/chaos/standstill.test.ts',
+  'test/chaos/{judgements,standstill}.test.ts',
 ]
 
 /**

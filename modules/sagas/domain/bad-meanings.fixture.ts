@@ -106,6 +106,12 @@ export const requests: Bad[] = [
   ],
   ['host', saga(call('a', {}, { headers: { Host: 'x' } })), '$.steps[0].call.headers.Host', /not yours/],
   [
+    'a coding of answers',
+    saga(call('a', {}, { headers: { 'Accept-Encoding': 'br' } })),
+    '$.steps[0].call.headers["Accept-Encoding"]',
+    /not yours/,
+  ],
+  [
     'transfer-encoding',
     participant({ headers: { 'transfer-encoding': 'x' } }),
     '$.participants.p.headers["transfer-encoding"]',

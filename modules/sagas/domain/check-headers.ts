@@ -6,6 +6,7 @@ const token = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/
 
 /** Of the connection, not of the request (RFC 9110, 7.6.1), or written by the engine. */
 const reserved: readonly string[] = [
+  'accept-encoding',
   'connection',
   'content-length',
   'expect',

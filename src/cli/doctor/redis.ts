@@ -10,7 +10,7 @@ import { ms } from './units.ts'
 const hintMs = 40
 const connectMs = 3_000
 
-/** Each node by itself. Nothing depends on Redis, so one that is away is a warning; a wrong name or password is not. */
+/** Each node by itself. Locks and quotas do without Redis, and whoever names one wants it: one that is away fails. */
 export function redisChecks({ REDIS_URLS: urls = [] }: Config): Check[] {
   return urls.map((url) => ({ name: `Redis ${hostOf(url)}`, run: (signal) => checkNode(url, signal) }))
 }

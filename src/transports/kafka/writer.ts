@@ -100,10 +100,9 @@ export class KafkaWriter {
 
   /** Ranges of what has a place in Kafka; what went into the spool has none yet, and is as durable. */
   async append(entries: readonly LogAppend[], call: Call): Promise<LogRange[]> {
-    checkAppend(entries, this.#o.partitions, call)
+    const bytes = checkAppend(entries, this.#o, call)
     for (const entry of entries) checkSize(entry)
     if (this.#closing) throw new AppError('STOPPING', 'The event log is stopping')
-    const bytes = entries.reduce((sum, entry) => sum + entry.bytes.length, 0)
     if (this.#pendingBytes + bytes > this.#o.maxPendingBytes) {
       throw new AppError('OVERLOADED', 'Too many bytes wait for Kafka', { retryAfterMs: 1_000 })
     }

@@ -99,10 +99,10 @@ export class Committer {
     return { ...this.#bounds[partition]!, end: this.#ends[partition]!, bytes: this.#sizes[partition]! }
   }
 
-  append(entries: readonly LogAppend[]): Promise<LogRange[]> {
+  /** @param bytes of all entries */
+  append(entries: readonly LogAppend[], bytes: number): Promise<LogRange[]> {
     if (this.#closing) throw new AppError('STOPPING', 'The event log is stopping')
     if (this.#failure !== undefined) throw failed()
-    const bytes = entries.reduce((sum, entry) => sum + entry.bytes.length, 0)
     if (this.#pendingBytes + bytes > this.#maxPendingBytes) {
       throw new AppError('OVERLOADED', 'Too many bytes wait for the disk', {
         retryAfterMs: Math.ceil(this.#pendingBytes / this.#bytesPerMs),

@@ -81,13 +81,14 @@ export async function openLocalLog(o: LocalLogOptions): Promise<LocalLog> {
   await mkdir(o.dir, { recursive: true, mode: 0o700 })
   const { worker, opened } = await startWorker(o)
   const { clock, logger, partitions } = o
+  const maxPendingBytes = o.maxPendingBytes ?? 64 << 20
   const reader = new LogFileReader(o.dir, partitions)
   const offsets = new Map(opened.offsets.map((offset) => [`${offset.group}/${offset.partition}`, offset]))
   const wakers = Array.from({ length: partitions }, () => new Set<() => void>())
   const committer = new Committer(worker, opened.bounds, {
     clock,
     logger,
-    maxPendingBytes: o.maxPendingBytes ?? 64 << 20,
+    maxPendingBytes,
     skips: opened.skips,
     onCommit: (touched) => {
       for (const partition of touched) for (const wake of wakers[partition]!) wake()
@@ -169,11 +170,11 @@ export async function openLocalLog(o: LocalLogOptions): Promise<LocalLog> {
     end: (partition) => (partition < partitions ? committer.bounds(partition).end : undefined),
     isSkipped: (partition, next) => isSkipped(opened.skips, partition, next),
     append: async (entries, call: Call): Promise<LogRange[]> => {
-      checkAppend(entries, partitions, call)
+      const bytes = checkAppend(entries, { partitions, maxPendingBytes }, call)
       if (tooFull()) {
         throw new AppError('DISK_FULL', 'Too little disk space is left', { retryAfterMs: 10_000 })
       }
-      return committer.append(entries)
+      return committer.append(entries, bytes)
     },
     consume: async (group, handler) => {
       if (stopping) throw new AppError('STOPPING', 'The event log is stopping')

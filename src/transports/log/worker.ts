@@ -12,7 +12,7 @@ import { OpenFile } from './open-file.ts'
  */
 const commitPeriodMs = 1
 
-/** Failures in a row after which the file is given up, and the pause before each attempt to open it again, ms: 13 s in all. */
+/** Failures in a row after which the file is given up, and the pause before each attempt to open it again, ms: 10 s in all. */
 const maxFailures = 8
 const pauseMs = (failures: number): number => Math.min(50 * 2 ** failures, 4_000)
 

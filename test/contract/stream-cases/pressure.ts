@@ -8,7 +8,7 @@ export function pressureCases(open: OpenLog): void {
     it('OVERLOADED, with a pause and nothing of it appended; what waited gets in, and so does what comes later', async () => {
       const small = await open({ maxPendingBytes: 1_000_000 })
       try {
-        const filling = (letter: string) => ({ partition: 0, count: 1, bytes: Buffer.from(letter.repeat(700_000)) })
+        const filling = (letter: string) => ({ partition: 0, count: 1, bytes: Buffer.from(letter.repeat(400_000)) })
         const { log } = small
         const waiting = log.append([filling('a')], call())
         const error = await failureOf(log.append([{ ...filling('b'), partition: 1 }, filling('b')], call()))
@@ -19,6 +19,22 @@ export function pressureCases(open: OpenLog): void {
         const other = await put(log, 1, 'later')
         expect((await readAll(log, range!.partition, 2)).map(({ bytes }) => text(bytes)[0])).toEqual(['a', 'l'])
         expect((await readAll(log, other.partition, 1)).length).toBe(1)
+      } finally {
+        await small.close()
+      }
+    })
+
+    it('BODY_TOO_LARGE for what would never get in, with nothing of it appended', async () => {
+      const small = await open({ maxPendingBytes: 1_000_000 })
+      try {
+        const half = { partition: 0, count: 1, bytes: Buffer.alloc(500_001) }
+        const error = await failureOf(small.log.append([half, { ...half, partition: 1 }], call()))
+        expect([codeOf(error), (error as AppError).message]).toEqual([
+          'BODY_TOO_LARGE',
+          expect.stringMatching(/1000000 bytes/),
+        ])
+        const range = await put(small.log, 0, 'later')
+        expect((await readAll(small.log, range.partition, 1)).map(({ bytes }) => text(bytes))).toEqual(['later'])
       } finally {
         await small.close()
       }
