@@ -47,7 +47,7 @@ ${ingest.refused}.
    its threads. Then open loops at half of what is asked of one core and at half of what was reached. Requests are due at whole
    milliseconds, as timers step; latency counts from then on, also while a timer is late.
 4. Batches at half of the stored rate of figure 1; beside it, every 200 ms, one event as any client sends it (${visible.probes} probes), and
-   every 20 ms a look at the newest of them, X \`202\` until it is there. Neither
+   every 20 ms a look at the newest of them, \`GET /v1/events\` from their time on, without \`after\`: from its \`202\` until it is there. Neither
    \`?wait=stored\` nor \`after\` is used: both end the wait for company (\`STORAGE_LINGER_MS\`).
 5. Set sizes 5 s after the first start; in the proportional ones (PSS) shared pages count once. \`VmHWM\` of the main process over
    figure 1.
