@@ -5,7 +5,7 @@ import { isHeaderValue } from './expression-request.ts'
 const token = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/
 
 /** Of the connection, not of the request (RFC 9110, 7.6.1), or written by the engine. */
-const reserved: readonly string[] = [
+export const reservedHeaders: ReadonlySet<string> = new Set([
   'accept-encoding',
   'connection',
   'content-length',
@@ -23,7 +23,7 @@ const reserved: readonly string[] = [
   'trailer',
   'transfer-encoding',
   'upgrade',
-]
+])
 const reservedPrefixes: readonly string[] = ['webhook-', 'splitstream-']
 
 /** Can these headers be sent with a request? Expressions in their values are looked at elsewhere. */
@@ -37,7 +37,7 @@ export function checkHeaders(
     const lower = name.toLowerCase()
     const at = [...path, name]
     if (!token.test(name)) problems.add(at, 'not the name of a header')
-    else if (reserved.includes(lower) || reservedPrefixes.some((prefix) => lower.startsWith(prefix))) {
+    else if (reservedHeaders.has(lower) || reservedPrefixes.some((prefix) => lower.startsWith(prefix))) {
       problems.add(at, 'this header is not yours to set')
     } else if (seen.has(lower)) problems.add(at, 'the same header is there twice; upper and lower case are alike')
     seen.add(lower)

@@ -1,23 +1,11 @@
 import { validateHeaderName, validateHeaderValue } from 'node:http'
 import { messageOf } from '@splitstream/kernel'
 import type { Outgoing } from '../../app/participants.ts'
+import { reservedHeaders } from '../../domain/check-headers.ts'
 import { Unsendable } from './unsendable.ts'
 
-/** Those of the connection and those that say who calls, and for what, are not for definitions. */
-const ours = new Set([
-  'host',
-  'content-length',
-  'transfer-encoding',
-  'connection',
-  'keep-alive',
-  'upgrade',
-  'expect',
-  'te',
-  'trailer',
-  'accept-encoding',
-  'idempotency-key',
-  'traceparent',
-  'request-timeout',
+/** Written below, beside those that no definition may set. */
+const written: ReadonlySet<string> = new Set([
   'splitstream-fencing-token',
   'webhook-id',
   'webhook-timestamp',
@@ -57,7 +45,8 @@ export function requestHeaders(request: Outgoing, signed: Signed, userAgent: str
   const own = new Set<string>()
   for (const [name, value] of Object.entries(request.headers)) {
     const lower = name.toLowerCase()
-    if (ours.has(lower)) throw new Unsendable(`the header ${name} is set by Splitstream; remove it from the definition`)
+    if (reservedHeaders.has(lower) || written.has(lower))
+      throw new Unsendable(`the header ${name} is set by Splitstream; remove it from the definition`)
     check(name, value)
     headers.push(lower, value)
     own.add(lower)
