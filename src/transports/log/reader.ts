@@ -59,12 +59,12 @@ export class LogFileReader {
    */
   async read(partition: number, from: number, room: Room): Promise<LogRecord[]> {
     turns.begin()
-    let piece = this.#read(this.#from, partition, from, room)
+    let piece = this.#read(this.#from[partition]!, partition, from, room, true)
     const { records } = piece
     while (piece.more) {
       await turns.next()
       const { baseOffset, count } = records.at(-1)!
-      piece = this.#read(this.#on, partition, baseOffset + count, piece.room)
+      piece = this.#read(this.#on[partition]!, partition, baseOffset + count, piece.room, false)
       for (const record of piece.records) records.push(record)
     }
     return records
@@ -74,17 +74,22 @@ export class LogFileReader {
     this.#db.close()
   }
 
-  /** What has room of the next rows, as far as one gets in this turn. */
-  #read(statements: readonly StatementSync[], partition: number, from: number, { maxEvents, maxBytes }: Room): Piece {
+  /** What has room of the next rows, as far as one gets in this turn. @param atLeastOne record, however large */
+  #read(
+    rows: StatementSync,
+    partition: number,
+    from: number,
+    { maxEvents, maxBytes }: Room,
+    atLeastOne: boolean,
+  ): Piece {
     const records: LogRecord[] = []
     let [events, bytes] = [maxEvents, maxBytes]
     let more = false
-    rows: for (const stored of statements[partition]!.iterate(from)) {
+    all: for (const stored of rows.iterate(from)) {
       for (const record of recordsOf(partition, stored as unknown as StoredRow)) {
         if (record.baseOffset + record.count <= from) continue
         const fits = record.count <= events && record.bytes.length <= bytes
-        // The first of all however large it is.
-        if (!fits && !(statements === this.#from && records.length === 0)) break rows
+        if (!fits && !(atLeastOne && records.length === 0)) break all
         records.push(record)
         events -= record.count
         bytes -= record.bytes.length
