@@ -1,5 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises'
+import { Pool } from 'undici'
 import { afterEach, describe, expect, it } from 'vitest'
+import { Origins } from './origins.ts'
 import { never, outgoing, participants } from './participants.fixture.ts'
 import type { ParticipantLimits, ParticipantsDeps } from './participants.ts'
 import { answer, type Behaviour, type RawServer, rawServer } from './raw-server.fixture.ts'
@@ -90,5 +92,63 @@ describe('the hosts that calls go to', () => {
     expect(await call(host, 'a')).toEqual(answered)
     expect(open).toBe(1)
     while (open > 0) await delay(20)
+  })
+})
+
+describe('the connections to a host', () => {
+  const pools: Pool[] = []
+  const origins = () =>
+    new Origins(10, (url) => {
+      const pool = new Pool(url, { connections: 1 })
+      pools.push(pool)
+      return pool
+    })
+  const ask = async (all: Origins, { url }: { url: string }) => {
+    const place = all.take(new URL(url).origin, 'a')!
+    try {
+      await (await (place.dispatcher as Pool).request({ method: 'GET', path: '/' })).body.text()
+    } finally {
+      place.give()
+    }
+  }
+  const inTurn = (...behaviours: readonly Behaviour[]) => {
+    let n = 0
+    return serverThat((socket, request) => behaviours[n++]!(socket, request))
+  }
+  const ending: Behaviour = (socket) => void socket.end(ok)
+  const breaking: Behaviour = (socket) => void socket.destroy()
+  const isDropped = async (pool: Pool) => {
+    while (!pool.destroyed) await delay(5)
+  }
+  afterEach(() => Promise.all(pools.splice(0).map((pool) => pool.destroy())))
+
+  it('are kept from call to call', async () => {
+    const [all, host] = [origins(), await serverThat(answering)]
+    for (let i = 0; i < 3; i++) await ask(all, host)
+    expect(pools.map(({ destroyed }) => destroyed)).toEqual([false])
+    expect(host.connections()).toBe(1)
+  })
+
+  it('are forgotten once none is left, after a call and during one', async () => {
+    const [all, host] = [origins(), await inTurn(ending, breaking)]
+    await ask(all, host)
+    await isDropped(pools[0]!)
+    await expect(ask(all, host)).rejects.toThrow()
+    await isDropped(pools[1]!)
+  })
+
+  it('are forgotten when the last of them breaks during the second call', async () => {
+    const [all, host] = [origins(), await inTurn(answering, breaking)]
+    await ask(all, host)
+    await expect(ask(all, host)).rejects.toThrow()
+    expect(pools).toHaveLength(1)
+    await isDropped(pools[0]!)
+  })
+
+  it('are forgotten when there never was one', async () => {
+    const [all, host] = [origins(), await serverThat(answering)]
+    await host.close()
+    await expect(ask(all, host)).rejects.toThrow()
+    await isDropped(pools[0]!)
   })
 })

@@ -17,6 +17,8 @@ interface Origin {
   /** Of those the first one's: it counts for that tenant until there are none. */
   tenant: string
   usedAt: number
+  /** It had no connection yet, or lost one since its connections were counted: that looks at each of them. */
+  mayBeBare: boolean
 }
 
 /**
@@ -69,8 +71,11 @@ export class Origins {
   #open(origin: string): Origin {
     if (this.#all.size >= this.#most) this.#dropLongestUnused()
     const pool = this.#connect(origin)
-    const one: Origin = { pool, calls: 0, tenant: '', usedAt: 0 }
-    pool.on('disconnect', () => this.#dropIfUnused(origin, one))
+    const one: Origin = { pool, calls: 0, tenant: '', usedAt: 0, mayBeBare: true }
+    pool.on('disconnect', () => {
+      one.mayBeBare = true
+      this.#dropIfUnused(origin, one)
+    })
     this.#all.set(origin, one)
     if (this.#closed) this.#drop(origin, pool)
     return one
@@ -84,8 +89,10 @@ export class Origins {
   }
 
   /** A pool remembers all connections that it ever had at once: without one it is not worth its memory. */
-  #dropIfUnused(origin: string, { pool, calls }: Origin): void {
-    if (calls === 0 && this.#all.get(origin)?.pool === pool && pool.stats.connected === 0) this.#drop(origin, pool)
+  #dropIfUnused(origin: string, one: Origin): void {
+    if (!one.mayBeBare || one.calls > 0 || this.#all.get(origin) !== one) return
+    one.mayBeBare = one.pool.stats.connected === 0
+    if (one.mayBeBare) this.#drop(origin, one.pool)
   }
 
   #dropLongestUnused(): void {
