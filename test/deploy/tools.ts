@@ -1,35 +1,20 @@
 import { createHash } from 'node:crypto'
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
-import { mkdir, rename, rm } from 'node:fs/promises'
+import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
+import { madeOnce, placeOf } from '../support/made-once.ts'
 import { answers, root, run } from './run.ts'
 
 /*
  * The tools that the files in deploy/ are checked with. What the machine has is taken; else they come from where the machine gets its
  * packages, into the folder of what is fetched once. Versions are pinned by requirements.txt, the go.sum of each program, and by Debian.
  */
-const cache = join(root, 'node_modules/.cache/splitstream/deploy')
+const once = (name: string, make: (folder: string) => Promise<void>) => madeOnce(`deploy/${name}`, make)
 
 /** A program and what its environment needs. */
 export interface Tool {
   readonly program: string
   readonly env?: Readonly<Record<string, string>>
-}
-
-/** A folder of the cache, made whole or not at all. */
-async function once(name: string, make: (folder: string) => Promise<void>): Promise<string> {
-  const folder = join(cache, name)
-  if (existsSync(folder)) return folder
-  const draft = `${folder}.${process.pid}`
-  await rm(draft, { recursive: true, force: true })
-  await mkdir(draft, { recursive: true })
-  try {
-    await make(draft)
-    await rename(draft, folder)
-  } finally {
-    await rm(draft, { recursive: true, force: true })
-  }
-  return folder
 }
 
 /** The folder of programs of a Python that has the packages in requirements.txt. Runs of pip at the same time would be one too many. */
@@ -44,7 +29,7 @@ async function makePython(): Promise<string> {
   const version = (await run('python3', ['--version'])).trim()
   const digest = createHash('sha256').update(version).update(readFileSync(requirements)).digest('hex').slice(0, 12)
   // The programs of a venv hold its path: it is made where it stays, and a file says that it is whole.
-  const folder = join(cache, `python-${digest}`)
+  const folder = placeOf(`deploy/python-${digest}`)
   const whole = join(folder, 'whole')
   if (!existsSync(whole)) {
     await run('python3', ['-m', 'venv', '--clear', folder])

@@ -3,7 +3,8 @@ import { afterEach, expect, it, vi } from 'vitest'
 import { ProtocolAgent } from '../../src/discovery/consul/protocol-agent.fixture.ts'
 import { a, srv, startNameServer } from '../../src/discovery/dns/name-server.fixture.ts'
 import { moduleNames } from '../../src/registry.ts'
-import { consulProgram, startConsul } from '../support/consul.ts'
+import { consulProgram, howToGetOne } from '../support/consul/program.ts'
+import { startConsul } from '../support/consul/server.ts'
 import { type Fleet, startFleet } from '../support/fleet.ts'
 
 /* Real processes that find each other by DNS and by Consul, by their settings alone. */
@@ -82,7 +83,7 @@ const agents: [string, () => Promise<{ url: string; stop(): Promise<void> }>][] 
   ],
 ]
 if (consulProgram()) agents.push(['Consul', startConsul])
-else process.stderr.write('SKIPPED Consul itself: set CONSUL_BIN or put consul into PATH\n')
+else process.stderr.write(`SKIPPED Consul itself: ${howToGetOne}\n`)
 
 it.each(agents)(
   '%s: modules are registered, found, and gone from it after a stop',

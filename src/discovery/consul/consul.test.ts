@@ -3,7 +3,8 @@ import { createServer, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { silentLogger, systemClock, systemRandom } from '@splitstream/kernel'
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest'
-import { consulProgram, startConsul } from '../../../test/support/consul.ts'
+import { consulProgram, howToGetOne } from '../../../test/support/consul/program.ts'
+import { startConsul } from '../../../test/support/consul/server.ts'
 import type { Discovery } from '../discovery.ts'
 import { consulDiscovery } from './consul.ts'
 import { ProtocolAgent } from './protocol-agent.fixture.ts'
@@ -20,7 +21,7 @@ interface Agent {
 const within = { timeout: 30_000, interval: 20 }
 
 const program = consulProgram()
-if (!program) process.stderr.write('SKIPPED Consul itself: set CONSUL_BIN or put consul into PATH\n')
+if (!program) process.stderr.write(`SKIPPED Consul itself: ${howToGetOne}\n`)
 
 const agents: [string, () => Promise<Agent>][] = [
   [

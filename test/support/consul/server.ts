@@ -1,12 +1,12 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { accessSync, constants } from 'node:fs'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
-import { delimiter, join } from 'node:path'
+import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
-import { guardFolder } from './kafka/guardian.ts'
-import { freePorts } from './kafka/ports.ts'
+import { guardFolder } from '../kafka/guardian.ts'
+import { freePorts } from '../kafka/ports.ts'
+import { consulProgram, howToGetOne } from './program.ts'
 
 /** A real Consul for tests: one agent in development mode, which keeps everything in memory. */
 export interface ConsulServer {
@@ -21,25 +21,10 @@ export interface ConsulServer {
 
 const readyMs = 30_000
 
-/** The program: CONSUL_BIN, else `consul` in PATH. Undefined when there is none. Consul 1.14 or newer. */
-export function consulProgram(): string | undefined {
-  const places = (process.env.PATH ?? '').split(delimiter).map((folder) => join(folder, 'consul'))
-  return [process.env.CONSUL_BIN, ...places].find((path) => path && isExecutable(path))
-}
-
-function isExecutable(path: string): boolean {
-  try {
-    accessSync(path, constants.X_OK)
-    return true
-  } catch {
-    return false
-  }
-}
-
 /** Resolves when it leads and answers. It ends with this process, however that ends. @throws Error without a program */
 export async function startConsul(): Promise<ConsulServer> {
   const program = consulProgram()
-  if (!program) throw new Error('no Consul: set CONSUL_BIN or put consul into PATH')
+  if (!program) throw new Error(`no Consul: ${howToGetOne}`)
   const folder = await mkdtemp(join(tmpdir(), 'splitstream-consul-'))
   const [http, server, lan, wan] = await freePorts(4)
   const guardian = guardFolder(folder)
