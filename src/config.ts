@@ -245,7 +245,7 @@ export const settings = z.object({
     .max(100_000_000)
     .default(2_000_000)
     .describe(
-      'Event keys in one generation of the seen-index (at most 64 bytes of memory each, and as much again when events come without a time or ahead of it).',
+      'Event keys in one generation of the seen-index (at most 24 bytes of memory each, and 64 more when events come without a time or ahead of it).',
     ),
   ...sagaSettings,
   CLICKHOUSE_MAX_MEMORY_BYTES: bytes(256 * mib, 2 ** 40)

@@ -1,4 +1,5 @@
 import { describe, expect, it, vi } from 'vitest'
+import { fingerprintOf } from './key-slots.ts'
 
 const bits = 14
 const keys = 2 ** (bits - 1)
@@ -49,5 +50,21 @@ describe('the slots of keys that a sender chose', () => {
   ])('%s: are spread', (_, keyOf) => {
     // At half fill linear probing looks at 1.5 slots.
     expect(worstProbes(keyOf)).toBeLessThan(3)
+  })
+})
+
+describe('the fingerprints of keys', () => {
+  it('are different for nearly all, and never 0', () => {
+    const all = Array.from({ length: 100_000 }, () => fingerprintOf(random(), random()))
+    // One pair that is alike is to be expected in every run.
+    expect(new Set(all).size).toBeGreaterThan(all.length - 20)
+    expect(fingerprintOf(0, 0)).toBeGreaterThan(0)
+    expect(Math.min(...all.slice(0, 10_000))).toBeGreaterThan(0)
+  })
+
+  it('are different for keys that differ in one half', () => {
+    const key = random()
+    const all = Array.from({ length: 50_000 }, (_, i) => [fingerprintOf(i, key), fingerprintOf(key, i)]).flat()
+    expect(new Set(all).size).toBeGreaterThan(all.length - 20)
   })
 })

@@ -1,7 +1,7 @@
 import type { Call, Position } from '@splitstream/kernel'
 import type { EventsTable } from '../adapters/events-table.ts'
 import type { SeenIndex } from '../domain/seen-index.ts'
-import { eachKey } from './warm-index.ts'
+import { tellOfKeys } from './warm-index.ts'
 
 /**
  * What the index knows of each partition. A partition that another process stores comes with events that the index was not told
@@ -40,7 +40,7 @@ export class Coverage {
       .filter(({ from, next }) => next > from)
     if (places.length === 0) return
     const expected = await table.countIn(places, call)
-    await eachKey(await table.keysIn(places, call), expected, (...key) => index.add(...key))
+    await tellOfKeys(index, 'add', await table.keysIn(places, call), expected)
     for (const { partition, next } of places) {
       this.#known.set(partition, Math.max(this.#known.get(partition) ?? 0, next))
     }

@@ -1,7 +1,7 @@
-import { type Block, tell } from '../domain/block.ts'
+import { type Block, tell, touch } from '../domain/block.ts'
 import type { BlockRow } from '../domain/rows.ts'
 import type { SeenIndex } from '../domain/seen-index.ts'
-import { eachInTurns } from './rows-in-turns.ts'
+import { runsInTurns } from './rows-in-turns.ts'
 
 /** A row whose event may be stored already. */
 export interface Doubt {
@@ -28,12 +28,16 @@ export class FirstVerdicts {
   async doubts(block: Block, index: SeenIndex): Promise<Doubt[]> {
     const told = this.#of(block)
     const doubts: Doubt[] = []
-    await eachInTurns(block.rows, (record, i, offset) => {
-      const verdict = tell(index, record, i, block.partition)
-      if (verdict === 'new') return
-      const seen = offset < told.next ? told.seen.has(offset) : verdict === 'seen'
-      if (seen) told.seen.add(offset)
-      doubts.push({ row: { record, index: i, offset }, seen })
+    await runsInTurns(block.rows, ({ record, base, from, to }) => {
+      for (let i = from; i < to; i++) touch(index, record, i)
+      for (let i = from; i < to; i++) {
+        const verdict = tell(index, record, i, block.partition)
+        if (verdict === 'new') continue
+        const offset = base + i
+        const seen = offset < told.next ? told.seen.has(offset) : verdict === 'seen'
+        if (seen) told.seen.add(offset)
+        doubts.push({ row: { record, index: i, offset }, seen })
+      }
     })
     told.next = Math.max(told.next, block.last + 1)
     return doubts

@@ -64,6 +64,11 @@ function micros(view: DataView, start: number): number {
   return view.getInt32(start + 4, true) * 2 ** 32 + view.getUint32(start, true)
 }
 
+/** Readies the index for being told of the row. */
+export function touch(seen: SeenIndex, record: RecordView, index: number): void {
+  seen.touch(keyLow(record, index), keyHigh(record, index))
+}
+
 /** Tells the index of the event of a row of this partition. */
 export function tell(seen: SeenIndex, record: RecordView, index: number, partition: number): Verdict {
   const time = micros(record.view, record.starts[index]! + at.time)

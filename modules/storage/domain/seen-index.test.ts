@@ -15,12 +15,31 @@ describe('SeenIndex', () => {
         const index = new SeenIndex(1_000_000)
         const seen = new Set<string>()
         for (const [low, high] of keys) {
-          const name = low === 0 && high === 0 ? '1,0' : `${low},${high}`
+          const name = `${low},${high}`
           expect(index.add(low, high, 0, own, 0)).toBe(seen.has(name) ? 'seen' : 'new')
           seen.add(name)
         }
       }),
     )
+  })
+
+  it('takes the key that is 0 for one like any other', () => {
+    const index = new SeenIndex(10_000)
+    expect([index.add(0, 0, 1, own, 0), index.add(0, 1, 1, own, 0), index.add(0, 0, 1, own, 0)]).toEqual([
+      'new',
+      'new',
+      'seen',
+    ])
+  })
+
+  it('says the same of keys that it was readied for', () => {
+    const [index, readied] = [new SeenIndex(10_000), new SeenIndex(10_000)]
+    for (let i = 0; i < 60_000; i++) {
+      const [low, high] = [hash(i % 35_000), hash(-i % 35_000)]
+      readied.touch(low, high)
+      expect(readied.add(low, high, i, own, i & 1)).toBe(index.add(low, high, i, own, i & 1))
+    }
+    expect(readied.size).toBe(index.size)
   })
 
   it('keeps growing without losing a key', () => {
@@ -108,7 +127,7 @@ describe('SeenIndex', () => {
     for (let i = 0; i < 1_000_000; i++) index.add(i, i, i + (i % 2) * day, i % 2 === 0 ? own : ahead, 0)
     expect(index.size).toBeLessThanOrEqual(20_000)
     const filters = 2 * (2 ** 20 / 8)
-    expect(index.bytes).toBeLessThanOrEqual(2 * 16_384 * 8 + filters)
+    expect(index.bytes).toBeLessThanOrEqual(2 * 16_384 * 4 + filters)
   })
 
   it('asks the table about events no younger than what it was never told of', () => {

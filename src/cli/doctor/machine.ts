@@ -39,7 +39,7 @@ const memoryOf = (): number => Math.min(totalmem(), process.constrainedMemory() 
 const mib = 1 << 20
 /** Of the main process without requests in flight, and of the embedded Postgres, about; measured under load. */
 const [processBytes, postgresBytes] = [300 * mib, 150 * mib]
-const bytesOfKey = 32
+const bytesOfKey = 12
 
 export function checkMemory(config: Config, there: number) {
   const stores = enginesOf(config.MODULES).has('clickhouse')
