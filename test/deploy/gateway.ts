@@ -1,14 +1,9 @@
-import { spawn } from 'node:child_process'
-import { readFileSync } from 'node:fs'
-import { copyFile, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { createServer, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
-import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { setTimeout as delay } from 'node:timers/promises'
 import type { Operation } from '@splitstream/kernel'
 import { describe, moduleNames } from '../../src/registry.ts'
-import { freePorts } from '../support/kafka/ports.ts'
+import { startHaproxy } from '../support/haproxy.ts'
 import { checkOutlier, Slowness } from './outlier.ts'
 import { root, run } from './run.ts'
 import { haproxy } from './tools.ts'
@@ -25,15 +20,14 @@ export async function checkGateway(): Promise<void> {
   const servers = await Promise.all(moduleNames.map((module) => namesake(module)))
   const slowness = [new Slowness(), new Slowness(), new Slowness()]
   const queries = await Promise.all(slowness.map((one) => namesake('query', one)))
-  const [port, operations] = await freePorts(2)
-  const folder = await mkdtemp(join(tmpdir(), 'splitstream-gateway-'))
-  const config = join(folder, 'haproxy.cfg')
-  await writeFile(config, onLoopback(readFileSync(file, 'utf8'), servers, queries, [port!, operations!]))
-  await copyFile(join(root, 'deploy/gateway/outliers.lua'), join(folder, 'outliers.lua'))
-  const child = spawn(program, ['-db', '-f', config], { env: { ...process.env, ...env, DOMAIN: '' }, stdio: 'ignore' })
-  const url = `http://127.0.0.1:${port}`
+  const servedBy = (all: readonly Server[]) => all.map((one) => `127.0.0.1:${(one.address() as AddressInfo).port}`)
+  const gateway = await startHaproxy(
+    Object.fromEntries(
+      moduleNames.map((module, i) => [module, servedBy(module === 'query' ? queries : [servers[i]!])]),
+    ),
+  )
+  const { url } = gateway
   try {
-    await untilReady(url)
     for (const { module, method, path } of known) {
       const answer = await fetch(url + path, { method })
       const by = answer.headers.get('module')
@@ -48,17 +42,16 @@ export async function checkGateway(): Promise<void> {
       const { status } = await fetch(url + path)
       if (status !== 404) throw new Error(`${path} is of one process alone, and the gateway answers ${status}`)
     }
-    const text = await (await fetch(`http://127.0.0.1:${operations}/metrics`)).text()
+    const text = await (await fetch(`${gateway.operations}/metrics`)).text()
     if (!/^haproxy_backend_active_servers\{proxy="ingest"\} 1$/m.test(text)) {
       throw new Error('deploy/prometheus/alerts.yml goes by haproxy_backend_active_servers, which there is not')
     }
   } finally {
-    child.kill('SIGKILL')
+    await gateway.stop()
     for (const server of [...servers, ...queries]) {
       server.closeAllConnections()
       server.close()
     }
-    await rm(folder, { recursive: true, force: true })
   }
 }
 
@@ -87,33 +80,6 @@ async function namesake(module: string, slowness?: Slowness): Promise<Server> {
   })
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
   return server
-}
-
-/** The same configuration at free ports, with one server for each module, and all `queries` for that one. */
-function onLoopback(
-  text: string,
-  servers: readonly Server[],
-  queries: readonly Server[],
-  [port, operations]: readonly [number, number],
-): string {
-  let config = text
-    .replace('bind :8080', `bind 127.0.0.1:${port}`)
-    .replace('bind :8405', `bind 127.0.0.1:${operations}`)
-  for (const [i, module] of moduleNames.entries()) {
-    const lines = (module === 'query' ? queries : [servers[i]!]).map(
-      (server, n) => `server ${module}-${n} 127.0.0.1:${(server.address() as AddressInfo).port}`,
-    )
-    config = config.replace(`server-template ${module}- 8 "${module}\${DOMAIN}:8080"`, lines.join('\n  '))
-  }
-  return config
-}
-
-async function untilReady(url: string): Promise<void> {
-  for (const end = performance.now() + 10_000; performance.now() < end; await delay(50)) {
-    const ready = await fetch(`${url}/health/ready`).catch(() => undefined)
-    if (ready?.status === 200) return
-  }
-  throw new Error('the gateway is not ready after 10 s')
 }
 
 /** Of each module, as it describes them. */

@@ -36,10 +36,10 @@ export interface GrayPlan {
 }
 
 const sources = 20
-const lateMs = 300
-const outWithinMs = 10_000
+export const lateMs = 300
+export const outWithinMs = 10_000
 
-interface Look {
+export interface Look {
   readonly at: number
   readonly out: readonly string[]
   readonly green: boolean
@@ -47,7 +47,7 @@ interface Look {
 
 /**
  * Three ways to one storage process, as the instances of one link of one query process, each a few ms away; then one of them
- * gives a part of its answers 300 ms later. That is what ejection is for: query processes that a balancer calls are not.
+ * gives a part of its answers 300 ms later.
  */
 export async function measureGray(product: Product, plan: GrayPlan): Promise<GrayFigures> {
   progress(`faults: one of three instances + 300 ms, ${product.name}`)
@@ -91,7 +91,7 @@ export async function measureGray(product: Product, plan: GrayPlan): Promise<Gra
   clearInterval(timer)
   await load.stop()
   const illOne = `http://127.0.0.1:${proxies[2]!.port}`
-  const figures = figuresOf(product, load.outcomes, looks, { from, ill, illOne })
+  const figures = grayFigures(product.name, load.outcomes, looks, { from, ill, illOne })
   await query.stop()
   await Promise.all(proxies.map((proxy) => proxy.stop()))
   await store.stop()
@@ -114,8 +114,8 @@ async function look(url: string, key: string): Promise<Look> {
   return { at, out, green: ready.status === 200 }
 }
 
-function figuresOf(
-  product: Product,
+export function grayFigures(
+  product: string,
   outcomes: readonly Outcome[],
   looks: readonly Look[],
   { from, ill, illOne }: { readonly from: number; readonly ill: number; readonly illOne: string },
@@ -128,7 +128,7 @@ function figuresOf(
   const outAt = looks.find(({ at, out }) => at >= ill && out.includes(illOne))?.at
   const settled = Math.min(outAt ?? Number.POSITIVE_INFINITY, ill + outWithinMs)
   return {
-    product: product.name,
+    product,
     outMs: outAt === undefined ? undefined : outAt - ill,
     beforeP99Ms: p99(within(outcomes, from, ill)),
     afterP99Ms: p99(within(outcomes, settled, Number.POSITIVE_INFINITY)),

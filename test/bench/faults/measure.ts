@@ -1,5 +1,6 @@
 import { loadavg } from 'node:os'
 import { type DependencyFigures, measureDependency } from './dependency.ts'
+import { measureGateway } from './gateway.ts'
 import { type GrayFigures, measureGray } from './gray.ts'
 import { product, productWithout } from './product.ts'
 
@@ -11,7 +12,10 @@ export interface FaultFigures {
   /** Of the machine before the run, mean of a minute: what else ran on it. */
   readonly loadBefore: number
   readonly dependency: readonly DependencyFigures[]
+  /** Of three instances of a link. */
   readonly gray: readonly GrayFigures[]
+  /** Of three query processes behind the gateway. */
+  readonly gateway: readonly GrayFigures[]
 }
 
 const [rate, share] = [100, 0.05]
@@ -29,5 +33,6 @@ export async function measureFaults(quick: boolean): Promise<FaultFigures> {
     loadBefore,
     dependency: [await measureDependency(product, outage), await measureDependency(withoutBreaker, outage)],
     gray: [await measureGray(product, drift), await measureGray(withoutEjection, drift)],
+    gateway: [await measureGateway(true, drift), await measureGateway(false, drift)],
   }
 }

@@ -31,9 +31,10 @@ function dependencyRows(one: DependencyFigures): Row[] {
   ]
 }
 
-function grayRows(one: GrayFigures): Row[] {
+/** @param figure 2: instances of a link; 3: query processes behind the gateway */
+function grayRows(n: 2 | 3, one: GrayFigures): Row[] {
   const row = (figure: string, measured: string, target: string, met: boolean): Row => ({
-    figure: `2 ${one.product}: ${figure}`,
+    figure: `${n} ${one.product}: ${figure}`,
     measured,
     target,
     met,
@@ -41,7 +42,7 @@ function grayRows(one: GrayFigures): Row[] {
   const ratio = p99Ratio(one)
   const p99 = `${ratio.toFixed(2)}x (${one.afterP99Ms.toFixed(1)} / ${one.beforeP99Ms.toFixed(1)} ms)`
   return [
-    row('the slow instance of the link out of rotation after', seconds(one.outMs), '≤ 10 s', atMost(one.outMs, 10_000)),
+    row('the slow one out of rotation after', seconds(one.outMs), '≤ 10 s', atMost(one.outMs, 10_000)),
     row('p99 of all requests from then on, against before', p99, '≤ 1.2x', ratio <= 1.2),
     row('out at once, of three', String(one.mostOut), '≤ 1', one.mostOut <= 1),
     row('looks at which another one was out', String(one.wellOut), 'no target', true),
@@ -54,17 +55,21 @@ function grayRows(one: GrayFigures): Row[] {
   ]
 }
 
-export const faultRows = ({ dependency, gray }: FaultFigures): Row[] => [
+export const faultRows = ({ dependency, gray, gateway }: FaultFigures): Row[] => [
   ...dependency.flatMap(dependencyRows),
-  ...gray.flatMap(grayRows),
+  ...gray.flatMap((one) => grayRows(2, one)),
+  ...gateway.flatMap((one) => grayRows(3, one)),
 ]
 
 /** What the product does is met, and of each copy that lacks it something is not: only then a figure proves anything. */
-export function proven({ dependency, gray }: FaultFigures): boolean {
+export function proven({ dependency, gray, gateway }: FaultFigures): boolean {
   const met = (rows: Row[]): boolean => rows.every((row) => row.met)
-  const [dependencyMet, without] = dependency.map((one) => met(dependencyRows(one)))
-  const [grayMet, withoutEjection] = gray.map((one) => met(grayRows(one)))
-  return dependencyMet === true && without === false && grayMet === true && withoutEjection === false
+  const pairs = [
+    dependency.map((one) => met(dependencyRows(one))),
+    gray.map((one) => met(grayRows(2, one))),
+    gateway.map((one) => met(grayRows(3, one))),
+  ]
+  return pairs.every(([asItIs, without]) => asItIs === true && without === false)
 }
 
 const loadOf = ({ loadBefore }: FaultFigures): string =>
@@ -100,8 +105,11 @@ ${table([['', 'fresh', 'stale', '503 with Retry-After', 'otherwise'], ...ends])}
 2. A process with the module query, whose link to storage.read names three addresses: three such proxies, 5 ms each, before one
    process that answers. Then one of them gives ${percent(figures.share)} of its answers 300 ms later. ${figures.rate} requests a second; the states are those
    of \`GET /v1/topology\`, the checks \`GET /health/ready\`, every 100 ms. _Without ejection_ is a copy of the product that leaves
-   nobody out. So it is about instances that processes of the product call. Of query processes behind a gateway it says nothing: there the
-   gateway decides, by \`/health/ready\` and by what it measures itself ([degradation](degradation.md#a-slow-process-behind-the-gateway)).
+   nobody out.
+3. Three query processes, each behind such a proxy, 5 ms, and before them HAProxy with the configuration that is deployed
+   ([degradation](degradation.md#a-slow-process-behind-the-gateway)). Then one of them gives ${percent(figures.share)} of its answers 300 ms later. ${figures.rate} requests
+   a second to the gateway; the states are those of its metrics, every 200 ms. It uses the slow one again after 30 s, sees that it is still slow, and
+   leaves it out again: the answers meanwhile count. _Without the watch_ is a configuration in which no answer is timed.
 
 A run counts (exit code 0 with \`--assert\`) when the product meets all targets, and each copy misses one.
 `
