@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto'
 import type { IngestAppend } from '@splitstream/ingest/contract'
 import type { Breakers, Clock, Logger, LogReader, Metrics, Module, Postgres, Random, Tracer } from '@splitstream/kernel'
 import { definitionOperations } from './adapters/definition-operations.ts'
@@ -16,6 +17,7 @@ import { sagaRoutes } from './adapters/saga-routes.ts'
 import { SagaRows } from './adapters/saga-rows.ts'
 import { signingOperations } from './adapters/signing-operations.ts'
 import { signingRoutes } from './adapters/signing-routes.ts'
+import { SigningSecrets } from './adapters/signing-secrets.ts'
 import type { SagaDeps } from './app/deps.ts'
 import { Ends, hasStopped } from './app/ends.ts'
 import { EventConsumer } from './app/event-consumer.ts'
@@ -47,7 +49,7 @@ export interface SagasDeps {
   /** Redis in front of locks; they work without. */
   readonly hint: LockHint | undefined
   readonly breakers: Breakers
-  /** What requests to participants are signed with. */
+  /** What requests to participants are signed with, of a tenant that has never changed it. The same array each time. */
   readonly signingSecret: (tenant: string) => Uint8Array
   readonly clock: Clock
   readonly random: Random
@@ -91,9 +93,10 @@ export function createSagasModule(deps: SagasDeps): Module<object> {
   const ends = new Ends({ clock, runsHere: (id) => worker.runs(id), standings: (sagas) => rows.standings(sagas) })
   const { capacity, retainMs, retainKeysMs, maxAnswerBytes, allowPrivate } = deps.limits
   const relay = new OutboxRelay(deps)
+  const secrets = new SigningSecrets({ ...deps, first: deps.signingSecret, fresh: () => randomBytes(32) })
   const participants = createParticipants({
     ...deps,
-    secret: deps.signingSecret,
+    secrets: (tenant) => secrets.of(tenant),
     egress: { allow: allowPrivate },
     limits: { maxAnswerBytes },
   })
@@ -135,10 +138,11 @@ export function createSagasModule(deps: SagasDeps): Module<object> {
       ...orderRoutes(saga),
       ...definitionRoutes(saga),
       ...refusedRoutes({ ...deps, refused: new RefusedEvents(postgres) }),
-      ...signingRoutes(deps.signingSecret),
+      ...signingRoutes(secrets, deps.logger),
     ],
     start: async () => {
       await ensurePartitions(postgres, clock.now())
+      await secrets.start()
       await worker.start()
       await consumer.start()
       relay.start()
@@ -151,6 +155,7 @@ export function createSagasModule(deps: SagasDeps): Module<object> {
       await worker.stop()
       await relay.stop()
       await participants.close()
+      await secrets.stop()
     },
     health: () => {
       const reason = worker.failing ?? consumer.failing ?? relay.failing

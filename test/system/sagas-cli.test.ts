@@ -1,5 +1,7 @@
 import { execFile } from 'node:child_process'
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -130,6 +132,40 @@ describe('splitstream sagas', () => {
       { id: second!.id, settled: 'discarded', settledBy: 'operator' },
       { id: first!.id, settled: 'sent', note: 'too long', code: 'EVENT_INVALID' },
     ])
+  })
+
+  it('shows and changes the secret of signatures; requests are signed with both for a while', async () => {
+    const signatures: string[] = []
+    const server = createServer((request, response) => {
+      signatures.push(String(request.headers['webhook-signature']))
+      response.end()
+    })
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+    const shop = { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}` }
+    const definition = { participants: { shop }, steps: [{ id: 'a', call: { participant: 'shop', path: '/' } }] }
+    await cli('publish', 'signed', await file('signed.json', JSON.stringify(definition)))
+    const signaturesOfOne = async () => {
+      expect(JSON.parse((await cli('start', 'signed', '--wait', '20')).out)).toMatchObject({ status: 'completed' })
+      return signatures.at(-1)!.split(' ').length
+    }
+    try {
+      const before = await cli('signing-secret')
+      expect([before.code, before.out]).toEqual([0, expect.stringMatching(/^whsec_\S{44}\n$/)])
+      expect(await signaturesOfOne()).toBe(1)
+      const changed = await cli('signing-secret', '--change', '--grace', '600')
+      expect([changed.code, changed.out]).toEqual([0, expect.stringMatching(/^whsec_\S{44}\n$/)])
+      expect(changed.out).not.toBe(before.out)
+      expect(changed.err).toContain(before.out.trim())
+      expect(await cli('signing-secret')).toMatchObject({ out: changed.out, err: changed.err })
+      expect(await signaturesOfOne()).toBe(2)
+      const again = await cli('signing-secret', '--change')
+      expect([again.code, again.err]).toEqual([1, expect.stringContaining('graceSeconds 0')])
+      const atOnce = await cli('signing-secret', '--change', '--grace', '0')
+      expect([atOnce.code, atOnce.err]).toEqual([0, ''])
+      expect(await signaturesOfOne()).toBe(1)
+    } finally {
+      server.close()
+    }
   })
 
   it('tries the conformance of a participant', async () => {

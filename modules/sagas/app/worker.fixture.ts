@@ -140,7 +140,7 @@ export async function startWorker(
   const participants = createParticipants({
     ...parts,
     breakers: createBreakers({ ...parts, kind: 'test_participants' }),
-    secret: () => new Uint8Array(32),
+    secrets: () => [new Uint8Array(32)],
     egress: { allow: ['127.0.0.1'] },
     version: 'test',
   })

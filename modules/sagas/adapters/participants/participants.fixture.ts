@@ -21,7 +21,7 @@ export function participants(given: Partial<ParticipantsDeps> = {}) {
     logger: silentLogger,
     metrics: noMetrics,
     breakers: noBreakers(),
-    secret: () => secret,
+    secrets: () => [secret],
     egress: { allow: ['127.0.0.1', '[::1]'] },
     version: '1.2.3',
     ...given,

@@ -125,7 +125,7 @@ describe('a request', () => {
 describe('a signature', () => {
   it.each(signatureVectors)('is that of the vector $id, $body', ({ secret: text, id, timestamp, body, signature }) => {
     const key = Buffer.from(text.slice('whsec_'.length), 'base64')
-    for (let i = 0; i < 2; i++) expect(sign(key, id, timestamp, body)).toBe(signature)
+    for (let i = 0; i < 2; i++) expect(sign([key], id, timestamp, body)).toBe(signature)
   })
 
   it('holds for the participant kit, over the bytes as they came', async () => {
@@ -145,7 +145,7 @@ describe('a signature', () => {
       ['acme', Buffer.alloc(32, 1)],
       ['other', Buffer.alloc(32, 2)],
     ])
-    const both = participants({ secret: (tenant) => secrets.get(tenant)! })
+    const both = participants({ secrets: (tenant) => [secrets.get(tenant)!] })
     for (const [tenant, key] of secrets) {
       await both.call(outgoing(server.url, { tenant }), never)
       const {
@@ -153,8 +153,21 @@ describe('a signature', () => {
         'webhook-timestamp': timestamp,
         'webhook-signature': signature,
       } = headersOf(server.requests.at(-1)!)
-      expect(signature).toBe(sign(key, id!, Number(timestamp), '{"amount":100}'))
+      expect(signature).toBe(sign([key], id!, Number(timestamp), '{"amount":100}'))
     }
     await both.close()
+  })
+
+  it('is by both secrets while the tenant changes them, so that a kit with either takes it', async () => {
+    const [now, before, another] = [Buffer.alloc(32, 1), Buffer.alloc(32, 2), Buffer.alloc(32, 3)]
+    const changing = participants({ secrets: () => [now, before] })
+    await changing.call(outgoing(server.url), never)
+    const request = server.requests.at(-1)!
+    const { 'webhook-id': id, 'webhook-timestamp': timestamp, 'webhook-signature': signature } = headersOf(request)
+    const bytes = Buffer.from(request.slice(request.indexOf('\r\n\r\n') + 4), 'latin1')
+    const wrongFor = (secret: Buffer) => wrongSignature([secret], { id, timestamp, signature }, bytes, Date.now())
+    expect([wrongFor(now), wrongFor(before)]).toEqual([undefined, undefined])
+    expect(wrongFor(another)).toContain('does not match')
+    await changing.close()
   })
 })

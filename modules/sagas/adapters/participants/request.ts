@@ -5,18 +5,18 @@ import { sign } from './signature.ts'
 import { Unsendable } from './unsendable.ts'
 
 export interface Sender {
-  /** Of the tenant that calls. */
-  readonly secret: Uint8Array
+  /** Of the tenant that calls, the newest first. */
+  readonly secrets: readonly Uint8Array[]
   /** Seconds since the Unix epoch. */
   readonly timestamp: number
   readonly userAgent: string
 }
 
 /** A request as it goes out, signed. @throws Unsendable when it cannot be sent */
-export function toDispatch(request: Outgoing, { secret, timestamp, userAgent }: Sender): Dispatcher.DispatchOptions {
+export function toDispatch(request: Outgoing, { secrets, timestamp, userAgent }: Sender): Dispatcher.DispatchOptions {
   const url = parse(request.url)
   const body = request.body === undefined ? '' : stringify(request.body)
-  const signature = sign(secret, request.idempotencyKey, timestamp, body)
+  const signature = sign(secrets, request.idempotencyKey, timestamp, body)
   return {
     origin: url.origin,
     path: url.pathname + url.search,
