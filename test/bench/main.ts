@@ -18,7 +18,8 @@ minutes; Linux only (it reads /proc). Leave the machine alone meanwhile.
 
   --quick      a fifth of the work
   --telemetry  only what telemetry costs (figure 8); nothing is written
-  --faults     what becomes of requests when a dependency is slow (four minutes); writes docs/bench-faults.md instead
+  --faults     what becomes of requests when a dependency is slow (seven minutes; HAProxy in the path, or Debian's apt);
+               writes docs/bench-faults.md instead
   --overload   what is served of five times the load that can be (six minutes); writes docs/bench-overload.md instead
   --assert     exit code 1 when events are stored at less than ${ratioTarget} of the rate of the engine alone. Other targets
                depend on the machine and never fail a run. With --overload: 1 when a target is missed. With --faults: 1 when a

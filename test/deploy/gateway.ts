@@ -3,7 +3,7 @@ import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import type { Operation } from '@splitstream/kernel'
 import { describe, moduleNames } from '../../src/registry.ts'
-import { startHaproxy } from '../support/haproxy.ts'
+import { type RunningHaproxy, startHaproxy } from '../support/haproxy.ts'
 import { checkOutlier, Slowness } from './outlier.ts'
 import { root, run } from './run.ts'
 import { haproxy } from './tools.ts'
@@ -21,13 +21,11 @@ export async function checkGateway(): Promise<void> {
   const slowness = [new Slowness(), new Slowness(), new Slowness()]
   const queries = await Promise.all(slowness.map((one) => namesake('query', one)))
   const servedBy = (all: readonly Server[]) => all.map((one) => `127.0.0.1:${(one.address() as AddressInfo).port}`)
-  const gateway = await startHaproxy(
-    Object.fromEntries(
-      moduleNames.map((module, i) => [module, servedBy(module === 'query' ? queries : [servers[i]!])]),
-    ),
-  )
-  const { url } = gateway
+  const backends = moduleNames.map((module, i) => [module, servedBy(module === 'query' ? queries : [servers[i]!])])
+  let gateway: RunningHaproxy | undefined
   try {
+    gateway = await startHaproxy(Object.fromEntries(backends))
+    const { url } = gateway
     for (const { module, method, path } of known) {
       const answer = await fetch(url + path, { method })
       const by = answer.headers.get('module')
@@ -47,7 +45,7 @@ export async function checkGateway(): Promise<void> {
       throw new Error('deploy/prometheus/alerts.yml goes by haproxy_backend_active_servers, which there is not')
     }
   } finally {
-    await gateway.stop()
+    await gateway?.stop()
     for (const server of [...servers, ...queries]) {
       server.closeAllConnections()
       server.close()

@@ -33,10 +33,11 @@ export async function startHaproxy(
 ): Promise<RunningHaproxy> {
   const { program, env } = await haproxy()
   const [open, operations] = await freePorts(2)
+  const config = placed(edit(await readFile(join(shipped, 'haproxy.cfg'), 'utf8')), servers, open!, operations!)
   const folder = await mkdtemp(join(tmpdir(), 'splitstream-gateway-'))
   await cp(shipped, folder, { recursive: true })
   const file = join(folder, 'haproxy.cfg')
-  await writeFile(file, placed(edit(await readFile(file, 'utf8')), servers, open!, operations!))
+  await writeFile(file, config)
   const child = spawn(program, ['-db', '-f', file], { env: { ...process.env, ...env, DOMAIN: '' }, stdio: 'ignore' })
   const ended = once(child, 'exit')
   const running = {

@@ -39,7 +39,8 @@ const memoryOf = (): number => Math.min(totalmem(), process.constrainedMemory() 
 const mib = 1 << 20
 /** Of the main process without requests in flight, and of the embedded Postgres, about; measured under load. */
 const [processBytes, postgresBytes] = [300 * mib, 150 * mib]
-const bytesOfKey = 12
+/** With the filters, which are there when events come without a time or ahead of it. */
+const bytesOfKey = 44
 
 export function checkMemory(config: Config, there: number) {
   const stores = enginesOf(config.MODULES).has('clickhouse')

@@ -54,7 +54,13 @@ export async function measureGateway(watched: boolean, plan: GrayPlan): Promise<
   const { url } = gateway.thing
   const load = openLoop(plan.rate, key, (n) => `${url}/v1/events?limit=5&source=/bench/${n % sources}`)
   const looks: Look[] = []
-  const timer = setInterval(() => void look(gateway.thing).then((one) => looks.push(one)), 200)
+  const lookOnce = () =>
+    look(gateway.thing).then(
+      (one) => looks.push(one),
+      () => undefined, // ended meanwhile
+    )
+  const timer = setInterval(() => void lookOnce(), 200)
+  const endLooks = onEnd(async () => clearInterval(timer))
   // What is compiled for the first time is not counted.
   await sleep(5_000)
   const from = performance.now()
@@ -62,7 +68,7 @@ export async function measureGateway(watched: boolean, plan: GrayPlan): Promise<
   const ill = performance.now()
   proxies[2]!.set('down', { kind: 'latency', ms: 5 }, { kind: 'latency', ms: lateMs, share: plan.share })
   await sleep(outWithinMs + plan.afterMs)
-  clearInterval(timer)
+  await endLooks()
   await load.stop()
   const figures = grayFigures(product, load.outcomes, looks, { from, ill, illOne: 'query-2' })
   await gateway.stop()

@@ -79,7 +79,13 @@ export async function measureGray(product: Product, plan: GrayPlan): Promise<Gra
   const { url } = query.thing
   const load = openLoop(plan.rate, key, (n) => `${url}/v1/events?limit=5&source=/bench/${n % sources}`)
   const looks: Look[] = []
-  const timer = setInterval(() => void look(url, key).then((one) => looks.push(one)), 100)
+  const lookOnce = () =>
+    look(url, key).then(
+      (one) => looks.push(one),
+      () => undefined, // ended meanwhile
+    )
+  const timer = setInterval(() => void lookOnce(), 100)
+  const endLooks = onEnd(async () => clearInterval(timer))
   // What is compiled for the first time is not counted.
   await sleep(5_000)
   const from = performance.now()
@@ -88,7 +94,7 @@ export async function measureGray(product: Product, plan: GrayPlan): Promise<Gra
   const late = { kind: 'latency', ms: lateMs, share: plan.share } as const
   proxies[2]!.set('down', { kind: 'latency', ms: 5 }, late)
   await sleep(outWithinMs + plan.afterMs)
-  clearInterval(timer)
+  await endLooks()
   await load.stop()
   const illOne = `http://127.0.0.1:${proxies[2]!.port}`
   const figures = grayFigures(product.name, load.outcomes, looks, { from, ill, illOne })

@@ -1,4 +1,5 @@
 import { loadavg } from 'node:os'
+import { haproxy } from '../../deploy/tools.ts'
 import { type DependencyFigures, measureDependency } from './dependency.ts'
 import { measureGateway } from './gateway.ts'
 import { type GrayFigures, measureGray } from './gray.ts'
@@ -22,6 +23,8 @@ const [rate, share] = [100, 0.05]
 
 export async function measureFaults(quick: boolean): Promise<FaultFigures> {
   const part = quick ? 2 : 1
+  // What it needs is looked for first, and not after minutes.
+  await haproxy()
   const [loadBefore = Number.NaN] = loadavg()
   // The end of the fault meets a breaker that has just opened again: the longest way back.
   const outage = { rate, beforeMs: 10_000 / part, faultMs: quick ? 11_000 : 20_000, afterMs: 12_000 }
