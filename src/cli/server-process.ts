@@ -30,6 +30,8 @@ export interface ServerOptions {
   entry?: string
   /** The Node binary; default: the one that runs this process. */
   node?: string
+  /** Runs it as this user, who can read the tree and owns DATA_DIR; only root can. Default: as this process. */
+  account?: { readonly uid: number; readonly gid: number }
   /** Told the child's process id before it is ready, for whoever has to end it when this process dies first. */
   onSpawn?: (pid: number) => void
 }
@@ -78,6 +80,7 @@ export async function startServer(options: ServerOptions = {}): Promise<RunningS
     detached: true,
     stdio: ['ignore', 'pipe', 'pipe'],
     ...(options.cwd !== undefined && { cwd: options.cwd }),
+    ...options.account,
     env: {
       ...inherited(),
       HOST: '127.0.0.1',
