@@ -51,6 +51,7 @@ export interface Answer {
 /** A participant that answers as it is told, and remembers what it was asked. */
 export async function startParticipant() {
   const received: Received[] = []
+  const left: string[] = []
   const answers = new Map<string, (request: Received) => Answer | Promise<Answer>>()
   const server = createServer(async (request, response) => {
     const body = await bodyOf(request)
@@ -61,6 +62,7 @@ export async function startParticipant() {
       body,
     }
     received.push(one)
+    response.once('close', () => response.writableFinished || left.push(one.path))
     const answer = (await answers.get(one.path)?.(one)) ?? {}
     if (answer.hang) return
     response.writeHead(answer.status ?? 200, { 'content-type': 'application/json', ...answer.headers })
@@ -70,11 +72,14 @@ export async function startParticipant() {
   return {
     url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
     received,
+    /** Paths of requests whose sender closed the connection before it was answered. */
+    left,
     /** What this path is answered from now on; 200 when nothing is said. */
     answer: (path: string, how: (request: Received) => Answer | Promise<Answer>) => answers.set(path, how),
     paths: () => received.map(({ path }) => path),
     reset: () => {
       received.length = 0
+      left.length = 0
       answers.clear()
     },
     stop: () => {
