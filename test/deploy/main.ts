@@ -8,11 +8,13 @@ import { checkCompose } from './compose.ts'
 import { checkDockerfile } from './dockerfile.ts'
 import { checkGateway } from './gateway.ts'
 import { checkDashboards } from './grafana.ts'
+import { checkImage } from './image.ts'
 import { checkKubernetes } from './kubernetes.ts'
 import { checkPrometheus } from './prometheus.ts'
 
 const checks = {
   'Dockerfile (hadolint)': checkDockerfile,
+  'image (built as the Dockerfile says, and started)': checkImage,
   'Compose (its own loader)': checkCompose,
   'Kubernetes (kustomize, its JSON schemas)': checkKubernetes,
   'Prometheus (promtool)': checkPrometheus,
