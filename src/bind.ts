@@ -202,6 +202,7 @@ const make: Record<ModuleName, (c: DependencyContainer) => Promise<Module>> = {
         retainKeysMs: config.SAGA_EVENT_RETAIN_DAYS * 86_400_000,
         maxAnswerBytes: config.SAGA_MAX_ANSWER_BYTES,
         allowPrivate: config.SAGA_ALLOW_PRIVATE,
+        ports: config.SAGA_PORTS,
       },
     })
   },

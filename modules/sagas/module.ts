@@ -68,6 +68,8 @@ export interface SagasDeps {
     readonly maxAnswerBytes: number
     /** Participants that may be reached though their address is private or their URL is http. */
     readonly allowPrivate: readonly string[]
+    /** Ports of all other participants; any when not given. */
+    readonly ports?: readonly number[] | undefined
   }
   /** Of Splitstream. */
   readonly version: string
@@ -91,13 +93,13 @@ export function createSagasModule(deps: SagasDeps): Module<object> {
   const plans = new Plans(definitions, () => clock.monotonic())
   const rows = new SagaRows(postgres)
   const ends = new Ends({ clock, runsHere: (id) => worker.runs(id), standings: (sagas) => rows.standings(sagas) })
-  const { capacity, retainMs, retainKeysMs, maxAnswerBytes, allowPrivate } = deps.limits
+  const { capacity, retainMs, retainKeysMs, maxAnswerBytes, allowPrivate, ports } = deps.limits
   const relay = new OutboxRelay(deps)
   const secrets = new SigningSecrets({ ...deps, first: deps.signingSecret, fresh: () => randomBytes(32) })
   const participants = createParticipants({
     ...deps,
     secrets: (tenant) => secrets.of(tenant),
-    egress: { allow: allowPrivate },
+    egress: { allow: allowPrivate, ports },
     limits: { maxAnswerBytes },
   })
   const worker = new SagaWorker({

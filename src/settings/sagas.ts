@@ -2,6 +2,15 @@ import { z } from 'zod'
 
 const mib = 1 << 20
 
+/** Undefined for any. */
+function parsePorts(text: string, context: z.RefinementCtx): readonly number[] | undefined {
+  if (text === 'any') return undefined
+  const ports = text.split(',').map((entry) => Number(entry.trim()))
+  if (ports.every((port) => Number.isInteger(port) && port >= 1 && port <= 65_535)) return ports
+  context.addIssue({ code: 'custom', message: 'legal is any, or ports between commas, 1 to 65535' })
+  return z.NEVER
+}
+
 /** What runs sagas, and how long they are kept. */
 export const sagaSettings = {
   SAGA_ALLOW_PRIVATE: z
@@ -15,6 +24,13 @@ export const sagaSettings = {
     )
     .describe(
       'Participants of sagas that may be reached though their address is private or their URL is http: hosts, *.suffixes, addresses or CIDR blocks, each with :port if only that; between commas.',
+    ),
+  SAGA_PORTS: z
+    .string()
+    .default('443,8443')
+    .transform(parsePorts)
+    .describe(
+      'Ports that sagas may call, of participants that SAGA_ALLOW_PRIVATE does not name: between commas, or any.',
     ),
   SAGA_MAX_ANSWER_BYTES: z.coerce
     .number()

@@ -1,7 +1,7 @@
 import { isIP, type LookupFunction } from 'node:net'
 import type { Logger } from '@splitstream/kernel'
 import { buildConnector } from 'undici'
-import { type Egress, endpointOf, forbidden } from './egress.ts'
+import { type Egress, endpointOf } from './egress.ts'
 import type { Lookup } from './lookup.ts'
 
 export interface ConnectorOptions {
@@ -31,7 +31,7 @@ export function guardedConnector(origin: URL, options: ConnectorOptions): buildC
     const pass = async (): Promise<void> => {
       const addresses = [...(await lookup(host))]
       const first = addresses[0]
-      if (!first || !addresses.every(({ address }) => permitted(address))) throw forbidden(endpoint)
+      if (!first || !addresses.every(({ address }) => permitted(address))) throw egress.refusal(endpoint)
       if (all) done(null, addresses)
       else done(null, first.address, first.family)
     }
@@ -43,14 +43,14 @@ export function guardedConnector(origin: URL, options: ConnectorOptions): buildC
   return (target, done) => {
     // An address is not looked up.
     if (isIP(endpoint.host) !== 0 && !permitted(endpoint.host)) {
-      process.nextTick(done, forbidden(endpoint), null)
+      process.nextTick(done, egress.refusal(endpoint), null)
       return
     }
     return connect(target, (...[error, socket]) => {
       if (error) return done(error, null)
       if (permitted(socket.remoteAddress)) return done(null, socket)
       socket.destroy()
-      done(forbidden(endpoint), null)
+      done(egress.refusal(endpoint), null)
     })
   }
 }

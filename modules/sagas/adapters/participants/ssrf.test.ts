@@ -3,6 +3,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { silentLogger } from '@splitstream/kernel'
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { guardedConnector } from './connector.ts'
+import { createEgress } from './egress.ts'
 import { hostileAnswers, hostileHosts, loopbackHosts } from './hostile-hosts.fixture.ts'
 import { never, outgoing, participants } from './participants.fixture.ts'
 import { answer, rawServer } from './raw-server.fixture.ts'
@@ -93,7 +94,10 @@ describe('by default, nothing in here is reached', () => {
     const strict = participants({ egress: { allow: [] }, lookup })
     expect(await strict.call(outgoing('http://example.com'), never)).toEqual(permanently)
     const listed = participants({ egress: { allow: [], ports: [443] }, lookup })
-    expect(await listed.call(outgoing('https://example.com:8443'), never)).toEqual(permanently)
+    expect(await listed.call(outgoing('https://example.com:8443'), never)).toMatchObject({
+      ...{ kind: 'refused', permanent: true },
+      why: expect.stringMatching(/or its port to SAGA_PORTS$/),
+    })
     await Promise.all([strict.close(), listed.close()])
   })
 
@@ -130,7 +134,7 @@ describe('an address', () => {
   it('is looked at again once it is connected', async () => {
     const server = await rawServer(() => {})
     let looks = 0
-    const egress = { permits: () => looks++ === 0 }
+    const egress = { ...createEgress({ allow: [] }), permits: () => looks++ === 0 }
     const connect = guardedConnector(new URL(server.url), {
       egress,
       lookup: answers(['127.0.0.1']),
