@@ -3,6 +3,7 @@ import { expect, it } from 'vitest'
 import { judgeSlowness } from './extract.ts'
 import { Findings } from './findings.ts'
 import { Latencies } from './latencies.ts'
+import { judgeReadiness, type PromisedReadiness, type Stretch } from './readiness.ts'
 import { judgeUnanswered } from './unanswered.ts'
 
 const figures = { p50: 1, p99: 2, worst: 3, eventsPerSecond: 5_000, seconds: 12, slow: 9, inARow: 4 }
@@ -46,4 +47,35 @@ it.each(['unsent', 'unknown', 'timeout'])('a request that is counted as %s has n
     findings,
   )
   expect(JSON.stringify(findings)).toContain(`${kind}: 2 times`)
+})
+
+const outage: PromisedReadiness = { struck: 3_000, healed: 23_000, redWithinMs: 15_000, greenWithinMs: 30_000 }
+const stretch = (from: number, ready: boolean): Stretch => ({ from, ready, cause: ready ? '' : 'clickhouse: away' })
+
+it.each<[string, Partial<PromisedReadiness>, Stretch[]]>([
+  ['ready, and must not be', {}, [stretch(0, true)]],
+  ['ready, and must not be', {}, [stretch(0, true), stretch(19_000, false), stretch(24_000, true)]],
+  [
+    'not ready, and need not be',
+    { redWithinMs: undefined },
+    [stretch(0, true), stretch(4_000, false), stretch(5_000, true)],
+  ],
+  ['not ready before the outage', {}, [stretch(0, true), stretch(1_000, false), stretch(24_000, true)]],
+  ['not ready again in time', {}, [stretch(0, true), stretch(4_000, false), stretch(54_000, true)]],
+  ['never ready again', {}, [stretch(0, true), stretch(4_000, false)]],
+  ['readiness was never seen', {}, []],
+])('readiness: %s', (finding, o, seen) => {
+  const findings = new Findings()
+  judgeReadiness(seen, { ...outage, ...o }, findings)
+  expect(Object.keys(findings.toJSON())).toContain(finding)
+})
+
+it('readiness as it is promised is no finding', () => {
+  const findings = new Findings()
+  const seen = [stretch(0, true), stretch(15_000, false), stretch(50_000, true)]
+  expect(judgeReadiness(seen, outage, findings)).toMatchObject({ redMs: 12_000, greenMs: 27_000 })
+  judgeReadiness([stretch(0, true)], { ...outage, redWithinMs: undefined }, findings)
+  // Too short to be sure of.
+  judgeReadiness([stretch(0, true)], { ...outage, healed: 10_000 }, findings)
+  expect(findings.toJSON()).toEqual({})
 })

@@ -4,6 +4,7 @@ import type { Findings } from './findings.ts'
 import { isRightlyRefused } from './load.ts'
 import { type ServerProcesses, signal } from './processes.ts'
 import { Random } from './random.ts'
+import { judgeReadiness, ReadinessWatch } from './readiness.ts'
 import type { Victim } from './server.ts'
 import { Session } from './session.ts'
 import { inPlace, judge, type Place } from './trial.ts'
@@ -15,7 +16,14 @@ interface Outage {
   heal(processes: () => ServerProcesses): void
   /** Statuses that a query may have meanwhile. 503 and 504 must come with Retry-After. */
   readonly queries: readonly number[]
+  /** Within which the process is no more ready, ms (docs/health.md); undefined: it stays ready. */
+  readonly redWithinMs?: number
 }
+
+/** Red within 15 s: an embedded engine that does not stay up. Green at the latest when it has not ended three times within 30 s. */
+const [loopRedMs, greenMs] = [15_000, 30_000]
+/** For so long it has to be ready, before the outage and after, ms. */
+const calmMs = 3_000
 
 const killAgain = (find: (p: ServerProcesses) => { pid: number } | undefined): Outage['disturb'] => {
   return async (processes) => {
@@ -26,8 +34,13 @@ const killAgain = (find: (p: ServerProcesses) => { pid: number } | undefined): O
 }
 
 export const outages = {
-  'postgres-down': { disturb: killAgain((p) => p.postmaster), heal: () => {}, queries: [200, 503] },
-  'engine-down': { disturb: killAgain((p) => p.clickhouse), heal: () => {}, queries: [503] },
+  'postgres-down': {
+    disturb: killAgain((p) => p.postmaster),
+    heal: () => {},
+    queries: [200, 503],
+    redWithinMs: loopRedMs,
+  },
+  'engine-down': { disturb: killAgain((p) => p.clickhouse), heal: () => {}, queries: [503], redWithinMs: loopRedMs },
   'engine-slow': {
     async disturb(processes) {
       const { clickhouse } = processes()
@@ -70,9 +83,11 @@ async function runOnce(outage: Outage, place: Place, o: OutageOptions, findings:
     if (answer.status !== 202 && !isRightlyRefused(answer, batch))
       findings.add('ingest did not go on', `${answer.status} ${answer.text.slice(0, 200)}`)
   }
-  await delay(2_000)
+  await using readiness = new ReadinessWatch(victim.url)
+  await delay(calmMs)
 
   let holding = true
+  const struck = performance.now()
   const held = (async () => {
     while (holding) await outage.disturb(() => victim.processes)
     outage.heal(() => victim.processes)
@@ -94,9 +109,13 @@ async function runOnce(outage: Outage, place: Place, o: OutageOptions, findings:
   }
   holding = false
   await held
+  const healed = performance.now()
+  await readiness.untilReadyFor(calmMs, greenMs + calmMs)
+  const promised = { struck, healed, redWithinMs: outage.redWithinMs, greenWithinMs: greenMs }
+  const ready = judgeReadiness(await readiness.stop(), promised, findings)
 
   const verdict = await session.verify(findings, { drainMs: 120_000 })
-  return { ...verdict, queries: Object.fromEntries(queries) }
+  return { ...verdict, queries: Object.fromEntries(queries), ready }
 }
 
 async function probe(victim: Victim): Promise<Answer | undefined> {

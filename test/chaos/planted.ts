@@ -85,6 +85,19 @@ export const plants: Readonly<Record<string, Plant>> = {
     run: ['rolling', '--restarts', '8', '--rate', '1500'],
     finding: /got no answer/,
   },
+  // An engine that does not stay up is nobody's to mend.
+  'always-ready': {
+    edits: [
+      { file: 'src/health/engine-health.ts', find: 'this.#own && failingMs', replace: '!this.#own && failingMs' },
+      {
+        file: 'src/health/engine-health.ts',
+        find: 'const [loopEnds, loopMs] = [3,',
+        replace: 'const [loopEnds, loopMs] = [3_000,',
+      },
+    ],
+    run: ['engine-down', '--hold', '17'],
+    finding: /"ready, and must not be"/,
+  },
   ...backupPlants,
   ...sagaPlants,
 }

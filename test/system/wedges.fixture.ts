@@ -8,39 +8,17 @@ import { startEmbeddedClickHouse } from '../../src/engines/clickhouse/embedded.t
 import { connectPostgres } from '../../src/engines/postgres/driver.ts'
 import { startEmbeddedPostgres } from '../../src/engines/postgres/embedded.ts'
 import { childrenOf } from '../chaos/processes.ts'
+import { type Look, look } from '../support/readiness.ts'
 import { type RunningServer, startServer } from '../support/server.ts'
 import { type FaultProxy, startFaultProxy } from './fault-proxy.fixture.ts'
+
+export { type Look, look, watchFor } from '../support/readiness.ts'
 
 /** For starts and stops on a machine that has other work too, ms. */
 export const patienceMs = 150_000
 
 /** Within which readiness has to turn red, ms. */
 export const redWithinMs = 15_000
-
-interface Part {
-  readonly state: string
-  readonly reason?: string
-}
-
-export interface Look {
-  readonly ready: boolean
-  /** What is down, and why; or that it does not answer. */
-  readonly cause: string
-}
-
-/** Asks as an orchestrator does: no answer in time is no. */
-export async function look(url: string, answerMs = 2_000): Promise<Look> {
-  try {
-    const answer = await fetch(`${url}/health/ready`, { signal: AbortSignal.timeout(answerMs) })
-    const { parts } = (await answer.json()) as { parts: Record<string, Part> }
-    const down = Object.entries(parts).flatMap(([name, { state, reason }]) =>
-      state === 'down' ? [`${name}: ${reason}`] : [],
-    )
-    return { ready: answer.status === 200, cause: down.join(' | ') }
-  } catch {
-    return { ready: false, cause: 'no answer' }
-  }
-}
 
 /** Breaks something; what it returns mends it again. */
 export type Wedge = () => Promise<() => Promise<unknown>>
@@ -86,16 +64,6 @@ async function until(url: string, ms: number, is: (seen: Look) => boolean): Prom
       throw new Error(`not seen within ${Math.round(ms)} ms: ${JSON.stringify(seen)}; health is ${health}`)
     }
   }
-}
-
-/** Asks again and again, for `ms`; everything that was not ready. */
-export async function watchFor(url: string, ms: number, answerMs?: number): Promise<Look[]> {
-  const red: Look[] = []
-  for (const end = performance.now() + ms; performance.now() < end; await delay(200)) {
-    const seen = await look(url, answerMs)
-    if (!seen.ready) red.push(seen)
-  }
-  return red
 }
 
 /** A process, and servers outside of it that can be broken. */
