@@ -30,8 +30,10 @@ export async function checkCompose(): Promise<void> {
   const empty = Object.fromEntries(Object.keys(filled).map((name) => [name, '']))
 
   await checkProject('docker-compose.yml', await load('docker-compose.yml', [], { ADMIN_KEY: '' }))
-  await checkProject(split, await load(split, ['cluster'], filled))
-  await checkProject(`${split} with replicas`, await load(split, ['cluster'], { ...filled, ...replicas() }))
+  const { COMPOSE_PROFILES: profile, ...replicas } = replicated()
+  checkReplicas(await checkProject(split, await load(split, [profile!], { ...filled, ...replicas })), 3)
+  const one = `${split} with one ClickHouse`
+  checkReplicas(await checkProject(one, await load(split, [], filled)), 1)
   for (const name of Object.keys(filled)) {
     const refused = await load(split, [], { ...filled, [name]: '' }).then(
       () => '',
@@ -45,12 +47,22 @@ export async function checkCompose(): Promise<void> {
   )
 }
 
-/** What example.env says of three replicas, without its comment signs. */
-function replicas(): Record<string, string> {
+/** What example.env sets for three replicas. */
+function replicated(): Record<string, string> {
   const example = readFileSync(join(root, 'deploy/split/example.env'), 'utf8')
-  const found = [...example.matchAll(/^# (CLICKHOUSE_HOSTS|CLICKHOUSE_CLUSTER)=(.+)$/gm)]
-  if (found.length !== 2) throw new Error('deploy/split/example.env does not say how replicas are set up')
+  const found = [...example.matchAll(/^(COMPOSE_PROFILES|CLICKHOUSE_HOSTS|CLICKHOUSE_CLUSTER)=(.+)$/gm)]
+  if (found.length !== 3) throw new Error('deploy/split/example.env does not set up three replicas')
   return Object.fromEntries(found.map(([, name, value]) => [name!, value!]))
+}
+
+/** There are so many ClickHouse servers, each is known to storage, and replicas have three Keepers. */
+function checkReplicas({ services }: Project, servers: number): void {
+  const named = (prefix: string) => Object.keys(services).filter((name) => name.startsWith(prefix))
+  const hosts = services['storage-1']?.environment?.CLICKHOUSE_URL?.match(/clickhouse-\d/g) ?? []
+  const found = { servers: named('clickhouse-').length, hosts: hosts.length, keepers: named('keeper-').length }
+  const expected = { servers, hosts: servers, keepers: servers === 1 ? 0 : 3 }
+  if (JSON.stringify(found) !== JSON.stringify(expected))
+    throw new Error(`${split}: ${JSON.stringify(found)} of ClickHouse, and ${JSON.stringify(expected)} was expected`)
 }
 
 async function load(file: string, profiles: readonly string[], env: Record<string, string>): Promise<Project> {
@@ -58,7 +70,8 @@ async function load(file: string, profiles: readonly string[], env: Record<strin
 }
 
 /** What we promise of every service, and that the product takes the settings that it is given. */
-async function checkProject(file: string, { services }: Project): Promise<void> {
+async function checkProject(file: string, project: Project): Promise<Project> {
+  const { services } = project
   const modules = new Map<string, number>()
   for (const [name, service] of Object.entries(services)) {
     const who = `${file}, ${name}`
@@ -79,6 +92,7 @@ async function checkProject(file: string, { services }: Project): Promise<void> 
   for (const [module, times] of modules) {
     if (times < 2) throw new Error(`${file}: one process of ${module}, so that a restart of it is an outage`)
   }
+  return project
 }
 
 function givenTo({ environment = {}, volumes = [] }: Service): Given {
