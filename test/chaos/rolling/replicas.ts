@@ -35,6 +35,10 @@ class Container implements Replaceable {
     this.#processes = processes
   }
 
+  get url(): string {
+    return this.#processes[this.#current]!.url
+  }
+
   async start(): Promise<void> {
     const process = this.#processes[this.#current]!
     await process.start()

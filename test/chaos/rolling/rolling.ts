@@ -11,6 +11,7 @@ import { FaultlessClients } from '../faultless.ts'
 import type { Findings } from '../findings.ts'
 import { inFolder, judge } from '../trial.ts'
 import { Orders } from './orders.ts'
+import { StaysReady } from './readiness.ts'
 import { makeReplicas } from './replicas.ts'
 import { makeSlots } from './slots.ts'
 
@@ -56,6 +57,7 @@ async function runOnce(home: string, cluster: KafkaCluster, o: RollingOptions, f
     await installation.open()
     const options = { ...o, adminKey, seed: o.from, batchEvents: 20, ledgerFile: join(home, 'ledger.ndjson') }
     await using clients = await FaultlessClients.begin({ ...options, urls, source: '/chaos/rolling' }, findings)
+    await using readiness = new StaysReady(all, findings)
     const orders = new Orders({ url: urls.sagas, key: adminKey, findings })
     await orders.begin(participant.url)
     try {
@@ -65,15 +67,16 @@ async function runOnce(home: string, cluster: KafkaCluster, o: RollingOptions, f
       clients.latencies.begin('restarts')
       const took: number[] = []
       for (let n = 0; n < o.restarts; n++) {
-        took.push(await all[n % all.length]!.replace())
+        took.push(await readiness.replace(all[n % all.length]!))
         if (n % 10 === 9) console.log(`  ${n + 1} of ${o.restarts} restarts`)
       }
       const latencies = clients.latencies.summary()
+      await readiness.stop()
       await orders.stop()
       await checkLedger(participant, orders.ended)
       const restartMs = { median: Math.round(median(took)), worst: Math.round(Math.max(...took)) }
       const told = await clients.verify(engines.clickhouseUrl!)
-      return { ...told, sagas: orders.ended, restartMs, latencies }
+      return { ...told, sagas: orders.ended, restartMs, latencies, looksAtReadiness: readiness.looks }
     } finally {
       await orders.stop()
     }

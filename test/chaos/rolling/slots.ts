@@ -11,6 +11,8 @@ import { listening } from '../listening.ts'
 /** Something whose process can be replaced by a fresh one. */
 export interface Replaceable {
   readonly name: string
+  /** Of the process that is in it now. */
+  readonly url: string
   start(): Promise<void>
   /** @returns how long it took, ms. @throws Error when a process does not come up, or does not end as one that was asked to */
   replace(): Promise<number>
