@@ -32,7 +32,7 @@ const help = `Faults against the real server, held against what the client was t
       --gateway: two of each module behind HAProxy with the configuration in deploy/, each stopped before the next one starts
   npm run chaos -- sagas [${sagaRuns.join('|')}]   [--seeds 100] [--from 1] [--only part]
       several processes that run sagas, against an external ledger: kill -9 before and after every write, send and receive;
-      how soon others go on; zombies and wiped Redis; hostile participants; clocks that step. All, one after another
+      how soon others go on; zombies; Redis wiped, dead and frozen; hostile participants; clocks that step. All, one after another
   npm run chaos -- planted ${Object.keys(plants).join('|')}|all
       plants a bug into a copy of the product; the run passes when the checker finds it
 

@@ -6,7 +6,7 @@ import { runDatabaseClock, runWorkerClocks } from './clocks.ts'
 import { hostileParts } from './hostile.ts'
 import { runMatrix } from './matrix.ts'
 import { inSagaPlace, type Part, type SagaPlace } from './place.ts'
-import { runRedisWiped } from './redis.ts'
+import { redisParts } from './redis.ts'
 import { runConnectionsCut, runRollingRestart } from './restarts.ts'
 import { runStartedByEvents } from './started-by-events.ts'
 import { runStuckUndo } from './stuck-undo.ts'
@@ -30,7 +30,7 @@ const parts: Readonly<Record<string, Readonly<Record<string, Part>>>> = {
     'rolling restart': runRollingRestart,
     'connections cut': runConnectionsCut,
   },
-  zombies: { ...zombieParts, 'Redis wiped': runRedisWiped },
+  zombies: { ...zombieParts, ...redisParts },
   hostile: hostileParts,
   events: { 'started by events': runStartedByEvents },
   clocks: { 'of the workers': runWorkerClocks, 'of the database': runDatabaseClock },
