@@ -28,6 +28,8 @@ export interface ServerOptions {
   hopeless?: RegExp
   /** The main file to run; default: the one of this tree. */
   entry?: string
+  /** What stands behind the main file on the command line. */
+  args?: readonly string[]
   /** The Node binary; default: the one that runs this process. */
   node?: string
   /** Runs it as this user, who can read the tree and owns DATA_DIR; only root can. Default: as this process. */
@@ -76,7 +78,7 @@ export async function startServer(options: ServerOptions = {}): Promise<RunningS
   const port = options.port ?? (await freePort())
   const adminKey = options.env?.ADMIN_KEY ?? randomBytes(24).toString('hex')
   const url = `http://${options.env?.HOST || '127.0.0.1'}:${port}`
-  const child = spawn(options.node ?? process.execPath, [options.entry ?? main], {
+  const child = spawn(options.node ?? process.execPath, [options.entry ?? main, ...(options.args ?? [])], {
     detached: true,
     stdio: ['ignore', 'pipe', 'pipe'],
     ...(options.cwd !== undefined && { cwd: options.cwd }),
