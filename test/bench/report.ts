@@ -54,9 +54,9 @@ ${ingest.refused}.
 6. Awaited calls through \`src/transports/inproc/bind.ts\` and direct ones, ${plan.portRounds} pairs of rounds in turn; the median
    difference.
 7. Stopped after all of the above and started again on the same data, until \`GET /health/ready\` says 200 (asked every 50 ms).
-8. Two servers in turn, ${telemetry.rounds} rounds: one sends metrics and traces of 1 % of the requests to a collector, which forgets them
-   (${telemetry.sentMb.toFixed(1)} MB in all), and logs at \`info\`; the other sends nothing and logs at \`warn\`. Both count, as counters are never
-   off, and nobody reads \`/metrics\`: the figure is what export, sampling and log lines cost. Medians of the rounds; a ratio is taken in each
-   round.
+8. Three servers in turn, ${telemetry.rounds} rounds. On: metrics and traces of 1 % of the requests go to a collector, which forgets them
+   (${telemetry.sentMb.toFixed(1)} MB in all), and logs are at \`info\`. Counting alone: nothing is sent, and logs are at \`warn\`; the product cannot do with less. Off: the
+   same in a copy of the product whose counters, histograms and gauges do nothing. Nobody reads \`/metrics\`. Medians of the rounds; a ratio is
+   taken in each round.
 `
 }

@@ -13,11 +13,14 @@ export interface Subject {
   end(): Promise<void>
 }
 
-/** @param env more settings */
-export async function startSubject(env: Readonly<Record<string, string>> = {}): Promise<Subject> {
+/**
+ * @param env more settings
+ * @param entry the main file, of another product than this one
+ */
+export async function startSubject(env: Readonly<Record<string, string>> = {}, entry?: string): Promise<Subject> {
   const folder = temporaryFolder()
   const all = { ADMIN_KEY: randomBytes(24).toString('hex'), LOG_LEVEL: 'warn', ...env }
-  const options = { dataDir: folder.path, env: all }
+  const options = { dataDir: folder.path, env: all, ...(entry !== undefined && { entry }) }
   const start = () => started(startServer(options), (server) => server.stop())
   let now = await start()
   return {

@@ -22,6 +22,14 @@ const lacks = {
     find: 'return Math.floor(this.#standings.size / 3)',
     replace: 'return 0',
   },
+  metrics: {
+    file: 'src/telemetry/telemetry.ts',
+    find: 'const metrics = createMetrics()',
+    replace: `const metrics = {
+      ...(await import('@splitstream/kernel')).noMetrics,
+      ...{ text: async () => '', measure: async () => [], add() {}, stop() {} },
+    }`,
+  },
 } as const
 
 /** A copy of the product with one line changed. */

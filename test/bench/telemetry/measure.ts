@@ -1,3 +1,4 @@
+import { productWithout } from '../faults/product.ts'
 import { prepareLoad } from '../fork.ts'
 import type { SingleResult } from '../job.ts'
 import type { Series } from '../payload.ts'
@@ -14,8 +15,8 @@ export interface OnByOff {
   readonly ratio: number
 }
 
-export interface TelemetryFigures {
-  readonly rounds: number
+/** What telemetry costs, against a server without some of it. */
+export interface Cost {
   /** Single events in a closed loop: requests per second, and per second of CPU time of the server's main process. */
   readonly singles: OnByOff
   readonly perCore: OnByOff
@@ -23,6 +24,14 @@ export interface TelemetryFigures {
   readonly batches: OnByOff
   /** Single events at the same rate, half of the closed loop's. */
   readonly p99: { readonly rate: number; readonly offMs: number; readonly onMs: number; readonly moreMs: number }
+}
+
+export interface TelemetryFigures {
+  readonly rounds: number
+  /** Of all of it, against a copy of the product that counts nothing. */
+  readonly all: Cost
+  /** Of sending and logging, against the product as it is when it does neither. */
+  readonly sending: Cost
   /** What the collector was sent, MB. */
   readonly sentMb: number
 }
@@ -36,35 +45,62 @@ interface Round {
 
 const connections = 64
 
+/** The servers that are compared. */
+const kinds = ['off', 'counting', 'on'] as const
+type Kind = (typeof kinds)[number]
+
 /**
- * Figure 8: two servers on the same machine in turn, one that sends metrics, and traces of 1 % of the requests, to a collector,
- * and logs at the level `info`; and one that does neither. Who begins changes from round to round.
+ * Figure 8: three servers on the same machine in turn: one that sends metrics, and traces of 1 % of the requests, to a collector,
+ * and logs at the level `info`; one that does neither, and counts; and a copy that does not count either. Who begins changes from
+ * round to round.
  */
 export async function measureTelemetry(plan: Plan): Promise<TelemetryFigures> {
-  progress('telemetry: starting two servers and a collector')
+  progress('telemetry: starting three servers and a collector')
   const collector = await startCollector()
-  const off = await startSubject()
-  const on = await startSubject({
-    LOG_LEVEL: 'info',
-    OTEL_EXPORTER_OTLP_ENDPOINT: collector.url,
-    OTEL_TRACES_SAMPLER_ARG: '0.01',
-    OTEL_METRIC_EXPORT_INTERVAL: '10000',
-  })
+  const subjects: Record<Kind, Subject> = {
+    off: await startSubject({}, (await productWithout('metrics')).entry),
+    counting: await startSubject(),
+    on: await startSubject({
+      LOG_LEVEL: 'info',
+      OTEL_EXPORTER_OTLP_ENDPOINT: collector.url,
+      OTEL_TRACES_SAMPLER_ARG: '0.01',
+      OTEL_METRIC_EXPORT_INTERVAL: '10000',
+    }),
+  }
+  await expectNoMetrics(subjects.off)
   // Nobody counts the first round: code is compiled, and the rate is found.
-  const { perSecond } = await measureRound(plan, off, 'w0')
-  await measureRound(plan, on, 'w1')
+  const { perSecond } = await measureRound(plan, subjects.off, 'w0')
   const rate = perSecond / 2
-  const rounds: { off: Round; on: Round }[] = []
+  await measureRound(plan, subjects.counting, 'w1', rate)
+  await measureRound(plan, subjects.on, 'w2', rate)
+  const rounds: Record<Kind, Round>[] = []
   for (let i = 0; i < plan.telemetryRounds; i++) {
     progress(`telemetry: round ${i + 1} of ${plan.telemetryRounds}`)
-    const first = i % 2 === 0 ? off : on
-    const a = await measureRound(plan, first, `${i}a`, rate)
-    const b = await measureRound(plan, first === off ? on : off, `${i}b`, rate)
-    rounds.push(first === off ? { off: a, on: b } : { off: b, on: a })
+    const round: Partial<Record<Kind, Round>> = {}
+    for (let n = 0; n < kinds.length; n++) {
+      const kind = kinds[(i + n) % kinds.length]!
+      round[kind] = await measureRound(plan, subjects[kind], `${i}${n}`, rate)
+    }
+    rounds.push(round as Record<Kind, Round>)
   }
   const sentMb = (await collector.taken()) / 1e6
-  await Promise.all([off.end(), on.end()])
+  await Promise.all(kinds.map((kind) => subjects[kind].end()))
   await collector.end()
+  const costAgainst = (kind: Kind): Cost =>
+    costOf(
+      rounds.map((round) => ({ off: round[kind], on: round.on })),
+      rate,
+    )
+  return { rounds: rounds.length, all: costAgainst('off'), sending: costAgainst('counting'), sentMb }
+}
+
+/** The copy is what it is meant to be. */
+async function expectNoMetrics({ server }: Subject): Promise<void> {
+  const text = await (await fetch(`${server.url}/metrics`)).text()
+  if (text !== '') throw new Error(`the copy of the product without metrics has some: ${text.slice(0, 200)}`)
+}
+
+function costOf(rounds: readonly { readonly off: Round; readonly on: Round }[], rate: number): Cost {
   const both = (of: (round: Round) => number): OnByOff => ({
     off: median(rounds.map((round) => of(round.off))),
     on: median(rounds.map((round) => of(round.on))),
@@ -73,12 +109,10 @@ export async function measureTelemetry(plan: Plan): Promise<TelemetryFigures> {
   const p99 = both((round) => round.p99Ms)
   const moreMs = median(rounds.map((round) => round.on.p99Ms - round.off.p99Ms))
   return {
-    rounds: rounds.length,
     singles: both((round) => round.perSecond),
     perCore: both((round) => round.perCoreSecond),
     batches: both((round) => round.stored),
     p99: { rate, offMs: p99.off, onMs: p99.on, moreMs },
-    sentMb,
   }
 }
 
