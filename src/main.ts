@@ -1,8 +1,11 @@
 import { setFlagsFromString } from 'node:v8'
 import { codeOf, messageOf } from '@splitstream/kernel'
+import { announceKey } from './announce-key.ts'
 import { ConfigError, loadConfig } from './config.ts'
+import { endBy } from './end-by.ts'
 import { LiveSettings } from './live-settings.ts'
 import { type Running, startProcess } from './process.ts'
+import { stopSignal } from './stop-signal.ts'
 
 // Young collections of 1 ms in place of 15, and half as many full ones (docs/adr/0006).
 setFlagsFromString('--no-allocation-site-pretenuring')
@@ -42,40 +45,6 @@ export async function main(): Promise<void> {
     process.stderr.write(`${isConfig ? messageOf(error) : error instanceof Error ? error.stack : String(error)}\n`)
     process.exit(isConfig ? 2 : 1)
   }
-}
-
-/** Resolves at the first SIGTERM or SIGINT; a start that is under way ends first. A second signal means now. */
-function stopSignal(): Promise<void> {
-  return new Promise((resolve) => {
-    let asked = false
-    const onSignal = (signal: NodeJS.Signals): void => {
-      if (asked) process.exit(1)
-      asked = true
-      process.stderr.write(`${signal}: stopping; what was acknowledged is safe\n`)
-      resolve()
-    }
-    process.on('SIGTERM', onSignal).on('SIGINT', onSignal)
-  })
-}
-
-/** Ends the process after a while, whatever hangs, so that it can be started again. */
-function endBy(ms: number, underWay: () => string): void {
-  const end = (): void => {
-    process.stderr.write(
-      `${underWay()} has not ended after ${ms / 1_000} s and is left; what was acknowledged is safe\n`,
-    )
-    process.exit(1)
-  }
-  setTimeout(end, ms).unref()
-}
-
-function announceKey(key: string): void {
-  process.stderr.write(`
-  The operator's API key, shown this once. Keep it:
-
-      ${key}
-
-`)
 }
 
 if (import.meta.main) await main()
