@@ -158,8 +158,8 @@ ${sagaTables(passes, recovery)}
 ## How
 
 The saga: charge, reserve, ship, each one HTTP call with an Idempotency-Key; for one order in ten the participant refuses to
-ship, and the engine releases and refunds. One participant process (test/bench/sagas/participant) serves every engine: it
-remembers keys and counts effects. One load process starts sagas over keep-alive connections, and each lane its next when
+ship, and the engine releases and refunds. One participant program (test/bench/sagas/participant) serves every engine, in a
+fresh process for each of them and each pass: it remembers keys and counts effects. One load process starts sagas over keep-alive connections, and each lane its next when
 the answer says how the last one ended: a latency is from the request to the end of the saga.
 
 Each engine is measured ${plan.passes === 1 ? 'once' : `${plan.passes} times`}, fresh, in turn with the others; a figure is the median. A pass: ${plan.warmUpSeconds} s of warm-up, ${plan.sequentialSeconds} s one after

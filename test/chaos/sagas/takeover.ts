@@ -45,7 +45,7 @@ export const measureTakeover: Measurement<Takeover> = async ({ installation }, s
     {
       ...{ prefix, seed, orders: inFlight, kind: 'slow', courier: 'post', clients: 24, endsWithinMs: 60_000 },
       character: { guard: 'keys' },
-      rules: [{ operations: forward, share: 1, fault: { kind: 'slow', ms: 2_000 } }],
+      rules: [{ operations: forward, share: 1, fault: { kind: 'slow', ms: 3_000 } }],
     },
     findings,
     async ({ rows, started }) => {
@@ -74,6 +74,8 @@ export const measureTakeover: Measurement<Takeover> = async ({ installation }, s
       const resumed = performance.now()
       const resumedMs = Math.round(resumed - killed)
       const stalledMs = Math.round(stalls.between(killed, resumed))
+      if (open < inFlight) findings.add('too few sagas were in flight', `${open} of ${inFlight}`)
+      if (orphans.length === 0) findings.add('the worker had no sagas', victim!.process.name)
       if (!taken) findings.add('not resumed', `within ${giveUpMs} ms`)
       await victim!.process.kill()
       installation.restart(victim!)
