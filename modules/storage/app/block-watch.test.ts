@@ -58,4 +58,8 @@ it('a block is in the trace of the first record that has one, with links to the 
   expect(begun).toEqual([])
   await watch.block(0, [record(0), record(0, 'a'), record(0, 'b'), record(0), record(0, 'c')], false, done)
   expect(begun).toEqual([['process events', 'a', ['b', 'c']]])
+  // A request may be a record for each of its events.
+  const events = ['a', 'a', 'b', 'b', 'a', 'c'].map((traceparent) => record(0, traceparent))
+  await watch.block(0, events, false, done)
+  expect(begun[1]).toEqual(begun[0])
 })

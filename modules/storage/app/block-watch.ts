@@ -96,7 +96,8 @@ export class BlockWatch {
   }
 
   #span(partition: number, records: readonly LogRecord[], again: boolean): Span | undefined {
-    const [parent, ...links] = records.flatMap(({ traceparent }) => traceparent ?? [])
+    // On Kafka each event of a request may be a record of its own.
+    const [parent, ...links] = new Set(records.flatMap(({ traceparent }) => traceparent ?? []))
     if (parent === undefined) return undefined
     const attributes = {
       ...place,
