@@ -131,6 +131,7 @@ export function createSagasModule(deps: SagasDeps): Module<object> {
     postgres,
     ends,
     clock,
+    logger: deps.logger,
     answering: new Set(),
   }
   return {

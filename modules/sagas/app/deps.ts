@@ -1,4 +1,4 @@
-import type { Clock, Postgres } from '@splitstream/kernel'
+import type { Clock, Logger, Postgres } from '@splitstream/kernel'
 import type { Definitions } from '../adapters/definitions.ts'
 import type { SagaRows } from '../adapters/saga-rows.ts'
 import type { Ends } from './ends.ts'
@@ -14,6 +14,7 @@ export interface SagaDeps {
   readonly postgres: Postgres
   readonly ends: Ends
   readonly clock: Clock
+  readonly logger: Logger
   /** Idempotency keys of requests that are being answered here. */
   readonly answering: Set<string>
 }

@@ -1,4 +1,4 @@
-import { type Call, systemClock } from '@splitstream/kernel'
+import { type Call, silentLogger, systemClock } from '@splitstream/kernel'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { Definitions } from '../adapters/definitions.ts'
 import { SagaRows } from '../adapters/saga-rows.ts'
@@ -15,6 +15,8 @@ let database: Awaited<ReturnType<typeof startDatabase>>
 let owner: Worker
 let other: Worker
 let deps: SagaDeps
+const logged: unknown[] = []
+const logger = { ...silentLogger, info: (message: string, fields = {}) => void logged.push({ message, ...fields }) }
 
 beforeAll(async () => {
   database = await startDatabase()
@@ -26,7 +28,7 @@ beforeAll(async () => {
   const definitions = new Definitions(postgres)
   const plans = new Plans(definitions, () => systemClock.monotonic())
   const rows = new SagaRows(postgres)
-  const parts = { postgres, worker, definitions, plans, rows, clock: systemClock }
+  const parts = { postgres, worker, definitions, plans, rows, clock: systemClock, logger }
   const standings = rows.standings.bind(rows)
   const ends = new Ends({ clock: systemClock, runsHere: (id) => worker.runs(id), standings })
   deps = { ...parts, ends, answering: new Set() }
@@ -86,6 +88,25 @@ describe('an order that comes to another process than the one that has the saga'
     expect(await orders(id)).toMatchObject([{ a: 'retry', no: expect.stringContaining('step w waits') }])
     await orderSaga(deps, id, { action: 'cancel' }, call())
   })
+})
+
+describe('an order to a saga that has ended', () => {
+  it.each(['cancel', 'retry', 'skip', 'resolve'] as const)(
+    'is refused, and the log says who gave it: %s',
+    async (action) => {
+      const id = await begin('rest')
+      await orderSaga(deps, id, { action: 'cancel' }, call())
+      await owner.until(id, 'compensated')
+      logged.length = 0
+      const refused = orderSaga(deps, id, { action, step: 'w', note: 'why not' }, call())
+      await expect(refused).rejects.toMatchObject({ code: 'CONFLICT' })
+      expect(await orders(id)).toHaveLength(1)
+      const message = 'an order was refused: the saga has ended'
+      const asked = { saga: id, tenant, action, by: 'a-key', status: 'compensated' }
+      // Not what the note says: the log holds nothing that people wrote.
+      expect(logged).toEqual([{ message, ...asked, order: expect.any(String) }])
+    },
+  )
 })
 
 describe('an order with an Idempotency-Key', () => {

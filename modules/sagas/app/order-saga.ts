@@ -30,7 +30,7 @@ const answerMs = 250
 
 /**
  * Tells a saga what an operator wants. The saga decides, and notes the order in its history either way, with who gave it; one
- * that has ended is asked no more, and has no entry of it. An order with an Idempotency-Key is given once: sent again, it is answered with what became of it.
+ * that has ended is asked no more, and has no entry of it: the log has. An order with an Idempotency-Key is given once: sent again, it is answered with what became of it.
  * @throws AppError NOT_FOUND; CONFLICT when the saga refuses, with the reason; IDEMPOTENCY_KEY_REUSED and _BUSY;
  * UNAVAILABLE
  */
@@ -40,7 +40,11 @@ export async function orderSaga(deps: SagaDeps, named: string, input: OrderInput
   const order: Order = { id: orderId(deps, id, call), who: call.principal, ...input }
   const noted = notedIn(journal, order.id)
   if (noted) return outcomeOf(noted, order)
-  if (status === 'completed' || status === 'compensated') throw refusal(order.id, `the saga is ${status}`)
+  if (status === 'completed' || status === 'compensated') {
+    const asked = { saga: id, tenant, action: input.action, order: order.id, by: call.principal }
+    deps.logger.info('an order was refused: the saga has ended', { ...asked, status })
+    throw refusal(order.id, `the saga is ${status}`)
+  }
   if (call.idempotencyKey === undefined) return await give(deps, tenant, id, order, call)
   // Of two at the same moment one is told to come again.
   if (deps.answering.has(order.id)) throw busy()

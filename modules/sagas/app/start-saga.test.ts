@@ -1,4 +1,4 @@
-import { type Call, systemClock } from '@splitstream/kernel'
+import { type Call, silentLogger, systemClock } from '@splitstream/kernel'
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { Definitions } from '../adapters/definitions.ts'
 import { type SagaName, SagaRows } from '../adapters/saga-rows.ts'
@@ -36,7 +36,15 @@ async function startProcess(name: string) {
   const ends = new Ends({ clock: systemClock, runsHere: (id) => worker.worker.runs(id), standings })
   const definitions = new Definitions(worker.postgres)
   const plans = new Plans(definitions, () => systemClock.monotonic())
-  const parts = { postgres: worker.postgres, worker: worker.worker, definitions, plans, rows, clock: systemClock }
+  const parts = {
+    postgres: worker.postgres,
+    worker: worker.worker,
+    definitions,
+    plans,
+    rows,
+    clock: systemClock,
+    logger: silentLogger,
+  }
   const deps: SagaDeps = { ...parts, ends, answering: new Set() }
   return {
     ...worker,
