@@ -18,6 +18,8 @@ import type { Config } from './config.ts'
 import type { InFlight } from './edge/in-flight.ts'
 import { RedisLockHint } from './engines/redis/lock-hint.ts'
 import { type LogDeps, type OpenLog, openLogInDataDir, openLogOnKafka } from './event-log.ts'
+import type { ProcessHealth } from './health/process-health.ts'
+import { watchBreakers } from './health/watched-breakers.ts'
 import { type Internal, openInternal } from './internal.ts'
 import type { Platform } from './platform.ts'
 import { type CallPortName, load, type ModuleName } from './registry.ts'
@@ -40,6 +42,7 @@ export const tokens = {
   logger: Symbol('logger') as InjectionToken<Logger>,
   metrics: Symbol('metrics') as InjectionToken<Metrics>,
   tracer: Symbol('tracer') as InjectionToken<Tracer>,
+  health: Symbol('health') as InjectionToken<ProcessHealth>,
   'ingest.append': Symbol('ingest.append') as InjectionToken<IngestAppend>,
   'storage.read': Symbol('storage.read') as InjectionToken<StorageRead>,
 }
@@ -74,6 +77,7 @@ export async function bindModules(
     logger: Logger
     metrics: Metrics
     tracer: Tracer
+    health: ProcessHealth
   },
 ): Promise<Bound> {
   const root = container.createChildContainer()
@@ -83,6 +87,7 @@ export async function bindModules(
   root.register(tokens.logger, { useValue: base.logger })
   root.register(tokens.metrics, { useValue: base.metrics })
   root.register(tokens.tracer, { useValue: base.tracer })
+  root.register(tokens.health, { useValue: base.health })
 
   const provided: { append?: IngestAppend; read?: StorageRead } = {}
   const bindPort = <P extends object>(port: CallPort<P>, target: () => P): P => {
@@ -192,7 +197,11 @@ const make: Record<ModuleName, (c: DependencyContainer) => Promise<Module>> = {
       ingest: c.resolve(tokens['ingest.append']),
       hint: platform.redis && new RedisLockHint(platform.redis),
       random: systemRandom,
-      breakers: createBreakers({ ...parts, kind: 'saga_participants' }),
+      breakers: watchBreakers(
+        createBreakers({ ...parts, kind: 'saga_participants' }),
+        'participants',
+        c.resolve(tokens.health),
+      ),
       signingSecret: platform.signingSecret,
       name: `${hostname()}:${process.pid}`,
       version,

@@ -77,7 +77,7 @@ export async function startProcess(settings: LiveSettings): Promise<Running> {
   try {
     const calls = new PortCalls({ clock, metrics, tracer })
     const remote = new RemotePorts({ config, clock, logger, metrics, calls, breakers, credentials, health })
-    const common = { config, platform, remote, breakers, calls, clock, logger, metrics, tracer }
+    const common = { config, platform, remote, breakers, calls, clock, logger, metrics, tracer, health }
     const bound = await bindModules(topology, common)
     await lifecycle.start(remote)
     for (const { name, module } of bound.modules) {

@@ -19,6 +19,8 @@ export type Lags = ReadonlyMap<string, number> | Promise<ReadonlyMap<string, num
 export interface DependencyOptions extends Partial<StateLimits> {
   readonly probe?: Probe
   readonly lags?: () => Lags
+  /** Says how it is, in place of what its calls say. */
+  readonly state?: () => Health
 }
 
 /** Tells what the end of a call says; `ms` is how long it took. */
@@ -49,13 +51,13 @@ export class Dependency {
     })
   }
 
-  /** Hands on what `work` gives or throws. */
-  async run<T>(work: () => Promise<T>, judge: JudgeError): Promise<T> {
+  /** Hands on what `work` gives, which is good unless `judgeValue` says otherwise, or throws. */
+  async run<T>(work: () => Promise<T>, judge: JudgeError, judgeValue?: (value: T) => Verdict): Promise<T> {
     const call = { from: this.#clock.monotonic() }
     this.#running.add(call)
     try {
       const value = await work()
-      this.#end(call, 'good')
+      this.#end(call, judgeValue?.(value) ?? 'good')
       return value
     } catch (error) {
       this.#end(call, judge(error, this.#clock.monotonic() - call.from))
@@ -70,6 +72,7 @@ export class Dependency {
   }
 
   look(now: number): Health {
+    if (this.#o.state) return this.#o.state()
     const recent = this.#window.read(now, recentSeconds)
     const few = recent.count < leastCalls
     const signs = {

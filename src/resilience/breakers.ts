@@ -29,11 +29,11 @@ const defaults: BreakerLimits = {
 
 const hour = 3_600_000
 
-export function createBreakers(options: BreakersOptions): Breakers {
+export function createBreakers(options: BreakersOptions): NamedBreakers {
   return new NamedBreakers(options)
 }
 
-class NamedBreakers implements Breakers {
+export class NamedBreakers implements Breakers {
   readonly #options: BreakersOptions
   readonly #limits: BreakerLimits
   readonly #now: () => number
@@ -70,6 +70,13 @@ class NamedBreakers implements Breakers {
 
   find(name: string): Breaker | undefined {
     return this.#all.get(name)
+  }
+
+  /** Of those that were used within `ms`: how many there are, and how many let no call through, or one that finds out. */
+  count(ms: number): { readonly all: number; readonly open: number } {
+    const since = this.#now() - ms
+    const used = [...this.#all.values()].filter(({ usedAt }) => usedAt >= since)
+    return { all: used.length, open: used.filter((one) => one.state() !== 'closed').length }
   }
 
   /** A tenth of the time later than it has to be, so that it costs little. */

@@ -261,3 +261,13 @@ describe('a start that is not right', () => {
     expect(await sagasOf('wait')).toBe(before)
   })
 })
+
+it('its calls are in GET /health together, which names no participant and no definition', async () => {
+  expect((await start('order', order(), randomUUID(), { query: '?wait=20' })).status).toBe(200)
+  const text = await (await fetch(`${world.server.url}/health`)).text()
+  const { participants } = (JSON.parse(text) as { dependencies: Record<string, { state: string; calls: number }> })
+    .dependencies
+  expect(participants).toMatchObject({ state: 'ok', p99Ms: expect.any(Number) })
+  expect(participants!.calls).toBeGreaterThanOrEqual(3)
+  expect(text).not.toMatch(/order|payments|stock|shipping/)
+})
