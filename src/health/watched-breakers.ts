@@ -21,7 +21,7 @@ export function watchBreakers(breakers: CountedBreakers, name: string, health: P
     return { state: 'degraded', reason: `${open} of ${all} are not called, as calls of them failed or were slow` }
   }
   const dependency = health.dependency(name, { state })
-  const watched = (breaker: Breaker): Breaker => ({
+  const watch = (breaker: Breaker): Breaker => ({
     run: (work, judge, signal, tenant) =>
       breaker.run(
         () =>
@@ -38,5 +38,15 @@ export function watchBreakers(breakers: CountedBreakers, name: string, health: P
     blocked: () => breaker.blocked(),
     opensFor: () => breaker.opensFor(),
   })
+  // Each call asks for its breaker.
+  const known = new WeakMap<Breaker, Breaker>()
+  const watched = (breaker: Breaker): Breaker => {
+    let found = known.get(breaker)
+    if (!found) {
+      found = watch(breaker)
+      known.set(breaker, found)
+    }
+    return found
+  }
   return { get: (one, maxConcurrent) => watched(breakers.get(one, maxConcurrent)), find: (one) => breakers.find(one) }
 }
