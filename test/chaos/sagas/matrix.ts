@@ -9,12 +9,14 @@ import { Looks } from './looks.ts'
 import { makeOrders } from './orders.ts'
 import { Recovery } from './recovery.ts'
 import { SagaRows } from './saga-rows.ts'
-import { drawNext, drawPoint, Striking } from './strikes.ts'
+import { drawNext, drawPoint, pointNames, Striking } from './strikes.ts'
 import { verifyRun } from './verify.ts'
 
 const workers = 3
 /** After so many the rest would tell nothing new. */
 const maxFailed = 3
+/** A run of so many has to hit each kind of point. */
+const manySeeds = 500
 /** From the kill to the last end, with a lease that has to run out. */
 const boundMs = 30_000
 
@@ -23,7 +25,7 @@ const boundMs = 30_000
  * dozens of sagas in flight; others go on with them. Returns the number of seeds that failed.
  */
 export async function runMatrix(installation: Installation, from: number, seeds: number): Promise<number> {
-  const matrix = { installation, emitted: new Emitted(), kills: 0 }
+  const matrix = { installation, emitted: new Emitted(), kills: new Map(pointNames.map((name) => [name, 0])) }
   let failed = 0
   let seed = from
   for (; seed < from + seeds && failed < maxFailed; seed++) {
@@ -33,8 +35,13 @@ export async function runMatrix(installation: Installation, from: number, seeds:
   }
   const whole = async (findings: Findings) => {
     // Most points are reached; else what passed proves little.
-    if (seed - from >= 20 && matrix.kills < 0.6 * (seed - from)) findings.add('too few kills', `${matrix.kills}`)
-    return { kills: matrix.kills, ...(await matrix.emitted.verify(installation, findings)) }
+    const kills = [...matrix.kills.values()].reduce((sum, n) => sum + n, 0)
+    if (seed - from >= 20 && kills < 0.6 * (seed - from)) findings.add('too few kills', `${kills}`)
+    for (const [name, n] of matrix.kills) {
+      if (n === 0 && seed - from >= manySeeds) findings.add('nothing was ever killed there', name)
+    }
+    const emitted = await matrix.emitted.verify(installation, findings)
+    return { kills, at: Object.fromEntries(matrix.kills), ...emitted }
   }
   return (await judge({ seeds: seed - from }, whole)) ? failed : failed + 1
 }
@@ -42,8 +49,8 @@ export async function runMatrix(installation: Installation, from: number, seeds:
 interface Matrix {
   readonly installation: Installation
   readonly emitted: Emitted
-  /** Of workers, so far. */
-  kills: number
+  /** Of workers so far, by where. */
+  readonly kills: Map<string, number>
 }
 
 async function runSeed(seed: number, matrix: Matrix, findings: Findings) {
@@ -53,7 +60,7 @@ async function runSeed(seed: number, matrix: Matrix, findings: Findings) {
   await installation.atLeast(2)
   const prefix = `${seed}-`
   const wanted = makeOrders(random.fork(), prefix, random.int(8, 32))
-  const point = drawPoint(random, workers)
+  const point = drawPoint(random, workers, seed)
   const character: Character = { guard: random.pick(['barrier', 'keys'] as const) }
   const again = random.chance(0.2) ? drawNext(random, workers) : undefined
   const wait = { lease: random.chance(0.1), restartMs: random.pick([0, 0, 300, 3_000]) }
@@ -69,12 +76,12 @@ async function runSeed(seed: number, matrix: Matrix, findings: Findings) {
   const ended = await verifyRun(installation, { wanted, told, cancelled, rows, prefix }, boundMs, findings)
   recovery.stop()
   const killed = await recovery.done
-  matrix.kills += killed.length
+  for (const { at } of killed) matrix.kills.set(at, (matrix.kills.get(at) ?? 0) + 1)
   await emitted.note(wanted, clients, rows)
   return {
     point,
     ...(again && { again }),
-    killed,
+    killed: killed.map(({ worker }) => worker.process.name),
     character: character.guard,
     ...wait,
     ended,

@@ -15,8 +15,8 @@ export interface RecoveryOptions {
 export class Recovery {
   readonly #installation: Installation
   readonly #over = new AbortController()
-  /** Resolves with the names of the workers that were killed. */
-  readonly done: Promise<string[]>
+  /** Resolves with what was killed. */
+  readonly done: Promise<Hit[]>
 
   constructor(installation: Installation, striking: Striking, o: RecoveryOptions) {
     this.#installation = installation
@@ -28,8 +28,8 @@ export class Recovery {
     this.#over.abort()
   }
 
-  async #watch(first: Striking, { lease, restartMs, next }: RecoveryOptions): Promise<string[]> {
-    const killed: string[] = []
+  async #watch(first: Striking, { lease, restartMs, next }: RecoveryOptions): Promise<Hit[]> {
+    const killed: Hit[] = []
     for (let striking: Striking | undefined = first; striking; ) {
       const over = this.#over.signal.aborted
       const hit: Hit | undefined = await striking.hit()
@@ -38,7 +38,7 @@ export class Recovery {
         await hit.worker.process.kill()
         await striking.disarm()
         striking = killed.length === 0 ? await next?.() : undefined
-        killed.push(hit.worker.process.name)
+        killed.push(hit)
         if (!lease) await this.#installation.expireLease(hit.pid)
         this.#installation.restart(hit.worker, restartMs)
       } else if (over) {

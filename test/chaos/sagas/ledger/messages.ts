@@ -39,9 +39,10 @@ export interface Rule {
   readonly forMs?: number
 }
 
-/** Kills the worker that sends the n-th call whose order begins with `orders`. */
+/** Kills the worker that sends the n-th call in this direction whose order begins with `orders`. */
 export interface Strike {
   readonly orders: string
+  readonly undo: boolean
   readonly nth: number
   /** On receipt, before anything; after the effect, before the answer; after the answer was written. */
   readonly at: 'received' | 'effected' | 'answered'

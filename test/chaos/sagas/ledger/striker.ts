@@ -21,9 +21,10 @@ export class Striker {
   }
 
   /** Set for the call that the strike is meant for. */
-  at({ order }: Call): Strike | undefined {
+  at({ order, undo }: Call): Strike | undefined {
     const strike = this.#strike
-    if (!strike || !order.startsWith(strike.orders) || ++this.#count !== strike.nth) return undefined
+    if (!strike || undo !== strike.undo || !order.startsWith(strike.orders)) return undefined
+    if (++this.#count !== strike.nth) return undefined
     this.#strike = undefined
     return strike
   }
