@@ -1,11 +1,29 @@
 import { execFileSync } from 'node:child_process'
-import { closeSync, fsyncSync, mkdirSync, openSync, statfsSync, writeSync } from 'node:fs'
+import { closeSync, fsyncSync, mkdirSync, mkdtempSync, openSync, rmSync, statfsSync, writeSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 
 export const isRoot = process.getuid?.() === 0
 
 /** @throws Error that says what is needed. */
 export function requireRoot(what: string): void {
   if (!isRoot) throw new Error(`${what} mounts file systems: it needs root, and was NOT run`)
+}
+
+/** Why no disks can be made here, to be filled and broken; undefined when they can: one is tried. Root in a container often cannot. */
+export function disksUnavailable(): string | undefined {
+  if (!isRoot) return 'only root mounts disks'
+  const dir = mkdtempSync(join(tmpdir(), 'splitstream-disk-'))
+  try {
+    makeImage(join(dir, 'image'), 8)
+    mountImage(join(dir, 'image'), join(dir, 'disk'))
+    unmount(join(dir, 'disk'))
+    return undefined
+  } catch (error) {
+    return `no disk can be mounted: ${error instanceof Error ? error.message : String(error)}`
+  } finally {
+    rmSync(dir, { recursive: true, force: true })
+  }
 }
 
 const mounted = new Set<string>()

@@ -1,6 +1,9 @@
 import { describe, it } from 'vitest'
 
-const inCi = [process.env.CI, process.env.SPLITSTREAM_CI].some((value) => value && !['0', 'false'].includes(value))
+/** Whether nothing may be left out. */
+export const inCi = [process.env.CI, process.env.SPLITSTREAM_CI].some(
+  (value) => value && !['0', 'false'].includes(value),
+)
 
 /**
  * A suite that needs something which a machine may lack. `unavailable` says why it cannot run: then it is skipped, with a

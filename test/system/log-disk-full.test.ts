@@ -1,17 +1,16 @@
 import { mkdirSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
-import { describe, expect, it } from 'vitest'
-import { fillDisk, isRoot, mountTmpfs, unmount } from '../chaos/mounts.ts'
+import { expect, it } from 'vitest'
+import { disksUnavailable, fillDisk, mountTmpfs, unmount } from '../chaos/mounts.ts'
 import { serverProcesses, signal } from '../chaos/processes.ts'
+import { describeUnless } from '../support/suite.ts'
 import { afterTest, ask, figures, newDataDir, once, poll, post, start } from './lives.fixture.ts'
 
 const mib = 1 << 20
 const code = async (response: Response): Promise<string> => ((await response.json()) as { code: string }).code
 
-if (!isRoot) console.error('SKIPPED: a full disk of the log was NOT tested, because mounting one needs root')
-
-describe.runIf(isRoot)('a log that fills its disk', () => {
+describeUnless(disksUnavailable(), 'a log that fills its disk', () => {
   it('gives up stored events as soon as there is room to, and is not dead from having tried before', async () => {
     const dir = await newDataDir()
     const disk = join(dir, 'log') // of its own: storage goes on while the log cannot

@@ -1,6 +1,7 @@
 import { execFileSync } from 'node:child_process'
-import { platform } from 'node:os'
 import { expect, it } from 'vitest'
+import { programMissing } from '../support/program-missing.ts'
+import { describeUnless } from '../support/suite.ts'
 import { ask, figures, newDataDir, once, poll, post, start } from './lives.fixture.ts'
 
 /** None of the process's files may grow beyond: a write is an I/O error then, as one of a disk. Its engines are left alone. */
@@ -9,9 +10,9 @@ const limitFiles = (pid: number, bytes: number | 'unlimited'): void =>
 
 const isAlive = async (url: string): Promise<boolean> => (await ask(url, 'GET', '/health/live')).status === 200
 
-it.skipIf(platform() !== 'linux')(
-  'a log that cannot be written recovers, or ends its process',
-  async () => {
+// Of util-linux: elsewhere there is none.
+describeUnless(programMissing('prlimit'), 'a log that cannot be written', () => {
+  it('recovers, or ends its process', { timeout: 120_000 }, async () => {
     const dir = await newDataDir()
     const server = await start(dir, { LOG_PARTITIONS: '1' })
     let sent = 0
@@ -45,6 +46,5 @@ it.skipIf(platform() !== 'linux')(
     const again = await start(dir, { LOG_PARTITIONS: '1' })
     await poll(async () => ((await post(again.url, sent, 1)).status === 200 ? true : undefined))
     expect(await figures(again.url)).toEqual(once(0, sent + 1))
-  },
-  120_000,
-)
+  })
+})

@@ -4,20 +4,21 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
-import { afterEach, describe, expect, it } from 'vitest'
+import { afterEach, expect, it, vi } from 'vitest'
 import { startEmbeddedPostgres } from '../../src/engines/postgres/embedded.ts'
-import { fillDisk, isRoot, makeImage, mountImage, mountTmpfs, unmount } from '../chaos/mounts.ts'
+import { disksUnavailable, fillDisk, makeImage, mountImage, mountTmpfs, unmount } from '../chaos/mounts.ts'
 import { type RunningServer, startServer } from '../support/server.ts'
+import { describeUnless } from '../support/suite.ts'
 import { inject, look, patienceMs, watchFor } from './wedges.fixture.ts'
 
 const mib = 1 << 20
 const cleanups: (() => unknown)[] = []
 
+vi.setConfig({ testTimeout: patienceMs })
+
 afterEach(async () => {
   for (const cleanup of cleanups.splice(0).toReversed()) await cleanup()
 }, patienceMs)
-
-if (!isRoot) console.error('SKIPPED: disks of the log were NOT broken, because mounting them needs root')
 
 /** A folder whose `log` is a disk of its own. */
 async function newDisk(mount: (log: string, dir: string) => void): Promise<{ dir: string; log: string }> {
@@ -48,7 +49,9 @@ const image = (log: string, dir: string): void => {
   mountImage(join(dir, 'disk.img'), log)
 }
 
-describe.runIf(isRoot)('readiness turns red within 15 s, with the cause', { timeout: patienceMs }, () => {
+const unavailable = disksUnavailable()
+
+describeUnless(unavailable, 'readiness turns red within 15 s, with the cause', () => {
   it('when the disk of the log does not come to the end of a write; green again, and nothing is lost', async () => {
     const { dir, log } = await newDisk(image)
     const server = await start(dir, { MIN_FREE_BYTES: '0' })
@@ -103,7 +106,7 @@ describe.runIf(isRoot)('readiness turns red within 15 s, with the cause', { time
   })
 })
 
-describe.runIf(isRoot)('a full disk', { timeout: patienceMs }, () => {
+describeUnless(unavailable, 'a full disk', () => {
   it('leaves a process ready that serves queries: it says 507 to those who send', async () => {
     const { dir, log } = await newDisk((disk) => mountTmpfs(disk, 128))
     const server = await start(dir, { MIN_FREE_BYTES: `${32 * mib}` })

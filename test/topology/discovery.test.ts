@@ -1,11 +1,12 @@
 import { fileURLToPath } from 'node:url'
-import { afterEach, expect, it, vi } from 'vitest'
+import { afterEach, describe, expect, it, vi } from 'vitest'
 import { ProtocolAgent } from '../../src/discovery/consul/protocol-agent.fixture.ts'
 import { a, srv, startNameServer } from '../../src/discovery/dns/name-server.fixture.ts'
 import { moduleNames } from '../../src/registry.ts'
-import { consulProgram, howToGetOne } from '../support/consul/program.ts'
+import { consulUnavailable } from '../support/consul/program.ts'
 import { startConsul } from '../support/consul/server.ts'
 import { type Fleet, startFleet } from '../support/fleet.ts'
+import { describeUnless } from '../support/suite.ts'
 
 /* Real processes that find each other by DNS and by Consul, by their settings alone. */
 
@@ -72,22 +73,23 @@ it(
   timeout,
 )
 
-const agents: [string, () => Promise<{ url: string; stop(): Promise<void> }>][] = [
-  [
-    'the protocol server',
-    async () => {
-      const agent = new ProtocolAgent()
-      await agent.start()
-      return agent
-    },
-  ],
-]
-if (consulProgram()) agents.push(['Consul', startConsul])
-else process.stderr.write(`SKIPPED Consul itself: ${howToGetOne}\n`)
+interface Agent {
+  readonly url: string
+  stop(): Promise<void>
+}
 
-it.each(agents)(
-  '%s: modules are registered, found, and gone from it after a stop',
-  async (_, startAgent) => {
+async function startProtocolAgent(): Promise<Agent> {
+  const agent = new ProtocolAgent()
+  await agent.start()
+  return agent
+}
+
+describe('the protocol server', () => registersAndFinds(startProtocolAgent))
+describeUnless(consulUnavailable(), 'Consul', () => registersAndFinds(startConsul))
+
+function registersAndFinds(startAgent: () => Promise<Agent>): void {
+  const name = 'modules are registered, found, and gone from it after a stop'
+  it(name, { timeout }, async () => {
     const agent = await startAgent()
     ends.push(() => agent.stop())
     const consul = { CONSUL_URL: agent.url }
@@ -108,6 +110,5 @@ it.each(agents)(
     await vi.waitFor(async () => expect(await originsOf(fleet)).toEqual([]), within)
     await fleet.process('front').start()
     await vi.waitFor(async () => expect((await ask(fleet, '/v1/events')).status).toBe(200), within)
-  },
-  timeout,
-)
+  })
+}

@@ -3,8 +3,9 @@ import { createServer, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { silentLogger, systemClock, systemRandom } from '@splitstream/kernel'
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest'
-import { consulProgram, howToGetOne } from '../../../test/support/consul/program.ts'
+import { consulUnavailable } from '../../../test/support/consul/program.ts'
 import { startConsul } from '../../../test/support/consul/server.ts'
+import { describeUnless } from '../../../test/support/suite.ts'
 import type { Discovery } from '../discovery.ts'
 import { consulDiscovery } from './consul.ts'
 import { ProtocolAgent } from './protocol-agent.fixture.ts'
@@ -20,22 +21,16 @@ interface Agent {
 
 const within = { timeout: 30_000, interval: 20 }
 
-const program = consulProgram()
-if (!program) process.stderr.write(`SKIPPED Consul itself: ${howToGetOne}\n`)
+async function startProtocolAgent(): Promise<Agent> {
+  const agent = new ProtocolAgent()
+  await agent.start()
+  return agent
+}
 
-const agents: [string, () => Promise<Agent>][] = [
-  [
-    'the protocol server',
-    async () => {
-      const agent = new ProtocolAgent()
-      await agent.start()
-      return agent
-    },
-  ],
-  ...(program ? [['Consul', startConsul] satisfies [string, () => Promise<Agent>]] : []),
-]
+describe('with the protocol server', () => suite(startProtocolAgent))
+describeUnless(consulUnavailable(), 'with Consul', () => suite(startConsul))
 
-describe.each(agents)('with %s', (_, startAgent) => {
+function suite(startAgent: () => Promise<Agent>): void {
   let agent: Agent
   /** Of a process that is always ready. */
   let healthPort: number
@@ -163,4 +158,4 @@ describe.each(agents)('with %s', (_, startAgent) => {
     await registration.stop()
     await agent.start()
   })
-})
+}

@@ -1,7 +1,8 @@
 import { createHash } from 'node:crypto'
-import { accessSync, constants, readFileSync } from 'node:fs'
+import { readFileSync } from 'node:fs'
 import { delimiter, join } from 'node:path'
 import { placeOf } from '../made-once.ts'
+import { isExecutable } from '../program-missing.ts'
 
 /** The folder of the Consul that is built here (build.ts), by what it is built of. */
 export function builtConsul(): string {
@@ -10,26 +11,15 @@ export function builtConsul(): string {
   return `consul-${hash.digest('hex').slice(0, 12)}`
 }
 
-/**
- * The program: CONSUL_BIN, else `consul` in PATH, else the one that was built here. Undefined when there is none. Consul 1.14 or newer.
- * @throws Error in CI, where nothing may be left out
- */
+/** The program: CONSUL_BIN, else `consul` in PATH, else the one that was built here. Undefined when there is none. Consul 1.14 or newer. */
 export function consulProgram(): string | undefined {
   const inPath = (process.env.PATH ?? '').split(delimiter).map((folder) => join(folder, 'consul'))
   const places = [process.env.CONSUL_BIN, ...inPath, join(placeOf(builtConsul()), 'consul')]
-  const found = places.find((path) => path && isExecutable(path))
-  if (found === undefined && process.env.CI) throw new Error(`no Consul: ${howToGetOne}`)
-  return found
+  return places.find((path) => path && isExecutable(path))
 }
 
-export const howToGetOne =
-  'set CONSUL_BIN, put consul into PATH, or build it: node test/support/consul/build.ts (needs Go)'
+/** Why the tests about Consul itself cannot run here; undefined when they can. */
+export const consulUnavailable = (): string | undefined =>
+  consulProgram() === undefined ? `no Consul: ${howToGetOne}` : undefined
 
-function isExecutable(path: string): boolean {
-  try {
-    accessSync(path, constants.X_OK)
-    return true
-  } catch {
-    return false
-  }
-}
+const howToGetOne = 'set CONSUL_BIN, put consul into PATH, or build it: node test/support/consul/build.ts (needs Go)'

@@ -6,7 +6,7 @@ import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { guardFolder } from '../kafka/guardian.ts'
 import { freePorts } from '../kafka/ports.ts'
-import { consulProgram, howToGetOne } from './program.ts'
+import { consulProgram, consulUnavailable } from './program.ts'
 
 /** A real Consul for tests: one agent in development mode, which keeps everything in memory. */
 export interface ConsulServer {
@@ -24,7 +24,7 @@ const readyMs = 30_000
 /** Resolves when it leads and answers. It ends with this process, however that ends. @throws Error without a program */
 export async function startConsul(): Promise<ConsulServer> {
   const program = consulProgram()
-  if (!program) throw new Error(`no Consul: ${howToGetOne}`)
+  if (!program) throw new Error(consulUnavailable())
   const folder = await mkdtemp(join(tmpdir(), 'splitstream-consul-'))
   const [http, server, lan, wan] = await freePorts(4)
   const guardian = guardFolder(folder)
