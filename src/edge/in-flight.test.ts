@@ -1,4 +1,4 @@
-import { codeOf } from '@splitstream/kernel'
+import { codeOf, systemRandom } from '@splitstream/kernel'
 import { expect, it } from 'vitest'
 import { InFlight, type Share } from './in-flight.ts'
 
@@ -64,4 +64,12 @@ it('forgets tenants that hold nothing when there are too many, and none that hol
   expect(inFlight.of('tenant 0')).not.toBe(inFlight.of('holder'))
   inFlight.of('holder').give(10)
   expect(inFlight.bytes).toBe(0)
+})
+
+it.each([
+  [0, 1_000],
+  [0.5, 2_000],
+])('spreads those that it refuses over two seconds: %d is %d ms', (fraction, retryAfterMs) => {
+  const inFlight = new InFlight(1_000, { ...systemRandom, fraction: () => fraction })
+  expect(() => inFlight.take(1_001)).toThrow(expect.objectContaining({ retryAfterMs }))
 })

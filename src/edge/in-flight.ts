@@ -1,4 +1,4 @@
-import { AppError, type Metrics } from '@splitstream/kernel'
+import { AppError, type Metrics, type Random, systemRandom } from '@splitstream/kernel'
 
 /** A tenant may hold this many times of what is left for others. */
 const greed = 4
@@ -19,12 +19,15 @@ export interface Share {
  */
 export class InFlight implements Share {
   #limit: number
+  readonly #random: Random
   readonly #shares = new Map<string, TenantShare>()
   #refused: ReturnType<Metrics['counter']> | undefined
   #bytes = 0
 
-  constructor(limit: number) {
+  /** @param random spreads the clients that are told to come back */
+  constructor(limit: number, random: Random = systemRandom) {
     this.#limit = limit
+    this.#random = random
   }
 
   get bytes(): number {
@@ -69,7 +72,7 @@ export class InFlight implements Share {
 
   #refuse(cause: typeof limitCause | typeof shareCause, message: string): never {
     this.#refused?.add(1, cause)
-    throw new AppError('OVERLOADED', message, { retryAfterMs: 1_000 + Math.random() * 2_000 })
+    throw new AppError('OVERLOADED', message, { retryAfterMs: 1_000 + this.#random.fraction() * 2_000 })
   }
 
   #forget(): void {

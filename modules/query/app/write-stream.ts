@@ -1,4 +1,4 @@
-import { type Clock, codeOf, messageOf } from '@splitstream/kernel'
+import { type Clock, codeOf, messageOf, type Random, systemRandom } from '@splitstream/kernel'
 import type { FollowPage } from '@splitstream/storage/contract'
 import { heartbeat, message, problem, retry, standing } from '../domain/event-stream.ts'
 
@@ -18,6 +18,7 @@ export async function* writeStream(
   pages: AsyncIterator<FollowPage, void>,
   clock: Clock,
   stopping: AbortSignal | undefined,
+  random: Random = systemRandom,
 ): AsyncGenerator<Uint8Array, void> {
   const stop = Promise.withResolvers<'stop'>()
   const onStop = (): void => stop.resolve('stop')
@@ -36,7 +37,7 @@ export async function* writeStream(
         next = pages.next()
       }
     }
-    yield Buffer.from(retry(retryMs + Math.random() * retrySpreadMs))
+    yield Buffer.from(retry(retryMs + random.fraction() * retrySpreadMs))
   } catch (error) {
     yield Buffer.from(problem(codeOf(error), messageOf(error)))
   } finally {

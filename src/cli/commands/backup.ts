@@ -1,4 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises'
+import { systemClock } from '@splitstream/kernel'
 import { Command } from 'commander'
 import { ask, type Connection } from '../api.ts'
 import { byteProgress } from '../byte-progress.ts'
@@ -36,7 +37,10 @@ export function backupCommand(): Command {
       const connection = connectionOf(options)
       if (options.list)
         return show((await ask<{ backups: Backup[] }>(connection, 'GET', '/v1/backups')).backups, options)
-      const done = await take(connection, name ?? new Date().toISOString().slice(0, 19).replaceAll(':', '-'))
+      const done = await take(
+        connection,
+        name ?? new Date(systemClock.now()).toISOString().slice(0, 19).replaceAll(':', '-'),
+      )
       if (options.json) return print(JSON.stringify(done))
       print(`${done.name} is complete: ${done.bytes} bytes; all that was acknowledged before ${done.takenAt} is in it`)
     })

@@ -1,5 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises'
-import { AppError, catalogue, codeOf } from '@splitstream/kernel'
+import { AppError, catalogue, codeOf, type Random, systemRandom } from '@splitstream/kernel'
 import { type Connection, problemOf } from '../api.ts'
 import { serverEvents } from './server-events.ts'
 
@@ -11,6 +11,8 @@ export interface FollowOptions {
   /** Told when the connection is lost (why), and when it is there again. */
   readonly lost: (why: string) => void
   readonly back: () => void
+  /** Spreads the attempts; default: that of the system. */
+  readonly random?: Random
 }
 
 /** The server says something every 15 s; a connection that is silent for so long is dead, ms. */
@@ -27,6 +29,7 @@ const [firstRetryMs, lastRetryMs] = [500, 10_000]
  * Error when nobody answers the first
  */
 export async function* followEvents(connection: Connection, o: FollowOptions): AsyncGenerator<string, void> {
+  const { random = systemRandom } = o
   const state: State = { id: undefined, retryMs: firstRetryMs, connected: false }
   let pauseMs = firstRetryMs
   while (!o.signal.aborted) {
@@ -44,7 +47,7 @@ export async function* followEvents(connection: Connection, o: FollowOptions): A
     if (o.signal.aborted) return
     o.lost(why)
     // Not all clients of a server that was away come back at the same moment.
-    const ms = Math.max(state.retryMs, pauseMs) * (0.75 + Math.random() / 2)
+    const ms = Math.max(state.retryMs, pauseMs) * (0.75 + random.fraction() / 2)
     pauseMs = Math.min(pauseMs * 2, lastRetryMs)
     await delay(ms, undefined, { signal: o.signal }).catch(() => undefined)
   }

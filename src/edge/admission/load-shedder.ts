@@ -1,5 +1,5 @@
 import { performance } from 'node:perf_hooks'
-import { AppError, type Clock, type Metrics, type Scope, turns } from '@splitstream/kernel'
+import { AppError, type Clock, type Metrics, type Scope, systemRandom, turns } from '@splitstream/kernel'
 
 /** All that is long for this time without a pause is a queue, and no burst, ms. */
 const intervalMs = 500
@@ -86,7 +86,7 @@ export class LoadShedder {
     this.#pieces = o.pieces ?? (() => turns.spentMs)
     this.#restMs = o.restMs ?? (() => 0)
     this.#onRefusalShare = o.onRefusalShare ?? (() => {})
-    this.#random = o.random ?? Math.random
+    this.#random = o.random ?? systemRandom.fraction
     this.#before = this.#later = this.#loop()
     const help = 'Requests that were refused because they had waited too long for the event loop'
     this.#shed = o.metrics.counter('splitstream.http.shed', help, ['splitstream.scope'], '{request}')

@@ -4,7 +4,7 @@ import { createServer } from 'node:net'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { setTimeout as delay } from 'node:timers/promises'
-import { AppError } from '@splitstream/kernel'
+import { AppError, type Random, systemRandom } from '@splitstream/kernel'
 import type { Account } from './account.ts'
 import type { Distribution } from './binaries.ts'
 import type { Cluster } from './cluster.ts'
@@ -134,9 +134,9 @@ export async function stopServer(server: Server, deadlineMs: number): Promise<vo
  * A free loopback port below the range that the system hands out for outgoing connections (32768 up on Linux, 49152 on
  * macOS), so that nobody takes it by accident while the server restarts.
  */
-export async function freePort(): Promise<number> {
+export async function freePort(random: Random = systemRandom): Promise<number> {
   for (let attempt = 0; attempt < 50; attempt++) {
-    const port = 20_000 + Math.floor(Math.random() * 12_000)
+    const port = 20_000 + Math.floor(random.fraction() * 12_000)
     const free = await new Promise<boolean>((resolve) => {
       const probe = createServer()
       probe.once('error', () => resolve(false))

@@ -1,4 +1,4 @@
-import type { Health, Logger } from '@splitstream/kernel'
+import { type Health, type Logger, type Random, systemRandom } from '@splitstream/kernel'
 import { Redis } from 'ioredis'
 import { hostOf } from './urls.ts'
 
@@ -47,8 +47,9 @@ export function connectRedis(
   log: Logger,
   commandTimeoutMs: number = defaultTimeoutMs,
   meanwhile = 'locks do without it',
+  random: Random = systemRandom,
 ): RedisNodes {
-  const nodes = urls.map((url) => new Node(url, log, commandTimeoutMs, meanwhile))
+  const nodes = urls.map((url) => new Node(url, log, commandTimeoutMs, meanwhile, random))
   return {
     nodes,
     health: () => {
@@ -67,7 +68,7 @@ class Node implements RedisNode {
   #inFlight = 0
   #closed = false
 
-  constructor(url: string, log: Logger, commandTimeout: number, meanwhile: string) {
+  constructor(url: string, log: Logger, commandTimeout: number, meanwhile: string, random: Random) {
     this.name = hostOf(url) ?? 'redis'
     this.#redis = new Redis(url, {
       connectionName: 'splitstream',
@@ -77,7 +78,7 @@ class Node implements RedisNode {
       socketTimeout: silenceMs,
       // A node that stands still does not close its side: do not wait for it.
       disconnectTimeout: 100,
-      retryStrategy: (times) => Math.min(firstRetryMs * 2 ** (times - 1), lastRetryMs) * (0.75 + Math.random() / 2),
+      retryStrategy: (times) => Math.min(firstRetryMs * 2 ** (times - 1), lastRetryMs) * (0.75 + random.fraction() / 2),
       // Nothing is kept for later or sent again: a late hint is a wrong one.
       enableOfflineQueue: false,
       maxRetriesPerRequest: 0,

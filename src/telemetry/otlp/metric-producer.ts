@@ -1,17 +1,21 @@
 import { type HrTime, ValueType } from '@opentelemetry/api'
 import type { Resource } from '@opentelemetry/resources'
 import { AggregationTemporality, DataPointType, type MetricData, type MetricProducer } from '@opentelemetry/sdk-metrics'
-import type { Labels } from '@splitstream/kernel'
+import { type Clock, type Labels, systemClock } from '@splitstream/kernel'
 import type { Measured } from '../measured.ts'
 import type { MeasuredMetrics } from '../metrics.ts'
 
 /** Hands our own instruments to the SDK: they are counted once, whoever looks. */
-export function metricProducer(metrics: MeasuredMetrics, resource: Resource): MetricProducer {
-  const from = now()
+export function metricProducer(
+  metrics: MeasuredMetrics,
+  resource: Resource,
+  clock: Clock = systemClock,
+): MetricProducer {
+  const from = timeOf(clock.now())
   return {
     collect: async () => {
       const measured = await metrics.measure()
-      const to = now()
+      const to = timeOf(clock.now())
       const data = measured.flatMap((one) => (one.points.length === 0 ? [] : [metricData(one, from, to)]))
       return {
         resourceMetrics: { resource, scopeMetrics: [{ scope: { name: 'splitstream' }, metrics: data }] },
@@ -21,8 +25,7 @@ export function metricProducer(metrics: MeasuredMetrics, resource: Resource): Me
   }
 }
 
-function now(): HrTime {
-  const ms = Date.now()
+function timeOf(ms: number): HrTime {
   return [Math.floor(ms / 1_000), (ms % 1_000) * 1_000_000]
 }
 

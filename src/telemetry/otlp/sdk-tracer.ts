@@ -9,7 +9,15 @@ import {
   SpanStatusCode,
   trace,
 } from '@opentelemetry/api'
-import { errorType, isSampled, type Span, type SpanOptions, type Tracer } from '@splitstream/kernel'
+import {
+  errorType,
+  isSampled,
+  type Random,
+  type Span,
+  type SpanOptions,
+  systemRandom,
+  type Tracer,
+} from '@splitstream/kernel'
 
 const kinds = {
   internal: SpanKind.INTERNAL,
@@ -29,16 +37,18 @@ const maxPerSecond = 500
 export class SdkTracer implements Tracer {
   readonly #sdk: Sdk
   readonly #ratio: number
+  readonly #random: Random
   #second = 0
   #begun = 0
 
-  constructor(sdk: Sdk, ratio: number) {
+  constructor(sdk: Sdk, ratio: number, random: Random = systemRandom) {
+    this.#random = random
     this.#sdk = sdk
     this.#ratio = ratio
   }
 
   root(name: string, parent: string | undefined, options?: SpanOptions, from?: number): Span | undefined {
-    const wanted = parent === undefined ? Math.random() < this.#ratio : isSampled(parent)
+    const wanted = parent === undefined ? this.#random.fraction() < this.#ratio : isSampled(parent)
     if (!wanted || !this.#mayBegin()) return undefined
     return parent === undefined
       ? this.#start(name, ROOT_CONTEXT, options, from)
