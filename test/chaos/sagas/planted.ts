@@ -29,7 +29,7 @@ export const sagaPlants = {
         replace: 'this.engine.observe(this, turn)',
       },
     ],
-    run: ['sagas', 'matrix', '--seeds', '1', '--from', '3'],
+    run: ['sagas', 'matrix', '--seeds', '1', '--from', '290'],
     finding: /called before its intent was durable|"a call for a saga that does not exist"/,
   },
   /*
@@ -70,5 +70,17 @@ export const sagaPlants = {
     ],
     run: ['sagas', 'hostile', '--only', 'hangs, answers and resets'],
     finding: /"an effect took place twice"/,
+  },
+  // Timers go by the wall clock of the worker.
+  'wall-clock': {
+    edits: [
+      {
+        file: 'modules/sagas/app/lease.ts',
+        find: 'return this.#clock.monotonic() + this.#offset',
+        replace: 'return Date.now()',
+      },
+    ],
+    run: ['sagas', 'clocks', '--only', 'of the workers'],
+    finding: /"compensated without a reason"|"never ended"|"needs attention"/,
   },
 } as const satisfies Record<string, Plant>
