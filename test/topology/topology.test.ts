@@ -11,6 +11,7 @@ import { describeWithKafka } from '../support/kafka/suite.ts'
 import { deleteTopics } from '../support/kafka/topic.ts'
 import { type Layout, layouts, setPartitions } from './layouts.ts'
 import { type Installation, scenario, type Told } from './scenario.ts'
+import { startTraced } from './traces/traced.ts'
 import { urlsOf } from './urls.ts'
 
 /** Of starts, restarts and stops of up to six processes on busy cores. */
@@ -33,17 +34,27 @@ async function makeCertificates() {
   return { files: mounted.files, [Symbol.asyncDispose]: () => mounted.close() }
 }
 
+/** With two instances of a module, partitions move while they begin, and a block that is stored again is told again. */
+function tracesAreFixed(processes: Layout['processes']): boolean {
+  const modules = processes.flatMap((one) => one.modules)
+  return new Set(modules).size === modules.length
+}
+
 /** What sagas call; it takes no shipment to Antarctica. */
 async function startParticipants() {
   const stubs = await startStubParticipants()
   return { ...stubs, [Symbol.asyncDispose]: stubs.close }
 }
 
-/** Runs the scenario on a fleet of this layout. Its clients were told the same as those of the layout before. @returns its topic */
+/**
+ * Runs the scenario on a fleet of this layout. Its clients were told the same as those of the layout before, and traces are the same.
+ * @returns its topic
+ */
 async function run({ name, processes, tls, env: more }: Layout, events: EventsPlace): Promise<string> {
   await using participants = await startParticipants()
   await using certificates = tls ? await makeCertificates() : undefined
-  const env = { SAGA_ALLOW_PRIVATE: '127.0.0.1', ...more }
+  await using traced = await startTraced()
+  const env = { ...traced.env, ...more }
   const shown = certificates && { tls: certificates.files }
   await using fleet = await startFleet({ processes, events, sharedClickHouse: true, env, ...shown })
   const place: Installation = {
@@ -61,9 +72,13 @@ async function run({ name, processes, tls, env: more }: Layout, events: EventsPl
       // Over mutual TLS, ports are where that is and nowhere else.
       if (tls) expect((await fetch(`${url}/internal/ports`)).status).toBe(404)
     }
+    if (tracesAreFixed(processes)) await traced.tell(fleet)
     const told = await scenario(place)
     first ??= { name, told }
     expect(told, `the same as with ${first.name}`).toEqual(first.told)
+    // With it the last spans come.
+    await fleet.stop()
+    if (tracesAreFixed(processes)) traced.check()
   } catch (error) {
     process.stderr.write(`${name}:\n${fleet.output().slice(-20_000)}\n`)
     throw error
