@@ -49,7 +49,7 @@ describeUnless(await previousBuildUnavailable(), 'two versions', () => {
   })
   afterAll(() => previous?.remove())
 
-  it('over HTTP', async () => {
+  it('over HTTP', { timeout: 180_000 }, async () => {
     const processes: ProcessRow[] = [
       { name: 'writer', modules: ['ingest', 'storage'] },
       { name: 'reader', modules: ['query'] },
@@ -60,12 +60,12 @@ describeUnless(await previousBuildUnavailable(), 'two versions', () => {
   describeWithKafka('with Kafka', () => {
     const kafka = kafkaOfSuite()
 
-    it('over HTTP and Kafka', async () => {
+    it('over HTTP and Kafka', { timeout: 180_000 }, async () => {
       const processes: ProcessRow[] = [
         { name: 'front', modules: ['ingest', 'query'] },
         { name: 'store', modules: ['storage'] },
       ]
       kafka.topics.push(await upgradeAndBack(processes, { brokers: kafka.brokers }))
-    }, 120_000)
+    })
   })
 })
