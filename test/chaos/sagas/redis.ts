@@ -14,7 +14,7 @@ const runWiped: Part = async ({ redis, installation }, seed, findings) => {
   let asked = 0
   const { ended, looks } = await runSagas(
     installation,
-    { ...locked, prefix: 'redis-', seed, orders: 40 },
+    { ...locked, prefix: 'redis-', seed, orders: 28 },
     findings,
     async ({ started, rows }) => {
       let over = false
@@ -50,9 +50,9 @@ const outages: Readonly<Record<string, Outage>> = {
   'Redis frozen': { begin: (node) => node.pause(), end: (node) => node.resume() },
 }
 
-const orders = 80
+const orders = 60
 /** So many have ended before Redis comes back, and the others go on beside that. */
-const without = 40
+const without = 30
 const withoutMs = 25_000
 
 /** All three nodes are away at once: sagas with locks end as ever, go on while the nodes come back, and ask them again then. */
