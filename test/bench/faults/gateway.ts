@@ -1,16 +1,13 @@
 import { randomBytes } from 'node:crypto'
-import { setTimeout as sleep } from 'node:timers/promises'
 import { startEngines } from '../../support/fleet/engines.ts'
 import { type RunningHaproxy, startHaproxy } from '../../support/haproxy.ts'
 import { startServer } from '../../support/server.ts'
 import { startToxicProxy, type ToxicProxy } from '../../support/toxics/proxy.ts'
 import { onEnd, started, temporaryFolder } from '../cleanup.ts'
 import { progress } from '../progress.ts'
-import { type GrayFigures, type GrayPlan, grayFigures, type Look, lateMs, outWithinMs } from './gray.ts'
-import { openLoop } from './load.ts'
+import { type GrayFigures, type GrayPlan, type Look, measureIll, sources } from './gray.ts'
 import { sendEvents } from './send-events.ts'
 
-const sources = 20
 /** HAProxy takes the one that is late out of this line. */
 const timed = '  http-response lua.timed\n'
 
@@ -51,26 +48,11 @@ export async function measureGateway(watched: boolean, plan: GrayPlan): Promise<
     startHaproxy(servers, (config) => (watched ? config : config.replace(timed, ''))),
     (it) => it.stop(),
   )
-  const { url } = gateway.thing
-  const load = openLoop(plan.rate, key, (n) => `${url}/v1/events?limit=5&source=/bench/${n % sources}`)
-  const looks: Look[] = []
-  const lookOnce = () =>
-    look(gateway.thing).then(
-      (one) => looks.push(one),
-      () => undefined, // ended meanwhile
-    )
-  const timer = setInterval(() => void lookOnce(), 200)
-  const endLooks = onEnd(async () => clearInterval(timer))
-  // What is compiled for the first time is not counted.
-  await sleep(5_000)
-  const from = performance.now()
-  await sleep(plan.beforeMs)
-  const ill = performance.now()
-  proxies[2]!.set('down', { kind: 'latency', ms: 5 }, { kind: 'latency', ms: lateMs, share: plan.share })
-  await sleep(outWithinMs + plan.afterMs)
-  await endLooks()
-  await load.stop()
-  const figures = grayFigures(product, load.outcomes, looks, { from, ill, illOne: 'query-2' })
+  const figures = await measureIll(plan, {
+    product,
+    ...{ url: gateway.thing.url, key, proxy: proxies[2]!, illOne: 'query-2' },
+    ...{ everyMs: 200, look: () => look(gateway.thing) },
+  })
   await gateway.stop()
   await Promise.all(proxies.map((proxy) => proxy.stop()))
   for (const query of queries) await (await query).stop()

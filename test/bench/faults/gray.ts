@@ -35,9 +35,10 @@ export interface GrayPlan {
   readonly share: number
 }
 
-const sources = 20
-export const lateMs = 300
-export const outWithinMs = 10_000
+/** Of the events that are asked for. */
+export const sources = 20
+const lateMs = 300
+const outWithinMs = 10_000
 
 export interface Look {
   readonly at: number
@@ -77,27 +78,11 @@ export async function measureGray(product: Product, plan: GrayPlan): Promise<Gra
   })
   await sendEvents(store.thing.url, key, sources)
   const { url } = query.thing
-  const load = openLoop(plan.rate, key, (n) => `${url}/v1/events?limit=5&source=/bench/${n % sources}`)
-  const looks: Look[] = []
-  const lookOnce = () =>
-    look(url, key).then(
-      (one) => looks.push(one),
-      () => undefined, // ended meanwhile
-    )
-  const timer = setInterval(() => void lookOnce(), 100)
-  const endLooks = onEnd(async () => clearInterval(timer))
-  // What is compiled for the first time is not counted.
-  await sleep(5_000)
-  const from = performance.now()
-  await sleep(plan.beforeMs)
-  const ill = performance.now()
-  const late = { kind: 'latency', ms: lateMs, share: plan.share } as const
-  proxies[2]!.set('down', { kind: 'latency', ms: 5 }, late)
-  await sleep(outWithinMs + plan.afterMs)
-  await endLooks()
-  await load.stop()
-  const illOne = `http://127.0.0.1:${proxies[2]!.port}`
-  const figures = grayFigures(product.name, load.outcomes, looks, { from, ill, illOne })
+  const figures = await measureIll(plan, {
+    product: product.name,
+    ...{ url, key, proxy: proxies[2]!, illOne: `http://127.0.0.1:${proxies[2]!.port}` },
+    ...{ everyMs: 100, look: () => look(url, key) },
+  })
   await query.stop()
   await Promise.all(proxies.map((proxy) => proxy.stop()))
   await store.stop()
@@ -120,7 +105,43 @@ async function look(url: string, key: string): Promise<Look> {
   return { at, out, green: ready.status === 200 }
 }
 
-export function grayFigures(
+/** What is asked and looked at, and which of three turns ill. */
+export interface Ill {
+  readonly product: string
+  /** Takes the requests. */
+  readonly url: string
+  readonly key: string
+  /** Of the one that turns ill; `illOne` is its name in looks. */
+  readonly proxy: ToxicProxy
+  readonly illOne: string
+  readonly everyMs: number
+  look(): Promise<Look>
+}
+
+/** Requests at a fixed rate, and looks beside them, before and after one of three is ill. */
+export async function measureIll(plan: GrayPlan, ill: Ill): Promise<GrayFigures> {
+  const load = openLoop(plan.rate, ill.key, (n) => `${ill.url}/v1/events?limit=5&source=/bench/${n % sources}`)
+  const looks: Look[] = []
+  const lookOnce = () =>
+    ill.look().then(
+      (one) => looks.push(one),
+      () => undefined, // ended meanwhile
+    )
+  const timer = setInterval(() => void lookOnce(), ill.everyMs)
+  const endLooks = onEnd(async () => clearInterval(timer))
+  // What is compiled for the first time is not counted.
+  await sleep(5_000)
+  const from = performance.now()
+  await sleep(plan.beforeMs)
+  const since = performance.now()
+  ill.proxy.set('down', { kind: 'latency', ms: 5 }, { kind: 'latency', ms: lateMs, share: plan.share })
+  await sleep(outWithinMs + plan.afterMs)
+  await endLooks()
+  await load.stop()
+  return grayFigures(ill.product, load.outcomes, looks, { from, ill: since, illOne: ill.illOne })
+}
+
+function grayFigures(
   product: string,
   outcomes: readonly Outcome[],
   looks: readonly Look[],
