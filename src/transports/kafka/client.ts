@@ -8,6 +8,7 @@ import { whoAnswers } from './answering.ts'
 import type { Brokers } from './brokers.ts'
 import './observe-sasl.ts'
 import type { SaslObserver } from './observe-sasl.ts'
+import './out-of-range.ts'
 import './quiet-queue.ts'
 import type { Sasl } from './sasl.ts'
 
