@@ -8,6 +8,8 @@ import { runSagas } from './run.ts'
 
 const minute = 60_000
 const steps = [10 * minute, -10 * minute, 0] as const
+/** A worker takes note of a step within 20 ms. */
+const stepMs = 150
 
 /** Settings with which workers have wall clocks that this process can step. */
 export function shiftable(home: string): Readonly<Record<string, string>> {
@@ -20,21 +22,28 @@ export function shiftable(home: string): Readonly<Record<string, string>> {
 
 const shiftFile = (home: string): string => join(home, 'clock-shift')
 
-/** The wall clock of all workers steps by ten minutes, forth and back, under load. Nothing may come of it. */
+/** The wall clock of all workers steps by ten minutes, forth and back, as long as sagas are started. Nothing may come of it. */
 export const runWorkerClocks: Part = async ({ home, installation }, seed, findings) => {
-  const { ended, looks } = await runSagas(
+  const run = await runSagas(
     installation,
-    { prefix: 'clock-', seed, orders: 60, character: { guard: 'keys' }, endsWithinMs: 20_000 },
+    { prefix: 'clock-', seed, orders: 400, character: { guard: 'keys' }, endsWithinMs: 20_000 },
     findings,
     async ({ started }) => {
-      for (const step of steps) {
-        await delay(300)
-        await writeFile(shiftFile(home), `${step}`)
+      let count = 0
+      let going = true
+      const over = (): void => {
+        going = false
       }
-      await started
+      void started.then(over, over)
+      // How fast sagas come and go is the machine's: each step has to find some under way.
+      for (; going || count % steps.length !== 0; count++) {
+        await writeFile(shiftFile(home), `${steps[count % steps.length]}`)
+        await delay(stepMs)
+      }
+      return count
     },
   )
-  return { ended, looks }
+  return { ended: run.ended, looks: run.looks, steps: run.meanwhile }
 }
 
 /**
