@@ -1,21 +1,16 @@
 import { createHash } from 'node:crypto'
-import { existsSync, readdirSync, readFileSync } from 'node:fs'
+import { existsSync, readFileSync } from 'node:fs'
 import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
+import { debian, type Tool } from '../support/debian.ts'
 import { madeOnce, placeOf } from '../support/made-once.ts'
-import { answers, root, run } from './run.ts'
+import { root, run } from './run.ts'
 
 /*
  * The tools that the files in deploy/ are checked with. What the machine has is taken; else they come from where the machine gets its
  * packages, into the folder of what is fetched once. Versions are pinned by requirements.txt, the go.sum of each program, and by Debian.
  */
 const once = (name: string, make: (folder: string) => Promise<void>) => madeOnce(`deploy/${name}`, make)
-
-/** A program and what its environment needs. */
-export interface Tool {
-  readonly program: string
-  readonly env?: Readonly<Record<string, string>>
-}
 
 /** The folder of programs of a Python that has the packages in requirements.txt. Runs of pip at the same time would be one too many. */
 let python: Promise<string> | undefined
@@ -67,23 +62,4 @@ async function goProgram(name: string): Promise<string> {
 
 export const promtool = (): Promise<Tool> => debian('promtool', ['prometheus'])
 export const haproxy = (): Promise<Tool> =>
-  debian('haproxy', ['haproxy', 'liblua5.3-0', 'libopentracing-c-wrapper0', 'libopentracing1'])
-
-/** From the path, else unpacked from Debian's packages, which apt checks the signatures of; nothing is installed. */
-async function debian(name: string, packages: readonly string[]): Promise<Tool> {
-  if (await answers(name, name === 'haproxy' ? '-v' : '--version')) return { program: name }
-  const folder = await once(name, async (draft) => {
-    const download = () => run('apt-get', ['download', '-qq', ...packages], { cwd: draft })
-    // The lists of packages may be missing.
-    await download().catch(async () => {
-      await run('apt-get', ['update', '-qq'])
-      await download()
-    })
-    for (const file of readdirSync(draft)) await run('dpkg-deb', ['-x', join(draft, file), draft])
-  })
-  const lib = join(folder, 'usr/lib')
-  const libraries = existsSync(lib) ? readdirSync(lib).map((triple) => join(lib, triple)) : []
-  const place = ['usr/bin', 'usr/sbin'].map((bin) => join(folder, bin, name)).find((path) => existsSync(path))
-  if (place === undefined) throw new Error(`${packages[0]} of this Debian has no ${name}: install it`)
-  return { program: place, env: { LD_LIBRARY_PATH: libraries.join(':') } }
-}
+  debian('haproxy', ['haproxy', 'liblua5.3-0', 'libopentracing-c-wrapper0', 'libopentracing1'], '-v')

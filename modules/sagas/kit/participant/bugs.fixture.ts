@@ -6,8 +6,8 @@ export interface Bug {
   readonly edits: readonly Edit[]
   /** Cases of the conformance test that see it. */
   readonly seen: readonly string[]
-  /** Whether random stories see it; not when it is outside the barrier. `postgres`: only where transactions meet at rows. */
-  readonly told: true | false | 'postgres'
+  /** Whether random stories see it; not when it is outside the barrier. `servers`: only where transactions meet at rows. */
+  readonly told: true | false | 'servers'
 }
 
 const barrier = (from: string, to: string): Edit => ({ file: 'barrier.ts', from, to })
@@ -30,7 +30,7 @@ export const bugs: readonly Bug[] = [
     name: 'rows are not held',
     edits: [barrier(' FOR UPDATE SKIP LOCKED', '')],
     seen: ['concurrent-duplicates', 'concurrent-undo'],
-    told: 'postgres',
+    told: 'servers',
   },
   {
     name: 'undos do nothing',

@@ -1,17 +1,18 @@
+import type { PostgresTx } from '@splitstream/kernel'
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
 import { runConformance } from '../conformance/index.ts'
 import { bugs } from './bugs.fixture.ts'
 import { startCounting } from './counting.fixture.ts'
+import { type ParticipantDatabase, startPostgres } from './databases.fixture.ts'
 import { plantBugs } from './planted.fixture.ts'
-import { type ParticipantDatabase, startParticipantDatabase } from './postgres.fixture.ts'
 
 // initdb fsyncs a thousand files: on a busy disk that takes seconds.
 vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 })
 
-let database: ParticipantDatabase
+let database: ParticipantDatabase<PostgresTx>
 
 beforeAll(async () => {
-  database = await startParticipantDatabase()
+  database = await startPostgres()
 })
 
 afterAll(async () => await database.close())

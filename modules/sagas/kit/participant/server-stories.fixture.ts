@@ -1,27 +1,26 @@
 import { setTimeout as delay } from 'node:timers/promises'
-import type { PostgresTx } from '@splitstream/kernel'
 import type { Sql } from './barrier.ts'
+import { Effects } from './databases.fixture.ts'
 import type { Kit } from './planted.fixture.ts'
 import { effectOf, randomMessages, Story } from './story.fixture.ts'
 import { seeded } from './turns.fixture.ts'
 
-/** The same stories on Postgres, where calls really run at once and meet at rows. Resolves with what was against the rules. */
-export async function tellOnPostgres(
-  sql: Sql<PostgresTx>,
+/** The same stories on a server, where calls really run at once and meet at rows. Resolves with what was against the rules. */
+export async function tellOnServer<Tx>(
+  sql: Sql<Tx>,
   seed: number,
   { passBarrier }: Pick<Kit, 'passBarrier'>,
 ): Promise<readonly string[]> {
   const random = seeded(seed)
   const saga = `story-${seed}-${performance.now()}`
   const story = new Story()
-  const rows = <T>(text: string) => sql.tx((tx) => tx.query<T>(text, [saga]))
-  const observe = async () =>
-    (await rows<{ n: number }>('SELECT coalesce(sum(n), 0)::int AS n FROM effects WHERE saga = $1'))[0]!.n
+  const effects = new Effects(sql)
+  const observe = () => effects.inForce(saga)
   await Promise.all(
     randomMessages(saga, random).map(async (message) => {
       const waits = [random() * 10, random() * 5]
-      const effect = effectOf<PostgresTx>(message, async (tx, n, key) => {
-        await tx.query('INSERT INTO effects VALUES ($1, $2, $3)', [saga, key, n])
+      const effect = effectOf<Tx>(message, async (tx, n, key) => {
+        await effects.add(tx, saga, key, n)
         await delay(waits[1])
       })
       await delay(waits[0])
@@ -30,10 +29,6 @@ export async function tellOnPostgres(
       await story.heard(message, before, message.fate === 'lost' ? undefined : reply, observe)
     }),
   )
-  const keys = await rows<{ key: string }>('SELECT key FROM effects WHERE saga = $1')
-  story.end(
-    await observe(),
-    keys.map(({ key }) => key),
-  )
+  story.end(await observe(), await effects.keys(saga))
   return story.violations
 }
