@@ -1,4 +1,4 @@
-import { AppError, type Clock } from '@splitstream/kernel'
+import { AppError } from '@splitstream/kernel'
 import type { Admin, Kafka } from 'kafkajs'
 import { kafkaError } from './client.ts'
 import { Throwaway } from './throwaway.ts'
@@ -14,8 +14,8 @@ export const adminClient = (kafka: Kafka): Admin =>
 export class Asker {
   readonly #admin: Throwaway<Admin>
 
-  constructor(kafka: Kafka, clock: Clock) {
-    this.#admin = new Throwaway(() => adminClient(kafka), clock)
+  constructor(kafka: Kafka) {
+    this.#admin = new Throwaway(() => adminClient(kafka))
   }
 
   /** @throws AppError UNAVAILABLE saying `what` could not be learned */

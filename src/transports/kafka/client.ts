@@ -1,6 +1,7 @@
 import { promisify } from 'node:util'
 import zlib from 'node:zlib'
 import { AppError, type Logger } from '@splitstream/kernel'
+import './record-batch.ts'
 import './stop-fetching.ts'
 import kafkajs, { type Kafka, logLevel, type SASLOptions } from 'kafkajs'
 import type { BrokerAccess } from './access.ts'

@@ -67,7 +67,7 @@ export class Cleanups {
 
   client(brokers: readonly string[]): { kafka: Kafka; asker: Asker } {
     const kafka = kafkaClient(new Brokers(brokers), plainAccess(), 'splitstream-test', silentLogger)
-    const asker = new Asker(kafka, systemClock)
+    const asker = new Asker(kafka)
     this.add(() => asker.close())
     return { kafka, asker }
   }

@@ -91,7 +91,7 @@ export async function openKafkaLog(o: KafkaLogOptions): Promise<KafkaLog> {
   const access = o.access ?? new BrokerAccess({ clock, logger })
   const brokers = new Brokers(o.brokers)
   const kafka = kafkaClient(brokers, access, 'splitstream', logger)
-  const asker = new Asker(kafka, clock)
+  const asker = new Asker(kafka)
   const reachability = new Reachability(brokers, access, clock, logger)
   const stopping = new AbortController()
   const gate = new TopicGate({ prepare: () => prepare(kafka, brokers, o), clock, logger })

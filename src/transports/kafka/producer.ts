@@ -36,14 +36,12 @@ export class KafkaProducer {
     this.#sendMs = o.sendMs ?? 4_000
     // One more for each 800 ms: refusals that pass, such as those while a leader is elected, are not to end it long before.
     const retries = Math.ceil(this.#sendMs / 800)
-    this.#producer = new Throwaway(
-      () =>
-        o.kafka.producer({
-          idempotent: true,
-          allowAutoTopicCreation: false,
-          retry: { initialRetryTime: 100, maxRetryTime: 500, retries },
-        }),
-      o.clock,
+    this.#producer = new Throwaway(() =>
+      o.kafka.producer({
+        idempotent: true,
+        allowAutoTopicCreation: false,
+        retry: { initialRetryTime: 100, maxRetryTime: 500, retries },
+      }),
     )
   }
 

@@ -24,7 +24,7 @@ it('a group that is being joined with a frozen broker stops within seconds', asy
     ...{ clientId: 'test', brokers: [`127.0.0.1:${port}`], logLevel: kafkajs.logLevel.NOTHING },
     ...{ requestTimeout: 60_000, enforceRequestTimeout: true },
   })
-  const parts = { clock: systemClock, logger: silentLogger, kafka, asker: new Asker(kafka, systemClock) }
+  const parts = { clock: systemClock, logger: silentLogger, kafka, asker: new Asker(kafka) }
   const group = new KafkaGroup({ ...parts, topic: 'events', partitions: 2, group: 'test' }, async () => undefined)
   group.start()
   await expect.poll(() => sockets.size).toBeGreaterThan(0)

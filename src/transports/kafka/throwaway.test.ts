@@ -1,4 +1,4 @@
-import { AppError, systemClock } from '@splitstream/kernel'
+import { AppError } from '@splitstream/kernel'
 import { expect, it, vi } from 'vitest'
 import { Throwaway } from './throwaway.ts'
 
@@ -12,7 +12,7 @@ function client() {
 it('closes one that has connections and does not come to be connected', async () => {
   const [hung, next] = [client(), client()]
   const clients = [hung, next]
-  const throwaway = new Throwaway(() => clients.shift()!, systemClock)
+  const throwaway = new Throwaway(() => clients.shift()!)
   const used = throwaway.use(20, 'it did not answer', async () => 'used')
   await expect(used).rejects.toMatchObject({ code: 'UNAVAILABLE' })
   // Closed before, it would open more.

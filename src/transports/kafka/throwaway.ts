@@ -1,4 +1,4 @@
-import { AppError, type Clock } from '@splitstream/kernel'
+import { AppError } from '@splitstream/kernel'
 
 interface Client {
   connect(): Promise<void>
@@ -11,12 +11,10 @@ interface Client {
  */
 export class Throwaway<C extends Client> {
   readonly #make: () => C
-  readonly #clock: Clock
   #current: { readonly client: C; readonly connected: Promise<C> } | undefined
 
-  constructor(make: () => C, clock: Clock) {
+  constructor(make: () => C) {
     this.#make = make
-    this.#clock = clock
   }
 
   /**
@@ -25,25 +23,21 @@ export class Throwaway<C extends Client> {
    */
   async use<T>(limitMs: number, late: string, work: (client: C) => Promise<T>, ended?: AbortSignal): Promise<T> {
     const current = this.#connect()
-    const over = new AbortController()
-    const waited = ended ? AbortSignal.any([over.signal, ended]) : over.signal
+    const { promise: over, reject } = Promise.withResolvers<never>()
+    const fail = (why: string): void => reject(new AppError('UNAVAILABLE', `${late}${why}`, { retryAfterMs: 1_000 }))
+    const end = (): void => fail(', and nobody is there to do so')
+    // By hand: a sleep that is aborted makes an error with its stack, and that for each send.
+    const timer = setTimeout(fail, limitMs, ` within ${limitMs} ms`)
+    if (ended?.aborted) end()
+    else ended?.addEventListener('abort', end)
     try {
-      return await Promise.race([
-        current.connected.then(work),
-        this.#clock.sleep(limitMs, waited).then(
-          () => {
-            throw new AppError('UNAVAILABLE', `${late} within ${limitMs} ms`, { retryAfterMs: 1_000 })
-          },
-          () => {
-            throw new AppError('UNAVAILABLE', `${late}, and nobody is there to do so`, { retryAfterMs: 1_000 })
-          },
-        ),
-      ])
+      return await Promise.race([current.connected.then(work), over])
     } catch (error) {
       if (this.#current === current) void this.close()
       throw error
     } finally {
-      over.abort()
+      clearTimeout(timer)
+      ended?.removeEventListener('abort', end)
     }
   }
 

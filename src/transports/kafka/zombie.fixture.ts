@@ -14,7 +14,7 @@ import { placeOf } from './places.ts'
 
 const [brokers = '', topic = '', group = '', sessionMs = ''] = process.argv.slice(2)
 const kafka = kafkaClient(new Brokers(brokers.split(',')), plainAccess(), 'splitstream-zombie', silentLogger)
-const asker = new Asker(kafka, systemClock)
+const asker = new Asker(kafka)
 const common = { kafka, asker, topic, group, partitions: 4, clock: systemClock, logger: silentLogger }
 const ended = new Set<number>()
 const tell = (what: string, partition: number): void => void process.stdout.write(`${what} ${partition}\n`)
