@@ -11,11 +11,12 @@ import { measureAbort } from './abort.ts'
 import { measureRates, type Rates, type SplitPlan } from './rates.ts'
 import { splitDocument, splitTable } from './report.ts'
 
-const help = `npm run bench:split -- [--quick] [--help]
+const help = `npm run bench:split -- [--quick] [--aborts N] [--help]
 
 Measures one installation as one process, split over HTTP, and split over three Kafka brokers on this machine, one after
 the other, and Kafka's own producer benchmark on the same brokers. Prints a table and writes docs/bench-split.md. Takes about
-four minutes; Linux only. Leave the machine alone meanwhile.`
+four minutes; Linux only. Leave the machine alone meanwhile. With --aborts it measures only how long N aborted queries go on,
+prints that and writes nothing.`
 
 const target = fileURLToPath(new URL('../../../docs/bench-split.md', import.meta.url))
 const partitions = 6
@@ -74,6 +75,19 @@ async function measure(quick: boolean) {
   return { plan, one, http, kafka, perf: { events, batches: batches * 1_000 } }
 }
 
+async function measureAborts(times: number): Promise<object> {
+  const plan: SplitPlan = { events: 1_000_000, warmUpEvents: 100_000, inFlight: 12 }
+  const figures: Record<string, object> = {}
+  for (const [name, processes] of Object.entries({ 'one process': [all], split: [front, query] })) {
+    progress(name)
+    figures[name] = await withFleet({ processes, events: 'local', sharedClickHouse: true }, async (fleet) => {
+      await measureRates(fleet, plan, { tag: 'a', fromMs: Date.now() - 3_600_000 })
+      return await measureAbort(fleet, times)
+    })
+  }
+  return figures
+}
+
 export type SplitFigures = Awaited<ReturnType<typeof measure>>
 
 const all = { name: 'all', modules: ['ingest', 'storage', 'query'] } as const
@@ -98,9 +112,14 @@ for (const signal of ['SIGINT', 'SIGTERM'] as const) {
 }
 try {
   const { values } = parseArgs({
-    options: { quick: { type: 'boolean', default: false }, help: { type: 'boolean', default: false } },
+    options: {
+      quick: { type: 'boolean', default: false },
+      aborts: { type: 'string' },
+      help: { type: 'boolean', default: false },
+    },
   })
   if (values.help) console.log(help)
+  else if (values.aborts) console.table(await measureAborts(Number(values.aborts)))
   else {
     const figures = await measure(values.quick)
     await writeFile(target, splitDocument(figures))

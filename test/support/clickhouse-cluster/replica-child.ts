@@ -56,8 +56,8 @@ async function start(o: ReplicaStart): Promise<void> {
   const engine = openEngine(data, config, baselineArgs)
   const first = engine.connect('start')
   await replaceOverlay(first, data)
-  first.close()
-  const admin = createAdmin(engine.connect('admin'))
+  await first.close()
+  const admin = createAdmin(engine)
   const server = createClickHouseServer({
     engine,
     slots: new Slots(sessions, 256, 30_000),

@@ -80,8 +80,15 @@ export function compileAggregate(input: AggregateInput, tenant: string): Compile
     order(input, columns, groups),
     `LIMIT ${bindings.bind('UInt32', input.limit)}`,
   ]
-  return { query: { sql: sql.filter(Boolean).join('\n'), params: bindings.params }, columns }
+  const settings = { max_block_size: blockRows(groups.length) }
+  return { query: { sql: sql.filter(Boolean).join('\n'), params: bindings.params, settings }, columns }
 }
+
+/**
+ * Rows of a block. Between two blocks the engine looks whether the query is still wanted: grouped by several columns, the 65,536 that
+ * it takes by itself keep a thread for 50 ms and more. Smaller ones cost the cheap queries a tenth of their time, so these keep theirs.
+ */
+const blockRows = (groups: number): number => 65_536 / 2 ** Math.min(groups, 3)
 
 function having({ having }: AggregateInput, columns: readonly Pending[], bindings: Bindings): string {
   const conditions = having.map((filter, i) => {

@@ -211,3 +211,13 @@ describe('fields', () => {
     `data.${'a'.repeat(1001)}`,
   ])('not %s', (text) => expect(parseField(text)).toBeUndefined())
 })
+
+describe('how much the engine works off between two looks whether a query is still wanted', () => {
+  const rowsOfBlock = (groupBy: string[]): unknown =>
+    compileAggregate(aggregateInput({ groupBy }), 'acme').query.settings?.max_block_size
+
+  it('is less, the more columns it is grouped by, but a granule of the table at least', () => {
+    const fields = [[], ['type'], ['type', 'source'], ['id', 'type', 'source'], ['id', 'type', 'source', 'data.a']]
+    expect(fields.map(rowsOfBlock)).toEqual([65_536, 32_768, 16_384, 8_192, 8_192])
+  })
+})

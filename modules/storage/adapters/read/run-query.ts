@@ -38,6 +38,7 @@ export async function runQuery<T>(
   checkCall(call, clock)
   const budget = Math.max(1, remaining(call, clock) - marginMs)
   const settings = {
+    ...query.settings,
     max_execution_time: Math.min(limits.maxExecutionMs, budget) / 1000,
     timeout_overflow_mode: 'throw',
     max_memory_usage: limits.maxMemoryBytes,

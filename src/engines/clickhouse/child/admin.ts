@@ -1,9 +1,9 @@
-import type { Connection } from './engine.ts'
+import type { Engine, RunResult } from './engine.ts'
 import type { DetachedPart } from './messages.ts'
 import { identifier, literal } from './params.ts'
 import type { Kill } from './run.ts'
 
-/** What the parent and this process may ask of the engine beside the gate. Statements run one after the other. */
+/** What the parent and this process may ask of the engine beside the gate: one statement after the other, but kills at once. */
 export interface Admin {
   facts(): Promise<{ readonly version: string; readonly tableFunctions: readonly string[] }>
   readonly kill: Kill
@@ -12,18 +12,13 @@ export interface Admin {
   freeze(name: string): Promise<readonly DetachedPart[]>
 }
 
-export function createAdmin(connection: Connection): Admin {
+export function createAdmin(engine: Engine): Admin {
+  const connection = engine.connect('admin')
   let last: Promise<unknown> = Promise.resolve()
   const rows = <T>(sql: string): Promise<T[]> => {
     const result = last.then(() => connection.run(sql, 'JSONEachRow'))
     last = result.catch(() => undefined)
-    return result.then(({ bytes }) =>
-      Buffer.from(bytes)
-        .toString('utf8')
-        .split('\n')
-        .filter(Boolean)
-        .map((line) => JSON.parse(line) as T),
-    )
+    return result.then((done) => rowsOf<T>(done))
   }
   return {
     facts: async () => {
@@ -32,7 +27,16 @@ export function createAdmin(connection: Connection): Admin {
       )
       return { version: found[0]?.version ?? '', tableFunctions: found.map((row) => row.name) }
     },
-    kill: async (mark) => (await rows(`KILL QUERY WHERE Settings['log_comment'] = ${literal(mark)} ASYNC`)).length,
+    kill: async (mark) => {
+      // It must not wait for a backup that freezes tables, nor for another kill.
+      const own = engine.connect('kill')
+      try {
+        const sql = `KILL QUERY WHERE Settings['log_comment'] = ${literal(mark)} ASYNC`
+        return rowsOf(await own.run(sql, 'JSONEachRow')).length
+      } finally {
+        await own.close()
+      }
+    },
     detachedParts: () =>
       rows<DetachedPart>(
         `SELECT database, \`table\`, ifNull(partition_id, '') AS partition, name, ifNull(reason, '') AS reason
@@ -56,3 +60,10 @@ export function createAdmin(connection: Connection): Admin {
     },
   }
 }
+
+const rowsOf = <T>({ bytes }: RunResult): T[] =>
+  Buffer.from(bytes)
+    .toString('utf8')
+    .split('\n')
+    .filter(Boolean)
+    .map((line) => JSON.parse(line) as T)

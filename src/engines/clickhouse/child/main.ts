@@ -50,8 +50,8 @@ async function start(o: StartMessage): Promise<void> {
   const engine = await openWhenFree(o.dataDir, writeEngineConfig(o.runDir, o.maxMemoryBytes))
   const first = engine.connect('start')
   await replaceOverlay(first, o.dataDir)
-  first.close()
-  const admin = createAdmin(engine.connect('admin'))
+  await first.close()
+  const admin = createAdmin(engine)
   const facts = await admin.facts()
   const server = createClickHouseServer({
     engine,

@@ -148,7 +148,7 @@ class Exchange {
         try {
           await this.#run(connection, params, statement, rows, pipe.path, gone.signal)
         } finally {
-          connection.close()
+          await connection.close()
         }
       } finally {
         pipe.giveBack()
