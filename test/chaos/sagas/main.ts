@@ -4,6 +4,7 @@ import { signal } from '../processes.ts'
 import { inFolder, judge } from '../trial.ts'
 import { runDatabaseClock, runWorkerClocks } from './clocks.ts'
 import { hostileParts } from './hostile.ts'
+import { runOneLock } from './locks.ts'
 import { runMatrix } from './matrix.ts'
 import { inSagaPlace, type Part, type SagaPlace } from './place.ts'
 import { redisParts } from './redis.ts'
@@ -29,6 +30,7 @@ const parts: Readonly<Record<string, Readonly<Record<string, Part>>>> = {
     'a stuck undo': runStuckUndo,
     'rolling restart': runRollingRestart,
     'connections cut': runConnectionsCut,
+    'one lock for all': runOneLock,
   },
   zombies: { ...zombieParts, ...redisParts },
   hostile: hostileParts,

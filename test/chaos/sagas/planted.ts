@@ -83,4 +83,29 @@ export const sagaPlants = {
     run: ['sagas', 'clocks', '--only', 'of the workers'],
     finding: /"compensated without a reason"|"never ended"|"needs attention"/,
   },
+  // A lock that is held is handed over to whoever asks for it next.
+  'lock-handed-over': {
+    edits: [
+      {
+        file: 'modules/sagas/adapters/locks.ts',
+        find: 'DO UPDATE SET step = locks.step WHERE locks.saga_id = excluded.saga_id RETURNING fence',
+        replace:
+          "DO UPDATE SET saga_id = excluded.saga_id, step = excluded.step, fence = nextval('fences') RETURNING fence",
+      },
+    ],
+    run: ['sagas', 'recovery', '--only', 'one lock for all'],
+    finding: /"locked sections overlapped"/,
+  },
+  // Whoever asks for a lock that is held is told that it has it, under the number of the one that has it.
+  'lock-held-twice': {
+    edits: [
+      {
+        file: 'modules/sagas/adapters/locks.ts',
+        find: 'DO UPDATE SET step = locks.step WHERE locks.saga_id = excluded.saga_id RETURNING fence',
+        replace: 'DO UPDATE SET step = locks.step RETURNING fence',
+      },
+    ],
+    run: ['sagas', 'recovery', '--only', 'one lock for all'],
+    finding: /"locked sections overlapped"/,
+  },
 } as const satisfies Record<string, Plant>

@@ -22,6 +22,7 @@ export interface RunOptions {
   /** All of them; a mix of the usual ones when not given. */
   readonly kind?: Kind
   readonly courier?: string
+  readonly item?: string | undefined
   readonly only?: (wanted: Wanted) => boolean
   readonly allowed?: Pick<Expectation, 'anyEnd' | 'mayNeedAttention'>
 }
@@ -40,7 +41,7 @@ export async function runSagas<T>(
   const wanted = makeOrders(random.fork(), o.prefix, o.orders)
     .map(({ key, kind, order }) => ({
       ...{ key, kind: o.kind ?? kind },
-      order: { ...order, courier: o.courier ?? order.courier },
+      order: { ...order, courier: o.courier ?? order.courier, item: o.item ?? order.item },
     }))
     .filter(o.only ?? (() => true))
   await installation.ledger.behave(o.seed, o.character, o.rules)

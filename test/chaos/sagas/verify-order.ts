@@ -31,13 +31,23 @@ export function checkFences({ effects }: Audit, findings: Findings): void {
   }
 }
 
-/** What was written under a lock: tokens never decrease, so no two sections overlap. */
-export function checkLocks({ effects }: Audit, findings: Findings): void {
+/**
+ * All that a saga has done under its lock is one section: nothing of another saga that locks the same item lies in between, and
+ * each section has a greater token than the one before. A write by itself would not show it: a lock that two sagas have lets
+ * both in, one after the other, and only what follows crosses.
+ */
+export function checkLocks({ effects }: Pick<Audit, 'effects'>, findings: Findings): void {
   const locked = effects.filter(({ lock }) => lock !== undefined)
   for (const [item, mine] of Map.groupBy(locked, (effect) => effect.item)) {
-    const tokens = mine.map(({ lock }) => lock!)
-    if (tokens.some((token, i) => token < (tokens[i - 1] ?? 0))) {
-      findings.add('locked sections overlapped', `${item}: ${tokens.join()}`)
+    const sections = mine.filter(({ saga, lock }, i) => saga !== mine[i - 1]?.saga || lock !== mine[i - 1]?.lock)
+    const say = (): string => {
+      const told = sections.map(({ saga, lock }) => `${lock} (${saga.slice(-4)})`)
+      return `${item}: ${told.slice(0, 40).join(', ')}`
+    }
+    if (new Set(sections.map(({ saga }) => saga)).size < sections.length) {
+      findings.add('locked sections overlapped', say())
+    } else if (sections.some(({ lock }, i) => lock! <= (sections[i - 1]?.lock ?? 0))) {
+      findings.add('a lock was given under an old number', say())
     }
   }
 }

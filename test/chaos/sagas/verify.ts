@@ -95,6 +95,9 @@ function checkOrder(wanted: Wanted, saga: SagaRow, { audit, byId, anyEnd }: Evid
   const perStep = Map.groupBy(mine, ({ saga, step, undo }) => `${saga} ${step} ${undo}`)
   if ([...perStep.values()].some(({ length }) => length > 1)) tell('an effect took place twice')
   else if (mine.some(({ operation }) => times(operation) > 1)) tell('an order had an effect twice')
+  // What of its section the ledger cannot see, no check can.
+  if (wanted.kind === 'locked' && mine.some(({ lock }) => lock === undefined))
+    tell('a locked section without its token')
   if (times('ship') > 0 && times('refund') > 0) tell('shipped and refunded')
   const refused = isRefused(wanted)
   if (saga.status === 'completed') {

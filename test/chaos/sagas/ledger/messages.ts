@@ -59,7 +59,7 @@ export interface Arrival {
   readonly undo: boolean
   readonly key: string
   readonly fence: number
-  /** Of sagas that hold a lock on the item: its fencing number. */
+  /** Of sagas that hold a lock on the item, on every call: its fencing number. */
   readonly item?: string
   readonly lock?: number
   /** ms, by the ledger's own monotonic clock. */

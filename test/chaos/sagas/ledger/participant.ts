@@ -83,9 +83,9 @@ export class Participant {
     return this.#sql.tx(async () => this.#book.apply(call.body, call))
   }
 
-  #isFresh({ saga, fence, body: { item, lock } }: Call): boolean {
+  #isFresh({ saga, fence, item, lock }: Call): boolean {
     const ofSaga = this.#sees(`saga ${saga}`, fence)
-    return (lock === undefined || this.#sees(`item ${item}`, Number(lock))) && ofSaga
+    return (lock === undefined || this.#sees(`item ${item}`, lock)) && ofSaga
   }
 
   #sees(what: string, token: number): boolean {

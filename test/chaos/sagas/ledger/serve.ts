@@ -108,20 +108,10 @@ function callOf(operation: Operation, { headers, method, url }: IncomingMessage,
   if (typeof body.order !== 'string' || undo !== undoneBy.has(operation)) return undefined
   const at = performance.now()
   const request = `${method} ${url} ${text}`
-  return { saga, order: body.order, step, operation, undo, key, fence, at, body, request, until: at + timeoutMs }
+  const locked = body.lock !== undefined && { lock: Number(body.lock), item: body.item }
+  const arrival = { saga, order: body.order, step, operation, undo, key, fence, at, ...locked }
+  return { ...arrival, body, request, until: at + timeoutMs }
 }
 
 /** What is kept of a call. */
-function arrivalOf({ saga, order, step, operation, undo, key, fence, at, body }: Call): Arrival {
-  return {
-    saga,
-    order,
-    step,
-    operation,
-    undo,
-    key,
-    fence,
-    at,
-    ...(body.lock !== undefined && { lock: Number(body.lock), item: body.item }),
-  }
-}
+const arrivalOf = ({ body, request, until, ...arrival }: Call): Arrival => arrival
