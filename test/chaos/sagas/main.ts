@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import { signal } from '../processes.ts'
 import { inFolder, judge } from '../trial.ts'
 import { runDatabaseClock, runWorkerClocks } from './clocks.ts'
+import { emittedParts } from './emitted-events.ts'
 import { hostileParts } from './hostile.ts'
 import { runOneLock } from './locks.ts'
 import { runMatrix } from './matrix.ts'
@@ -34,7 +35,7 @@ const parts: Readonly<Record<string, Readonly<Record<string, Part>>>> = {
   },
   zombies: { ...zombieParts, ...redisParts },
   hostile: hostileParts,
-  events: { 'started by events': runStartedByEvents },
+  events: { 'started by events': runStartedByEvents, ...emittedParts },
   clocks: { 'of the workers': runWorkerClocks, 'of the database': runDatabaseClock },
 }
 

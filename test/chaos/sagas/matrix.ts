@@ -77,7 +77,7 @@ async function runSeed(seed: number, matrix: Matrix, findings: Findings) {
   recovery.stop()
   const killed = await recovery.done
   for (const { at } of killed) matrix.kills.set(at, (matrix.kills.get(at) ?? 0) + 1)
-  await emitted.note(wanted, clients, rows)
+  await emitted.note(rows)
   return {
     point,
     ...(again && { again }),

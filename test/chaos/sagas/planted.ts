@@ -108,4 +108,16 @@ export const sagaPlants = {
     run: ['sagas', 'recovery', '--only', 'one lock for all'],
     finding: /"locked sections overlapped"/,
   },
+  // An emitted event is removed from the outbox for good before it is appended.
+  'outbox-first': {
+    edits: [
+      {
+        file: 'modules/sagas/app/relay-outbox.ts',
+        find: "if (rows.length === 0) return 'nothing'",
+        replace: "if (rows.length === 0) return 'nothing'\n      await removeFromOutbox(postgres as never, rows)",
+      },
+    ],
+    run: ['sagas', 'events', '--only', 'emitted, workers killed'],
+    finding: /"an emitted event is missing"/,
+  },
 } as const satisfies Record<string, Plant>
