@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import { connectPostgres } from '../../../src/engines/postgres/driver.ts'
 import { startDatabase } from '../app/worker.fixture.ts'
-import { statement, statementOfMoves } from './commit-statement.ts'
+import { statement, statementOfMove, statementOfMoves, statementOfStart } from './commit-statement.ts'
 import { CurrentPartition } from './partitions.ts'
 
 let database: Awaited<ReturnType<typeof startDatabase>>
@@ -17,6 +17,8 @@ const moves = ['((tenant = n.tenant) AND (id = n.id))']
 it.each([
   ['of a group with starts', statement, 'starts_pkey', all],
   ['of a group without', statementOfMoves, undefined, moves],
+  ['of a move alone', statementOfMove, undefined, ['((tenant = $2) AND (id = $3))']],
+  ['of a start alone', statementOfStart, 'starts_pkey', ['(key = n.key)', '((tenant = n_1.tenant) AND (id = n_1.id))']],
 ])(
   'a statement %s finds a saga by its key, whatever else its owner holds, also in a table without statistics',
   async (_, sql, other, conditions) => {

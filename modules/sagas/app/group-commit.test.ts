@@ -73,7 +73,7 @@ function failing(when: { before?: number; after?: number }): Postgres {
   const { postgres } = database
   return {
     query: <T>(text: string, values?: readonly unknown[], name?: string) =>
-      /WITH (given|moved) AS/.test(text)
+      /^(commit|move|start) .*sagas/.test(name ?? '')
         ? guarded(() => postgres.query<T>(text, values, name))
         : postgres.query<T>(text, values, name),
     tx: <T>(fn: (tx: PostgresTx) => Promise<T>) => guarded(() => postgres.tx(fn)),

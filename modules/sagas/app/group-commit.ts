@@ -1,11 +1,11 @@
 import { setImmediate as endOfPoll } from 'node:timers/promises'
 import { AppError, type Clock, codeOf, type Logger, messageOf, type Postgres } from '@splitstream/kernel'
-import { writeTransitions } from '../adapters/commit-statement.ts'
 import type { FreeLock } from '../adapters/locks.ts'
 import { type Letter, tellOwners } from '../adapters/mail.ts'
 import { CurrentPartition } from '../adapters/partitions.ts'
 import { lockSagas, settleDoubt, startedBy } from '../adapters/sagas-table.ts'
 import { hasSideEffects, noSideEffects, writeSideEffects } from '../adapters/side-effects.ts'
+import { writeTransitions } from '../adapters/write-transitions.ts'
 import { type Committed, isStart, type Transition } from './transition.ts'
 
 /** Transitions in one commit at most. */
