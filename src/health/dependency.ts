@@ -65,6 +65,14 @@ export class Dependency {
     }
   }
 
+  /** A call that went another way than `run` has ended, after `ms`. What is not known while it is under way, `silentMs` knows not. */
+  note(verdict: Verdict, ms: number): void {
+    if (verdict === 'none') return
+    const now = this.#clock.monotonic()
+    this.#answeredAt = now
+    this.#window.add(verdict === 'bad', ms, now)
+  }
+
   /** For how long the oldest call that is under way has waited without any other being answered, ms; 0 without one. */
   silentMs(now: number): number {
     const [oldest] = this.#running
@@ -114,11 +122,8 @@ export class Dependency {
   }
 
   #end(call: { readonly from: number }, verdict: Verdict): void {
-    const now = this.#clock.monotonic()
     this.#running.delete(call)
-    if (verdict === 'none') return
-    this.#answeredAt = now
-    this.#window.add(verdict === 'bad', now - call.from, now)
+    this.note(verdict, this.#clock.monotonic() - call.from)
   }
 }
 

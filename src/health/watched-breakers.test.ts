@@ -1,3 +1,4 @@
+import { setImmediate as turn } from 'node:timers/promises'
 import { type Judge, noMetrics, silentLogger } from '@splitstream/kernel'
 import { expect, it } from 'vitest'
 import { ManualClock } from '../discovery/manual-clock.fixture.ts'
@@ -47,4 +48,29 @@ it('is never down, and well again once nobody calls those that are open', async 
   expect(row().state).toBe('degraded')
   clock.advance(31_000)
   expect(row()).toMatchObject({ state: 'ok', calls: 0 })
+})
+
+it('takes for its time what a call took once it had its turn', async () => {
+  const { clock, breakers, row } = start()
+  const [first, second] = [Promise.withResolvers<number>(), Promise.withResolvers<number>()]
+  const one = breakers.get('one', 1).run(() => first.promise, judge)
+  const two = breakers.get('one', 1).run(() => second.promise, judge)
+  clock.advance(100)
+  first.resolve(200)
+  expect(await one).toBe(200)
+  await turn()
+  clock.advance(100)
+  second.resolve(200)
+  expect(await two).toBe(200)
+  expect(row().calls).toBe(2)
+  expect(row().p50Ms).toBeCloseTo(100, -1)
+  expect(row().p99Ms).toBeCloseTo(100, -1)
+})
+
+it('tells an error that is the fault of the one that is called from an answer', async () => {
+  const { breakers, row } = start()
+  const error = new Error('refused')
+  const failing: Judge<number> = { ...judge, error: () => 'bad' }
+  await expect(breakers.get('one', 8).run(() => Promise.reject(error), failing)).rejects.toBe(error)
+  expect(row()).toMatchObject({ calls: 1, errorRate: 1 })
 })

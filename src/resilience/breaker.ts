@@ -1,18 +1,25 @@
-import type { Breaker, BreakerState, Judge } from '@splitstream/kernel'
+import type { Breaker, BreakerState, Judge, Verdict } from '@splitstream/kernel'
 import { Bulkhead, type QueueLimits } from './bulkhead.ts'
 import { Circuit, type CircuitEvents, type CircuitLimits } from './circuit.ts'
 
 export interface BreakerLimits extends CircuitLimits, QueueLimits {}
 
+export interface BreakerEvents extends CircuitEvents {
+  /** A call has ended. @param ms how long it took, from its turn on */
+  ended(verdict: Verdict, ms: number): void
+}
+
 /** A circuit and a bulkhead. */
 export class GuardedCalls implements Breaker {
   readonly circuit: Circuit
   readonly bulkhead: Bulkhead
+  readonly #events: BreakerEvents
   readonly #now: () => number
   /** Monotonic, ms. */
   usedAt: number
 
-  constructor(maxConcurrent: number, limits: BreakerLimits, events: CircuitEvents, now: () => number) {
+  constructor(maxConcurrent: number, limits: BreakerLimits, events: BreakerEvents, now: () => number) {
+    this.#events = events
     this.#now = now
     this.usedAt = now()
     this.circuit = new Circuit(limits, events, now)
@@ -27,17 +34,24 @@ export class GuardedCalls implements Breaker {
       this.#admitAgain(tenant)
     }
     const from = this.#now()
+    let end: ReturnType<Circuit['watch']> | undefined
+    let verdict: Verdict = 'none'
     try {
       const running = work()
-      const noted = circuit.watch(running, judge)
-      try {
-        return await running
-      } finally {
-        // So that who calls next, the first one who waits among them, meets the state that this call led to.
-        await noted
-      }
+      end = circuit.watch(judge)
+      const value = await running
+      verdict = judge.value(value)
+      return value
+    } catch (error) {
+      verdict = judge.error(error)
+      throw error
     } finally {
-      bulkhead.leave(tenant, this.#now() - from)
+      const ms = this.#now() - from
+      // So that who calls next, the first one who waits among them, meets the state that this call led to.
+      const noted = end?.(verdict)
+      if (noted) await noted
+      bulkhead.leave(tenant, ms)
+      this.#events.ended(verdict, ms)
     }
   }
 

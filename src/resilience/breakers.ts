@@ -1,5 +1,5 @@
 import type { Breaker, BreakerState, Breakers, Clock, Labels, Logger, Metrics, Reading } from '@splitstream/kernel'
-import { type BreakerLimits, GuardedCalls } from './breaker.ts'
+import { type BreakerEvents, type BreakerLimits, GuardedCalls } from './breaker.ts'
 
 export interface BreakersOptions {
   /** What the dependencies are, in the names of metrics: `saga_participants`. */
@@ -42,6 +42,7 @@ export class NamedBreakers implements Breakers {
   readonly #openings: ReturnType<Metrics['counter']>
   readonly #labels: (name: string) => Labels
   #sweepAt: number
+  #onEnd: BreakerEvents['ended'] = () => {}
 
   constructor(options: BreakersOptions) {
     this.#options = options
@@ -72,6 +73,11 @@ export class NamedBreakers implements Breakers {
     return this.#all.get(name)
   }
 
+  /** Tells `listener` of each call that ends: what its end says, and how long it took from its turn on, ms. There is one listener. */
+  onEnd(listener: BreakerEvents['ended']): void {
+    this.#onEnd = listener
+  }
+
   /** Of those that were used within `ms`: how many there are, and how many let no call through, or one that finds out. */
   count(ms: number): { readonly all: number; readonly open: number } {
     const since = this.#now() - ms
@@ -87,7 +93,7 @@ export class NamedBreakers implements Breakers {
     }
   }
 
-  #events(name: string) {
+  #events(name: string): BreakerEvents {
     const { logger } = this.#options
     return {
       opened: (why: string, forMs: number): void => {
@@ -95,6 +101,7 @@ export class NamedBreakers implements Breakers {
         logger.warn('a breaker opened', { breaker: name, why, forMs })
       },
       closed: (): void => logger.info('a breaker closed', { breaker: name }),
+      ended: (verdict, ms): void => this.#onEnd(verdict, ms),
     }
   }
 

@@ -18,7 +18,7 @@ export interface CircuitEvents {
   closed(): void
 }
 
-type Action = [running: Promise<unknown>, judge: Judge<unknown>]
+type Action = [verdict: Promise<Verdict>]
 type Options = Opossum.Options<Action> & { state?: { closed: boolean; halfOpen: boolean } }
 
 /** Between two looks at a call that is slow without that counting, ms. */
@@ -90,17 +90,29 @@ export class Circuit {
     return true
   }
 
-  /** Takes note of a call that `admit` let through just now. Resolves once it is good, bad or too slow; never rejects. */
-  watch<T>(running: Promise<T>, judge: Judge<T>): Promise<void> | undefined {
+  /**
+   * Takes note of a call that `admit` let through just now.
+   * @returns to be called with what its end says. When it returns a promise, what that leads to is so once this is resolved; it
+   * never rejects.
+   */
+  watch(judge: Judge<never>): (verdict: Verdict) => Promise<void> | undefined {
     const circuit = this.#current
-    this.#slowMs = judge.slowMs ?? this.#limits.slowMs
-    if (!circuit?.closed) {
-      this.#probedAt = this.#now()
-      return circuit?.fire(running, judge as Judge<unknown>).catch(nothing)
+    const slowMs = judge.slowMs ?? this.#limits.slowMs
+    this.#slowMs = slowMs
+    if (circuit?.closed) {
+      const end = firstVerdict(judge, slowMs, (verdict) => {
+        if (circuit === this.#current && verdict !== 'none') this.#count(circuit, verdict === 'bad')
+      })
+      return (verdict) => void end(verdict)
     }
-    return this.#verdict(running, judge as Judge<unknown>).then((verdict) => {
-      if (circuit === this.#current && verdict !== 'none') this.#count(circuit, verdict === 'bad')
-    })
+    this.#probedAt = this.#now()
+    const { promise, resolve } = Promise.withResolvers<Verdict>()
+    const noted = circuit?.fire(promise).catch(nothing)
+    const end = firstVerdict(judge, slowMs, resolve)
+    return (verdict) => {
+      end(verdict)
+      return noted
+    }
   }
 
   #make(halfOpen: boolean): Opossum<Action, void> {
@@ -113,8 +125,8 @@ export class Circuit {
       rotateBucketController: new EventEmitter(),
       ...(halfOpen ? { state: { closed: false, halfOpen: true } } : {}),
     }
-    const circuit: Opossum<Action, void> = new Opossum(async (running, judge) => {
-      const verdict = await this.#verdict(running, judge)
+    const circuit: Opossum<Action, void> = new Opossum(async (given) => {
+      const verdict = await given
       if (verdict === 'bad') throw bad
       // A probe that says nothing: somebody else finds out.
       if (verdict === 'none' && circuit === this.#current) this.#current = this.#make(true)
@@ -122,28 +134,6 @@ export class Circuit {
     circuit.on('open', () => this.#opened(circuit))
     circuit.on('close', () => this.#closed(circuit))
     return circuit
-  }
-
-  /** As soon as it is slow and that counts, or it ends. */
-  #verdict(running: Promise<unknown>, judge: Judge<unknown>): Promise<Verdict> {
-    const { promise, resolve } = Promise.withResolvers<Verdict>()
-    let over = false
-    const slow = (): void => {
-      if (over) return
-      const verdict = judge.slow?.() ?? 'bad'
-      if (verdict !== 'none') resolve(verdict)
-      // It may come to count while the call goes on.
-      else timer = setTimeout(look, lookAgainMs)
-    }
-    // After what has arrived meanwhile: when this process stood still, the answer may be there.
-    const look = (): void => void setImmediate(slow)
-    let timer = setTimeout(look, Math.min(judge.slowMs ?? this.#limits.slowMs, maxTimerMs))
-    void verdictOf(running, judge).then((verdict) => {
-      over = true
-      clearTimeout(timer)
-      resolve(verdict)
-    })
-    return promise
   }
 
   #count(circuit: Opossum<Action, void>, bad: boolean): void {
@@ -172,14 +162,29 @@ export class Circuit {
   }
 }
 
-async function verdictOf(running: Promise<unknown>, judge: Judge<unknown>): Promise<Verdict> {
-  let value: unknown
-  try {
-    value = await running
-  } catch (error) {
-    return judge.error(error)
+/**
+ * Hands on one verdict: as soon as the call is slow and that counts, or it ends.
+ * @returns to be called when it ends
+ */
+function firstVerdict(judge: Judge<never>, slowMs: number, decide: (verdict: Verdict) => void) {
+  let over = false
+  const first = (verdict: Verdict): void => {
+    if (over) return
+    over = true
+    clearTimeout(timer)
+    decide(verdict)
   }
-  return judge.value(value)
+  const isSlow = (): void => {
+    if (over) return
+    const verdict = judge.slow?.() ?? 'bad'
+    if (verdict !== 'none') first(verdict)
+    // It may come to count while the call goes on.
+    else timer = setTimeout(look, lookAgainMs)
+  }
+  // After what has arrived meanwhile: when this process stood still, the answer may be there.
+  const look = (): void => void setImmediate(isSlow)
+  let timer = setTimeout(look, Math.min(slowMs, maxTimerMs))
+  return first
 }
 
 /** A timer for longer would fire at once, ms. */
