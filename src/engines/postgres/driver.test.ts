@@ -27,6 +27,18 @@ afterAll(async () => {
   await rm(folder, { recursive: true, force: true })
 })
 
+describe('statements', () => {
+  it('with a name are prepared once for a connection, and take other values each time', async () => {
+    const [first, second, prepared] = await db.tx(async (tx) => [
+      await tx.query('SELECT $1::integer + 1 AS n', [1], 'next number'),
+      await tx.query('SELECT $1::integer + 1 AS n', [2], 'next number'),
+      await tx.query('SELECT name, (generic_plans + custom_plans)::integer AS calls FROM pg_prepared_statements'),
+    ])
+    expect([first, second]).toEqual([[{ n: 2 }], [{ n: 3 }]])
+    expect(prepared).toEqual([{ name: 'next number', calls: 2 }])
+  })
+})
+
 describe('transactions', () => {
   it('commits what returns and rolls back what throws', async () => {
     const answer = await db.tx(async (tx) => {
