@@ -8,11 +8,19 @@ let run: (() => Promise<void>) | undefined
 
 /** Everything that costs time ahead of the measurement happens here. */
 async function prepare(job: Job): Promise<void> {
-  const work = job.kind === 'batches' ? await prepareBatches(job) : await prepareSingles(job)
+  const work = await workOf(job)
   run = async () => {
     say({ kind: 'result', result: await work() })
   }
   say({ kind: 'prepared' })
+}
+
+async function workOf(job: Job) {
+  if (job.kind === 'batches') return prepareBatches(job)
+  if (job.kind === 'singles') return prepareSingles(job)
+  // Loaded where it is wanted: it brings Kafka's client along.
+  const { prepareAppends } = await import('./split/appends.ts')
+  return prepareAppends(job)
 }
 
 const failed = (error: unknown): void => {

@@ -51,10 +51,36 @@ export interface SingleResult {
   readonly p99Ms: number
 }
 
-export type Job = BatchJob | SingleJob
-export type ResultOf<J extends Job> = J extends BatchJob ? BatchResult : SingleResult
+/** Batches straight into the event log on Kafka. */
+export interface AppendJob {
+  readonly kind: 'appends'
+  readonly brokers: readonly string[]
+  readonly topic: string
+  readonly partitions: number
+  readonly compression: 'none' | 'zstd'
+  /** Each batch over all partitions, as ingest does, in place of one batch into one. */
+  readonly spread: boolean
+  readonly series: Series
+  readonly events: number
+  readonly inFlight: number
+}
+
+export interface AppendResult {
+  readonly events: number
+  /** From the first append until the last is durable, ms. */
+  readonly durableMs: number
+  /** CPU time of the process meanwhile, s. */
+  readonly cpuSeconds: number
+}
+
+export type Job = BatchJob | SingleJob | AppendJob
+export type ResultOf<J extends Job> = J extends BatchJob
+  ? BatchResult
+  : J extends SingleJob
+    ? SingleResult
+    : AppendResult
 export type ToGenerator = { kind: 'job'; job: Job } | { kind: 'go' }
 export type FromGenerator =
   | { kind: 'prepared' }
-  | { kind: 'result'; result: BatchResult | SingleResult }
+  | { kind: 'result'; result: BatchResult | SingleResult | AppendResult }
   | { kind: 'failed'; message: string }

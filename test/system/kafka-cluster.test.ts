@@ -75,7 +75,7 @@ describeWithKafka('three real brokers', () => {
 
   it('are measured by their own producer', async () => {
     await createTopic(cluster.brokers, { topic: perfTopic, partitions: 6 })
-    const test = { topic: perfTopic, records: 5_000, recordBytes: 200, producer: { 'compression.type': 'zstd' } }
+    const test = { topic: perfTopic, records: 5_000, payload: { bytes: 200 }, producer: { 'compression.type': 'zstd' } }
     expect(await perfTest(cluster, test)).toBeGreaterThan(100)
     await expect(
       perfTest(cluster, { ...test, topic: 'no-such-topic', producer: { 'max.block.ms': '1000' }, records: 1 }),

@@ -8,14 +8,15 @@ import { createTopic } from '../../support/kafka/topic.ts'
 import { cleanUp, onEnd } from '../cleanup.ts'
 import { progress } from '../progress.ts'
 import { measureAbort } from './abort.ts'
+import { measureLog } from './log.ts'
 import { measureRates, type Rates, type SplitPlan } from './rates.ts'
 import { splitDocument, splitTable } from './report.ts'
 
 const help = `npm run bench:split -- [--quick] [--aborts N] [--help]
 
 Measures one installation as one process, split over HTTP, and split over three Kafka brokers on this machine, one after
-the other, and Kafka's own producer benchmark on the same brokers. Prints a table and writes docs/bench-split.md. Takes about
-four minutes; Linux only. Leave the machine alone meanwhile. With --aborts it measures only how long N aborted queries go on,
+the other, and the log on Kafka beside Kafka's own producer benchmark. Prints a table and writes docs/bench-split.md. Takes about
+six minutes; Linux only. Leave the machine alone meanwhile. With --aborts it measures only how long N aborted queries go on,
 prints that and writes nothing.`
 
 const target = fileURLToPath(new URL('../../../docs/bench-split.md', import.meta.url))
@@ -26,8 +27,6 @@ const onKafka = [
   { name: 'batches, zstd', tag: 'z', env: { KAFKA_COMPRESSION: 'zstd' } },
   { name: 'CloudEvents, zstd', tag: 'c', env: { KAFKA_COMPRESSION: 'zstd', KAFKA_RECORDS: 'cloudevents' } },
 ] as const
-/** What 1,000 events of the bench are as a record, bytes. */
-const batchBytes = 200_000
 
 async function measure(quick: boolean) {
   const plan: SplitPlan = { events: quick ? 200_000 : 1_000_000, warmUpEvents: quick ? 50_000 : 100_000, inFlight: 12 }
@@ -62,17 +61,12 @@ async function measure(quick: boolean) {
       (fleet) => measureRates(fleet, plan, { tag, fromMs }),
     )
   }
-  progress("Kafka's own producer benchmark")
-  await createTopic(cluster.brokers, { topic: 'perf', partitions, settings: { 'max.message.bytes': String(8 << 20) } })
-  const batches = await perfTest(cluster, {
-    topic: 'perf',
-    records: plan.events / 1_000,
-    recordBytes: batchBytes,
-    producer: { 'max.request.size': String(8 << 20), 'batch.size': '400000' },
-  })
-  const events = await perfTest(cluster, { topic: 'perf', records: plan.events, recordBytes: 200 })
+  progress("the log alone beside Kafka's own producer benchmark")
+  const log = await measureLog(cluster, { ...plan, partitions })
+  await createTopic(cluster.brokers, { topic: 'perf', partitions })
+  const events = await perfTest(cluster, { topic: 'perf', records: plan.events, payload: { bytes: 200 } })
   await stopped()
-  return { plan, one, http, kafka, perf: { events, batches: batches * 1_000 } }
+  return { plan, one, http, kafka, log, perf: events }
 }
 
 async function measureAborts(times: number): Promise<object> {

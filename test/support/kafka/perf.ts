@@ -13,12 +13,15 @@ export interface PerfTest {
   /** There already. */
   readonly topic: string
   readonly records: number
-  readonly recordBytes: number
+  /** Made-up records of a size, or those of a file between `payloadSeparator`s, at random. */
+  readonly payload: { readonly bytes: number } | { readonly file: string }
   /** Producer settings on top of acks=all, such as compression.type. */
   readonly producer?: Readonly<Record<string, string>>
   /** Default 120,000 ms. */
   readonly timeoutMs?: number
 }
+
+export const payloadSeparator = '\u0001'
 
 const run = promisify(execFile)
 
@@ -36,7 +39,7 @@ export async function perfTest(cluster: Pick<KafkaCluster, 'brokers'>, test: Per
   const args = [
     ...javaArguments({ jars, heapMb: 256, folder, options: (await classArchive(java, jars, folder)).use }),
     ...['org.apache.kafka.tools.ProducerPerformance', '--topic', test.topic, '--throughput', '-1'],
-    ...['--num-records', String(test.records), '--record-size', String(test.recordBytes)],
+    ...['--num-records', String(test.records), ...payloadOf(test)],
     ...['--producer-props', ...Object.entries(settings).map(([name, value]) => `${name}=${value}`)],
   ]
   try {
@@ -53,3 +56,8 @@ export async function perfTest(cluster: Pick<KafkaCluster, 'brokers'>, test: Per
     guardian.dismiss()
   }
 }
+
+const payloadOf = ({ payload }: PerfTest): string[] =>
+  'file' in payload
+    ? ['--payload-file', payload.file, '--payload-delimiter', payloadSeparator]
+    : ['--record-size', String(payload.bytes)]
