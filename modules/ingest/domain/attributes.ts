@@ -47,3 +47,13 @@ export function attributeOf(bytes: Uint8Array, start: number, end: number): numb
   }
   return -1
 }
+
+const quoted = attributes.map((name) => Buffer.from(`"${name}"`))
+
+/** The end of the name of the attribute, if it stands at `start` with its quotes; or -1. */
+export function endOfName(bytes: Uint8Array, start: number, index: number): number {
+  const name = quoted[index]!
+  const { length } = name
+  for (let at = 0; at < length; at++) if (name[at] !== bytes[start + at]) return -1
+  return start + length
+}

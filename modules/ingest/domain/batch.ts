@@ -50,30 +50,34 @@ export class BatchReader {
   /** One event a line; a bad line costs only itself. */
   lines(body: Uint8Array): Batch {
     this.#begin(body)
-    for (let start = 0; start < body.length; ) {
-      const found = body.indexOf(newline, start)
-      const end = found < 0 ? body.length : found
-      // The scanner stops at a newline, and not at the end of a view: give the last line one if it has none.
-      if (found >= 0) this.#line(body, start, end)
-      else this.#line(Buffer.concat([body.subarray(start), Buffer.from('\n')]), 0, end - start)
-      start = end + 1
+    const whole = body.lastIndexOf(newline) + 1
+    this.#scanner.reset(body, false)
+    for (let start = 0; start < whole; ) start = this.#line(body, start)
+    if (whole < body.length) {
+      // The scanner stops at a newline, and not at the end of a view: the last line has none, and is given one.
+      const last = Buffer.concat([body.subarray(whole), Buffer.from('\n')])
+      this.#scanner.reset(last, false)
+      this.#line(last, 0)
     }
     return this.#result()
   }
 
-  #line(body: Uint8Array, start: number, end: number): void {
+  /** Reads the line at `start`. Returns where the next one begins. */
+  #line(body: Uint8Array, start: number): number {
     const scanner = this.#scanner
-    scanner.reset(body, false)
     const p = scanner.skipSpace(start)
-    if (p === end) return
+    if (body[p] === newline) return p + 1
     this.#countEvent()
     const next = scanner.scan(p)
     if (next < 0) {
       const { code, detail } = scanner.problem!
-      return this.#reject(code, `${detail}, at byte ${scanner.at - start} of the line`)
+      this.#reject(code, `${detail}, at byte ${scanner.at - start} of the line`)
+      return body.indexOf(newline, p) + 1
     }
-    if (scanner.skipSpace(next) !== end) return this.#reject('EVENT_MALFORMED', 'the line goes on after the event')
-    this.#take(body, p, next)
+    const end = scanner.skipSpace(next)
+    if (body[end] === newline) this.#take(body, p, next)
+    else this.#reject('EVENT_MALFORMED', 'the line goes on after the event')
+    return body[end] === newline ? end + 1 : body.indexOf(newline, end) + 1
   }
 
   /**

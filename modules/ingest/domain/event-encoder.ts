@@ -2,7 +2,7 @@ import { dataKind, flagTimeAssigned } from '../contract/index.ts'
 import { attribute, attributes } from './attributes.ts'
 import { isJsonType } from './json-type.ts'
 import { Murmur } from './murmur.ts'
-import { hasHidden, isPlain } from './plain-text.ts'
+import { hasHidden } from './plain-text.ts'
 import { RecordBuilder } from './record-builder.ts'
 import { type EventScanner, valueKind } from './scanner.ts'
 import { parseTime } from './time.ts'
@@ -130,7 +130,7 @@ export class EventEncoder {
       const span = this.#spans[index]!
       if (length(span) > this.#limits.maxNameBytes)
         return invalid(`${attributes[index]} is longer than ${this.#limits.maxNameBytes} bytes`)
-      if (!isPlain(span.bytes, span.start, span.end) && hasHidden(toText(span)))
+      if (length(span) > 0 && scanner.plain[index] === 0 && hasHidden(toText(span)))
         return invalid(`${attributes[index]} has a control or direction character`)
     }
     return undefined

@@ -4,12 +4,6 @@ const hidden = /[\u0000-\u001f\u007f-\u009f\u061c\u200e\u200f\u202a-\u202e\u2066
 
 export const hasHidden = (text: string): boolean => hidden.test(text)
 
-/** Printable ASCII only: nothing hidden can be in there, unless it is escaped. */
-export function isPlain(bytes: Uint8Array, start: number, end: number): boolean {
-  for (let p = start; p < end; p++) if (bytes[p]! < 0x20 || bytes[p]! > 0x7e) return false
-  return true
-}
-
 /** The decoded JSON string between two quotes (inclusive). */
 export function stringAt(bytes: Uint8Array, start: number, end: number): string {
   return JSON.parse(Buffer.from(bytes.buffer, bytes.byteOffset + start, end - start).toString('utf8')) as string

@@ -1,7 +1,7 @@
 import { fitsDouble } from '../contract/index.ts'
-import { type Attribute, attributeOf, attributes } from './attributes.ts'
+import { type Attribute, attributeOf, attributes, endOfName } from './attributes.ts'
 import { NameFilter } from './name-filter.ts'
-import { hasHidden, isPlain, stringAt } from './plain-text.ts'
+import { hasHidden, stringAt } from './plain-text.ts'
 import { repeatedName } from './repeated-name.ts'
 
 /**
@@ -35,6 +35,8 @@ export class EventScanner {
   readonly kinds = new Uint8Array(attributes.length)
   /** 1 when the string has escapes and must be decoded. */
   readonly escaped = new Uint8Array(attributes.length)
+  /** 1 when all of the string is printable ASCII and stands for itself. */
+  readonly plain = new Uint8Array(attributes.length)
   /** Raw `"name":value` spans of extension attributes: pairs of start and end. */
   readonly extensions: number[] = []
   problem: Problem | undefined
@@ -44,6 +46,11 @@ export class EventScanner {
   #bytes: Uint8Array = new Uint8Array(0)
   #multiline = false
   #hasEscape = false
+  /** The string has bytes that are not ASCII, or a DEL. */
+  #hasOther = false
+  /** Which attribute came after which in the last event, after none at the end: those of one sender have the same order. */
+  readonly #following = new Uint8Array(attributes.length + 1)
+  #last: number = attributes.length
   /** Names of members within data, and of extension attributes; the other attributes have a place in `kinds`. */
   readonly #names = new NameFilter()
   /** Objects within data so far, and by depth the number of the one that is open there. */
@@ -70,8 +77,10 @@ export class EventScanner {
   scan(p: number): number {
     this.problem = undefined
     for (let i = 0; i < attributes.length; i++) this.kinds[i] = valueKind.absent
-    this.extensions.length = 0
+    // To set a length calls the runtime, also when it is what it was.
+    if (this.extensions.length > 0) this.extensions.length = 0
     this.#objects = 0
+    this.#last = attributes.length
     this.#names.begin(this.#bytes)
     if (this.#bytes[p] !== 0x7b) {
       this.#note('EVENT_INVALID', 'an event is a JSON object')
@@ -99,21 +108,30 @@ export class EventScanner {
   #member(p: number): number {
     const bytes = this.#bytes
     const nameStart = p
-    if (bytes[p] !== 0x22) return this.#bad(p, 'expected a member name')
-    this.#hasEscape = false
-    p = this.#skipString(p)
-    if (p < 0) return -1
+    let index = this.#following[this.#last]!
+    let isEscaped = false
+    p = endOfName(bytes, p, index)
+    if (p < 0) {
+      p = nameStart
+      if (bytes[p] !== 0x22) return this.#bad(p, 'expected a member name')
+      this.#hasEscape = false
+      p = this.#skipString(p)
+      if (p < 0) return -1
+      isEscaped = this.#hasEscape
+      index = isEscaped
+        ? attributes.indexOf(this.text(nameStart, p) as Attribute)
+        : attributeOf(bytes, nameStart + 1, p - 1)
+      if (index >= 0) this.#following[this.#last] = index
+    }
+    if (index >= 0) this.#last = index
     const nameEnd = p
-    const isEscaped = this.#hasEscape
-    const index = isEscaped
-      ? attributes.indexOf(this.text(nameStart, nameEnd) as Attribute)
-      : attributeOf(bytes, nameStart + 1, nameEnd - 1)
     p = this.skipSpace(p)
     if (bytes[p] !== 0x3a) return this.#bad(p, 'expected :')
     p = this.skipSpace(p + 1)
     const c = bytes[p]
     const start = p
     this.#hasEscape = false
+    this.#hasOther = false
     const end = c === 0x22 ? this.#skipString(p) : this.#skipValue(p, 1)
     if (end < 0) return -1
     const kind = kindOf(c!)
@@ -124,6 +142,7 @@ export class EventScanner {
       this.ends[index] = end - quotes
       this.kinds[index] = kind
       this.escaped[index] = this.#hasEscape ? 1 : 0
+      this.plain[index] = this.#hasEscape || this.#hasOther ? 0 : 1
     } else {
       // A null is no attribute, but its name is taken.
       this.#names.add(nameStart, nameEnd, 0)
@@ -144,7 +163,7 @@ export class EventScanner {
     } else if (kind === valueKind.container) {
       const name = this.text(nameStart, nameEnd)
       this.#note('EVENT_INVALID', `the extension attribute ${name} is not a string, number or boolean`)
-    } else if (kind === valueKind.string && (this.#hasEscape || !isPlain(this.#bytes, start + 1, end - 1))) {
+    } else if (kind === valueKind.string && (this.#hasEscape || this.#hasOther)) {
       if (hasHidden(this.text(start, end))) {
         const name = this.text(nameStart, nameEnd)
         this.#note('EVENT_INVALID', `the extension attribute ${name} has a control or direction character`)
@@ -260,7 +279,8 @@ export class EventScanner {
         this.#hasEscape = true
         p = this.#skipEscape(p)
         if (p < 0) return -1
-      } else if (!(c >= 0x20)) return this.#bad(p, 'a string is not closed or has a raw control character')
+      } else if (c >= 0x7f) this.#hasOther = true
+      else if (!(c >= 0x20)) return this.#bad(p, 'a string is not closed or has a raw control character')
     }
   }
 
