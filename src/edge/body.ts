@@ -153,8 +153,10 @@ class Reader implements Reading {
       if (!this.#whole) {
         this.#whole = pool.take(this.#declared)
         this.#first.copy(this.#whole)
+        discard(this.#first)
       }
       chunk.copy(this.#whole, this.#total - chunk.length)
+      discard(chunk)
     } else {
       if (!this.#more) {
         this.#more = new JoinedBytes()
@@ -169,6 +171,14 @@ class Reader implements Reading {
     this.#done = true
     this.#resolve(this.#whole?.subarray(0, this.#total) ?? this.#more?.take() ?? this.#first ?? nothing)
   }
+}
+
+/**
+ * Gives back the memory of a chunk that nobody looks at again. Left to the collector, chunks of 64 KiB pile up to 64 MB, whereupon it
+ * goes through the whole heap, and none of them lies in a cache any more when it is written.
+ */
+function discard({ buffer, byteLength }: Buffer): void {
+  if (buffer instanceof ArrayBuffer && buffer.byteLength === byteLength) buffer.transfer(0)
 }
 
 const tooLarge = (limit: number): AppError =>
