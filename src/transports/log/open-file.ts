@@ -2,7 +2,7 @@ import type { DatabaseSync, StatementSync } from 'node:sqlite'
 import { openForWriting } from './file.ts'
 import type { Bounds, GroupOffset, Skip, ToWorker } from './messages.ts'
 import { Retention } from './retention.ts'
-import { checksum, RowJoiner } from './row.ts'
+import { buffersOf, checksum, RowJoiner } from './row.ts'
 import { readSkips } from './skips.ts'
 
 /** The log file, open for writing. After an error that is not about room it is closed, and opened again. */
@@ -43,7 +43,7 @@ export class OpenFile {
     return readSkips(this.#db)
   }
 
-  /** All of it or nothing. When it returns, it is durable. @throws Error of SQLite */
+  /** All of it or nothing. When it returns, it is durable. The memory of the rows is given back. @throws Error of SQLite */
   commit({ rows, traces, offsets, appendedAt }: Extract<ToWorker, { kind: 'commit' }>): void {
     const db = this.#db
     try {
@@ -62,6 +62,9 @@ export class OpenFile {
     } catch (error) {
       if (db.isTransaction) db.exec('ROLLBACK')
       throw error
+    } finally {
+      // Left to the collector of this thread, which makes little garbage otherwise, 64 MB of them would lie there.
+      for (const buffer of buffersOf(rows)) buffer.transfer(0)
     }
     for (const row of rows) {
       const b = this.#bounds[row.partition]!
