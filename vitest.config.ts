@@ -20,7 +20,7 @@ const withEngines = [
   'src/{log-handover,log-turns}.test.ts',
   'src/backup/hangs.test.ts',
   'src/{fit-record,remote}.test.ts',
-  'src/discovery/consul/consul.test.ts',
+  'src/discovery/consul/{consul,tokens}.test.ts',
   'src/edge/{body-pool,slow-clients}.test.ts',
   'src/edge/admission/admission.test.ts',
   'src/edge/keys/*.test.ts',

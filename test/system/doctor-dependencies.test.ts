@@ -6,11 +6,14 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { buffer } from 'node:stream/consumers'
 import { afterAll, beforeAll, expect, it } from 'vitest'
+import { consulUnavailable } from '../support/consul/program.ts'
+import { startConsul } from '../support/consul/server.ts'
 import { type KafkaCluster, startKafka } from '../support/kafka/start.ts'
 import { describeWithKafka } from '../support/kafka/suite.ts'
 import { createTopic, deleteTopics } from '../support/kafka/topic.ts'
 import { startRedis } from '../support/redis/start.ts'
 import { describeWithRedis } from '../support/redis/suite.ts'
+import { describeUnless } from '../support/suite.ts'
 import { doctor as diagnose } from './doctor.fixture.ts'
 
 let dir: string
@@ -83,6 +86,32 @@ describeWithRedis('Redis', () => {
       await redis.stop()
     }
   })
+})
+
+describeUnless(consulUnavailable(), 'Consul', () => {
+  it('is asked who it is, by a token that may know it or not', async () => {
+    const consul = await startConsul({ tokens: true })
+    try {
+      const look = async (token: string) =>
+        (await doctor({ CONSUL_URL: consul.url, CONSUL_TOKEN: token })).rows.get('Consul')
+      const rights = 'service_prefix "" { policy = "write" } node_prefix "" { policy = "read" }'
+      expect(await look(await consul.token(`${rights} agent_prefix "" { policy = "read" }`))).toMatchObject({
+        verdict: 'ok',
+        measured: expect.stringMatching(/^version \d+\./),
+      })
+      // It is enough for a start.
+      expect(await look(await consul.token(rights))).toMatchObject({
+        verdict: 'ok',
+        measured: expect.stringContaining('agent:read'),
+      })
+      expect(await look(randomUUID())).toMatchObject({
+        verdict: 'fail',
+        advice: expect.stringContaining('CONSUL_TOKEN'),
+      })
+    } finally {
+      await consul.stop()
+    }
+  }, 120_000)
 })
 
 it('the collector is sent a request without spans', async () => {
