@@ -12,12 +12,12 @@ import { measureLog } from './log.ts'
 import { measureRates, type Rates, type SplitPlan } from './rates.ts'
 import { splitDocument, splitTable } from './report.ts'
 
-const help = `npm run bench:split -- [--quick] [--aborts N] [--help]
+const help = `npm run bench:split -- [--quick] [--aborts N] [--log] [--help]
 
 Measures one installation as one process, split over HTTP, and split over three Kafka brokers on this machine, one after
 the other, and the log on Kafka beside Kafka's own producer benchmark. Prints a table and writes docs/bench-split.md. Takes about
 six minutes; Linux only. Leave the machine alone meanwhile. With --aborts it measures only how long N aborted queries go on,
-prints that and writes nothing.`
+with --log only the log on Kafka by itself; it prints that and writes nothing.`
 
 const target = fileURLToPath(new URL('../../../docs/bench-split.md', import.meta.url))
 const partitions = 6
@@ -82,6 +82,14 @@ async function measureAborts(times: number): Promise<object> {
   return figures
 }
 
+async function measureLogAlone(): Promise<object> {
+  const cluster = await startKafka()
+  const stopped = onEnd(() => cluster.stop())
+  const figures = await measureLog(cluster, { events: 1_000_000, inFlight: 12, partitions })
+  await stopped()
+  return figures
+}
+
 export type SplitFigures = Awaited<ReturnType<typeof measure>>
 
 const all = { name: 'all', modules: ['ingest', 'storage', 'query'] } as const
@@ -109,11 +117,13 @@ try {
     options: {
       quick: { type: 'boolean', default: false },
       aborts: { type: 'string' },
+      log: { type: 'boolean', default: false },
       help: { type: 'boolean', default: false },
     },
   })
   if (values.help) console.log(help)
   else if (values.aborts) console.table(await measureAborts(Number(values.aborts)))
+  else if (values.log) console.table(await measureLogAlone())
   else {
     const figures = await measure(values.quick)
     await writeFile(target, splitDocument(figures))
