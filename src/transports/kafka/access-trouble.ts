@@ -40,6 +40,9 @@ export function saslTrouble(error: unknown, mechanism: string, username: string)
   if (unsupported || error.message.includes('is not supported by the server')) {
     return `does not offer KAFKA_SASL_MECHANISM=${mechanism}`
   }
-  if (error.name !== 'KafkaJSSASLAuthenticationError') return undefined
+  if (error.name !== 'KafkaJSSASLAuthenticationError' || connectionLost.test(error.message)) return undefined
   return `does not let in ${JSON.stringify(username)}: check KAFKA_SASL_USERNAME and KAFKA_SASL_PASSWORD (${error.message})`
 }
+
+/** What kafkajs's connections say for themselves, and not for a broker: one that stops meanwhile, or we do, refuses nobody. */
+const connectionLost = /: (Closed connection|Connection (error|timeout)|Request .+ timed out)/

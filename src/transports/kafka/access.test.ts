@@ -61,3 +61,14 @@ it('what was not seen for a while is over', async () => {
   access.refused('b1:9092', new Error('something else'))
   expect(access.trouble).toBeUndefined()
 })
+
+it.each([
+  'SASL SCRAM SHA512 authentication failed: Closed connection',
+  'SASL PLAIN authentication failed: Connection error: read ECONNRESET',
+  'SASL PLAIN authentication failed: Request SaslAuthenticate(key: 36, version: 1) timed out',
+])('a connection that is lost on the way is no refusal: %s', (message) => {
+  const sasl = { mechanism: 'scram-sha-512', username: 'shop', password: 'secret' } as const
+  const access = new BrokerAccess({ clock: systemClock, logger: silentLogger, sasl })
+  access.refused('b1:9092', Object.assign(new Error(message), { name: 'KafkaJSSASLAuthenticationError' }))
+  expect(access.trouble).toBeUndefined()
+})
