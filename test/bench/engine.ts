@@ -40,6 +40,12 @@ export async function measureEngine(plan: Plan, series: Series): Promise<EngineF
   return { one, two }
 }
 
+/** Of each way the faster one. */
+export const fasterOf = (a: EngineFigures, b: EngineFigures): EngineFigures => ({
+  one: a.one.rate > b.one.rate ? a.one : b.one,
+  two: a.two.rate > b.two.rate ? a.two : b.two,
+})
+
 async function insertAll(
   warmUp: readonly EngineBlock[],
   blocks: readonly EngineBlock[],

@@ -41,8 +41,8 @@ ${ingest.refused}.
    flight from a process of its own, after a warm-up. Acknowledged: until the last \`202\`. Stored: until
    \`GET /v1/events?after=<last position>\` was answered.
 2. The same events, encoded ahead by the ingest module into RowBinary blocks of up to 65,536 rows, inserted with the same
-   client, settings and tokens into an embedded ClickHouse with the same migration, with nothing else running. The ratio
-   takes the better of one and two inserts at a time.
+   client, settings and tokens into an embedded ClickHouse with the same migration, with nothing else running, before
+   figure 1 and again after figure 7: the faster time of each way is shown. The ratio takes the better of one and two inserts at a time.
 3. One event a request, 64 connections, ${seconds} s after a warm-up. The CPU time is that of the server's main process with all
    its threads. Then open loops at half of what is asked of one core and at half of what was reached. Requests are due at whole
    milliseconds, as timers step; latency counts from then on, also while a timer is late.

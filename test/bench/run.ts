@@ -1,4 +1,4 @@
-import { measureEngine } from './engine.ts'
+import { fasterOf, measureEngine } from './engine.ts'
 import type { Figures } from './figures.ts'
 import { measureIngest } from './ingest.ts'
 import { measureIdleMemory } from './memory.ts'
@@ -17,7 +17,7 @@ export async function measureAll(plan: Plan): Promise<Figures> {
   const series: Series = { tag: 'a', fromMs: Date.now() - 3_600_000 }
   progress('in-process port call')
   const portCall = await measurePortCall(plan)
-  const engine = await measureEngine(plan, series)
+  const before = await measureEngine(plan, series)
 
   progress('starting the server')
   const subject = await startSubject()
@@ -31,6 +31,8 @@ export async function measureAll(plan: Plan): Promise<Figures> {
   const secondStartMs = await subject.restart()
   progress(`second start: ready after ${Math.round(secondStartMs)} ms`)
   await subject.end()
+  // A machine that shares its cores gets slower and faster within minutes: in the engine's minute it must not have been slow.
+  const engine = fasterOf(before, await measureEngine(plan, series))
   const telemetry = await measureTelemetry(plan)
   return { engine, ingest, single, visible, idle, portCall, secondStartMs, telemetry }
 }
