@@ -88,6 +88,15 @@ describe('errors', () => {
     await expect(away.query('SELECT 1')).rejects.toMatchObject({ code: 'STOPPING' })
   })
 
+  it('name the setting when the server takes no more connections', async () => {
+    await db.query(`CREATE ROLE crowded LOGIN PASSWORD 'crowded' CONNECTION LIMIT 0`)
+    const url = server.url.replace(/\/\/.*@/, '//crowded:crowded@')
+    const crowded = connectPostgres({ url, applicationName: 'driver test' })
+    const refused = { code: 'OVERLOADED', message: expect.stringContaining('max_connections') as string }
+    await expect(crowded.query('SELECT 1')).rejects.toMatchObject(refused)
+    await crowded.close()
+  })
+
   it('say UNAVAILABLE when the pool has no connection in time, and recover', async () => {
     const small = connectPostgres({ url: server.url, applicationName: 'test', max: 1, connectTimeoutMs: 500 })
     await small.query('SELECT 1')

@@ -34,7 +34,8 @@ const SETTINGS: Readonly<Record<string, string>> = {
   synchronous_commit: 'on',
   shared_buffers: '16MB',
   huge_pages: 'off',
-  max_connections: '40',
+  // A whole process takes up to 28, a split has five, and the next ones come before the last are gone. A place is 50 KB.
+  max_connections: '200',
   work_mem: '4MB',
   maintenance_work_mem: '32MB',
   max_wal_size: '256MB',
