@@ -26,9 +26,9 @@ export const planOf = (quick: boolean): Plan =>
     : {
         quick,
         passes: 3,
-        warmUpSeconds: 10,
-        sequentialSeconds: 3,
+        warmUpSeconds: 15,
+        sequentialSeconds: 4,
         sixteenSeconds: 2.5,
-        sixtyFourSeconds: 3,
+        sixtyFourSeconds: 6,
         countSeconds: 2,
       }
