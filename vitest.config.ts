@@ -8,7 +8,7 @@ const shared = {
   sequence: { shuffle: true },
 }
 
-/** Beside the file, with three real brokers: too heavy to run at the same time as others. */
+/** Beside the file, with three real brokers: they belong to the tests of the system. */
 const withBrokers = 'src/**/*.cluster.test.ts'
 
 /** Each waits for seconds to see what a process says of itself: they wait side by side. */
@@ -73,7 +73,6 @@ export default defineConfig({
           name: 'system',
           exclude: [waiting],
           include: ['test/{flights,system}/**/*.test.ts', withBrokers],
-          fileParallelism: false,
         },
       },
       {

@@ -157,5 +157,12 @@ const pathOf = (url = '/'): string => {
 function report(logger: Logger, error: unknown, status: number, about: Readonly<Record<string, unknown>>): void {
   const fields = { ...about, status, code: codeOf(error) }
   if (status === 500) logger.error('a request failed', { ...fields, error: stackOf(error) })
-  else if (status > 500) logger.debug('a request was not served', fields)
+  else if (status > 500) logger.debug('a request was not served', { ...fields, cause: rootOf(error) })
+}
+
+/** What lies at the bottom of it, such as ECONNRESET: never a message, which can quote values. */
+function rootOf(error: unknown): string | undefined {
+  if (!(error instanceof Error) || error.cause === undefined) return undefined
+  const { cause } = error
+  return rootOf(cause) ?? (cause instanceof Error ? String('code' in cause ? cause.code : cause.name) : undefined)
 }

@@ -54,7 +54,8 @@ async function run({ name, processes, tls, env: more }: Layout, events: EventsPl
   await using participants = await startParticipants()
   await using certificates = tls ? await makeCertificates() : undefined
   await using traced = await startTraced()
-  const env = { ...traced.env, ...more }
+  // A request that is not served says why at this level only.
+  const env = { LOG_LEVEL: 'debug', ...traced.env, ...more }
   const shown = certificates && { tls: certificates.files }
   await using fleet = await startFleet({ processes, events, sharedClickHouse: true, env, ...shown })
   const place: Installation = {

@@ -20,7 +20,8 @@ export async function deadLetters(story: Story): Promise<void> {
     (await deadLetters.ask<{ deadLetters: Letter[] }>('GET', '/v1/dead-letters')).json.deadLetters
   const found = async (after?: string): Promise<string[]> => {
     const parameters = new URLSearchParams({ source, subject: 'poisoned', ...(after !== undefined && { after }) })
-    const { json } = await query.ask<{ events: { id: string }[] }>('GET', `/v1/events?${parameters}`)
+    const { status, json } = await query.ask<{ events: { id: string }[] }>('GET', `/v1/events?${parameters}`)
+    expect(status, JSON.stringify(json)).toBe(200)
     return json.events.map(({ id }) => id).sort()
   }
   const poison = event('poison', { subject: 'poisoned', type: 'poison' })
