@@ -162,7 +162,10 @@ function report(logger: Logger, error: unknown, status: number, about: Readonly<
 
 /** What lies at the bottom of it, such as ECONNRESET: never a message, which can quote values. */
 function rootOf(error: unknown): string | undefined {
-  if (!(error instanceof Error) || error.cause === undefined) return undefined
-  const { cause } = error
-  return rootOf(cause) ?? (cause instanceof Error ? String('code' in cause ? cause.code : cause.name) : undefined)
+  let root: Error | undefined
+  for (let at = error, depth = 0; at instanceof Error && at.cause instanceof Error && depth < 5; depth++) {
+    root = at.cause
+    at = root
+  }
+  return root && String('code' in root ? root.code : root.name)
 }
