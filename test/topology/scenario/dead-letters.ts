@@ -1,6 +1,6 @@
 import { expect } from 'vitest'
 import { Engine } from './engine.ts'
-import { event, outcome, type Receipt, type Story, source } from './story.ts'
+import { event, outcome, type Receipt, type Story } from './story.ts'
 
 interface Letter {
   readonly id: string
@@ -14,15 +14,13 @@ interface Letter {
  * letter, its neighbours are stored, and after the mend it is replayed, once.
  */
 export async function deadLetters(story: Story): Promise<void> {
-  const { ingest, query, deadLetters, place, acknowledged } = story
+  const { ingest, deadLetters, place, acknowledged } = story
   const engine = new Engine(place.engineUrl)
   const list = async (): Promise<readonly Letter[]> =>
     (await deadLetters.ask<{ deadLetters: Letter[] }>('GET', '/v1/dead-letters')).json.deadLetters
   const found = async (after?: string): Promise<string[]> => {
-    const parameters = new URLSearchParams({ source, subject: 'poisoned', ...(after !== undefined && { after }) })
-    const { status, json } = await query.ask<{ events: { id: string }[] }>('GET', `/v1/events?${parameters}`)
-    expect(status, JSON.stringify(json)).toBe(200)
-    return json.events.map(({ id }) => id).sort()
+    const { events } = await story.events({ subject: 'poisoned', ...(after !== undefined && { after }) })
+    return events.map(({ id }) => id).sort()
   }
   const poison = event('poison', { subject: 'poisoned', type: 'poison' })
 

@@ -1,36 +1,23 @@
 import { expect } from 'vitest'
-import { event, type Story, source } from './story.ts'
-
-interface Page {
-  readonly events: readonly { readonly id: string }[]
-  readonly next: string | null
-}
+import { event, type Page, type Story } from './story.ts'
 
 /** Reads of one's own writes, filters, pages and figures. */
 export async function reads(story: Story): Promise<void> {
   const { query } = story
-  const list = async (parameters: Record<string, string>): Promise<Page> => {
-    const { status, json } = await query.ask<Page>(
-      'GET',
-      `/v1/events?${new URLSearchParams({ source, ...parameters })}`,
-    )
-    expect(status).toBe(200)
-    return json
-  }
   const ids = (page: Page): string[] => page.events.map(({ id }) => id)
 
   for (let i = 0; i < 5; i++) {
     const { json } = await story.placed('/v1/events', { body: event(`own-${i}`, { subject: `s${i}` }) })
-    expect(ids(await list({ subject: `s${i}`, after: json.position! }))).toEqual([`own-${i}`])
+    expect(ids(await story.events({ subject: `s${i}`, after: json.position! }))).toEqual([`own-${i}`])
     story.acknowledged.add(`own-${i}`)
   }
-  story.tell('by type', ids(await list({ type: 'order' })))
-  story.tell('by subject and time', ids(await list({ subject: 'customer-1', from: '2026-03-02T12:00:02Z' })))
-  story.tell('by data', ids(await list({ where: 'data.n>9 and data.city=Ghent' })))
+  story.tell('by type', ids(await story.events({ type: 'order' })))
+  story.tell('by subject and time', ids(await story.events({ subject: 'customer-1', from: '2026-03-02T12:00:02Z' })))
+  story.tell('by data', ids(await story.events({ where: 'data.n>9 and data.city=Ghent' })))
 
   const paged: string[] = []
   for (let next: string | null = ''; next !== null; ) {
-    const page: Page = await list({ limit: '5', ...(next !== '' && { cursor: next }) })
+    const page: Page = await story.events({ limit: '5', ...(next !== '' && { cursor: next }) })
     paged.push(...ids(page))
     next = page.next
   }

@@ -1,4 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises'
+import { expect } from 'vitest'
 import { type Ask, Client, type Reply } from './client.ts'
 
 /** All that is known of an installation. */
@@ -57,6 +58,19 @@ export class Story {
       if (reply.json.position !== null || performance.now() > until) return reply
     }
   }
+
+  /** Events of this source, as GET /v1/events gives them. */
+  async events(parameters: Readonly<Record<string, string>>): Promise<Page> {
+    const path = `/v1/events?${new URLSearchParams({ source, ...parameters })}`
+    const { status, json } = await this.query.ask<Page>('GET', path)
+    expect(status, JSON.stringify(json)).toBe(200)
+    return json
+  }
+}
+
+export interface Page {
+  readonly events: readonly { readonly id: string }[]
+  readonly next: string | null
 }
 
 /** An event of this source as a JSON text. */
