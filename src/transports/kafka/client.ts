@@ -1,5 +1,3 @@
-import { promisify } from 'node:util'
-import zlib from 'node:zlib'
 import { AppError, type Logger } from '@splitstream/kernel'
 import './record-batch.ts'
 import './stop-fetching.ts'
@@ -12,14 +10,7 @@ import type { SaslObserver } from './observe-sasl.ts'
 import './out-of-range.ts'
 import './quiet-queue.ts'
 import type { Sasl } from './sasl.ts'
-
-// Built into Node; kafkajs itself brings gzip alone.
-kafkajs.CompressionCodecs[kafkajs.CompressionTypes.ZSTD] = () => ({
-  compress: (encoder: { buffer: Buffer }) => compress(encoder.buffer, level),
-  decompress: (bytes: Buffer) => promisify(zlib.zstdDecompress)(bytes),
-})
-const compress = promisify(zlib.zstdCompress)
-const level = { params: { [zlib.constants.ZSTD_c_compressionLevel]: 1 } }
+import './zstd.ts'
 
 export type Compression = 'none' | 'gzip' | 'zstd'
 
