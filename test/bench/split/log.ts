@@ -12,16 +12,19 @@ import { median } from '../stats.ts'
 export interface LogFigures {
   /** Kafka's own producer, the same batches. */
   readonly perfTest: number
-  /** The product's log, a batch whole into one partition, as Kafka's producer writes it. */
+  /** The product's log, a batch whole into one partition, as Kafka's producer writes it, and as much of it at once. */
   readonly whole: number
   /** The same with each batch over all partitions, as ingest appends it. */
   readonly spread: number
+  /** Whole batches, few at once. */
+  readonly few: number
 }
 
 export interface LogPlan {
   readonly events: number
-  readonly inFlight: number
   readonly partitions: number
+  /** Batches at once in the rows of few. */
+  readonly few: number
 }
 
 const compressions = ['none', 'zstd'] as const
@@ -31,6 +34,8 @@ const differing = 50
 const rounds = 4
 /** Room for a batch, and the level of zstd that the product uses. */
 const producer = { 'max.request.size': String(8 << 20), 'batch.size': '400000', 'compression.zstd.level': '1' }
+/** Batches at once: the 32 MB that Kafka's producer lets wait (buffer.memory). */
+export const asManyAsKafka = 160
 const series = { tag: 'a', fromMs: 1_760_000_000_000 }
 
 /**
@@ -51,21 +56,23 @@ export async function measureLog(cluster: Pick<KafkaCluster, 'brokers'>, plan: L
     for (let round = 0; round < rounds; round++) {
       const topic = `log-${compression}-${round}`
       const shared = { kind: 'appends', brokers: cluster.brokers, topic, compression, series, ...plan } as const
-      const append = async (spread: boolean): Promise<number> => {
-        const { events, durableMs } = await (await prepareLoad({ ...shared, spread })).run()
+      const append = async (spread: boolean, inFlight: number): Promise<number> => {
+        const { events, durableMs } = await (await prepareLoad({ ...shared, spread, inFlight })).run()
         return (1_000 * events) / durableMs
       }
-      const whole = await append(false) // it makes the topic
+      const few = await append(false, plan.few) // it makes the topic
+      const whole = await append(false, asManyAsKafka)
       const perBatch = await perfTest(cluster, {
         topic,
         records: plan.events / eventsPerBatch,
         payload: { file },
         producer: { ...producer, 'compression.type': compression },
       })
-      runs.push({ whole, spread: await append(true), perfTest: perBatch * eventsPerBatch })
+      runs.push({ few, whole, spread: await append(true, asManyAsKafka), perfTest: perBatch * eventsPerBatch })
     }
     const counted = runs.slice(1)
     return {
+      few: median(counted.map((run) => run.few)),
       whole: median(counted.map((run) => run.whole)),
       spread: median(counted.map((run) => run.spread)),
       perfTest: median(counted.map((run) => run.perfTest)),

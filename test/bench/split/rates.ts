@@ -11,6 +11,12 @@ export interface Rates {
   readonly idleCores: number
 }
 
+/** By how many requests are in flight. */
+export interface KafkaRates {
+  readonly few: Rates
+  readonly many: Rates
+}
+
 export interface SplitPlan {
   readonly events: number
   readonly warmUpEvents: number
