@@ -2,7 +2,7 @@ import { once } from 'node:events'
 import { createServer as createHttpServer } from 'node:http'
 import { type AddressInfo, createServer } from 'node:net'
 import { systemCall, systemClock } from '@splitstream/kernel'
-import { afterAll, describe, expect, it } from 'vitest'
+import { afterAll, describe, expect, it, onTestFinished } from 'vitest'
 import { connectClickHouse } from './client.ts'
 
 // Takes connections and never answers: what a hung engine, or a host that lost its network, looks like.
@@ -74,5 +74,58 @@ describe('an answer that has begun and does not end', () => {
     })()
     await expect(read).rejects.toThrow()
     await left
+  })
+})
+
+describe('a connection that is cut', () => {
+  const call = () => systemCall(systemClock, 20_000, new AbortController().signal)
+
+  /** @param cut told how many requests came before on the connection, and in all */
+  async function cutting(cut: (onConnection: number, inAll: number) => 'before' | 'within' | undefined) {
+    const seen = new Map<object, number>()
+    let requests = 0
+    const server = createHttpServer((request, response) => {
+      const before = seen.get(request.socket) ?? 0
+      seen.set(request.socket, before + 1)
+      const when = cut(before, requests++)
+      request.resume()
+      if (when === 'before') request.socket.destroy()
+      else if (when === 'within') {
+        response.writeHead(200, { 'content-length': '100' })
+        response.write('{"a":1}\n', () => request.socket.destroy())
+      } else response.end('{"a":1}\n')
+    }).listen(0, '127.0.0.1')
+    await once(server, 'listening')
+    const { port } = server.address() as AddressInfo
+    const url = `http://127.0.0.1:${port}`
+    const client = connectClickHouse({ url, username: 'default', password: '', database: 'default' })
+    onTestFinished(async () => {
+      await client.close()
+      server.close()
+    })
+    return { client, requests: () => requests }
+  }
+
+  it.each(['before', 'within'] as const)('%s the answer, after it was kept: a read is made again', async (when) => {
+    const { client, requests } = await cutting((onConnection) => (onConnection === 1 ? when : undefined))
+    await client.rows({ sql: 'SELECT 1' }, call())
+    expect(await client.rows({ sql: 'SELECT 1' }, call())).toEqual([{ a: 1 }])
+    expect(requests()).toBe(3)
+  })
+
+  it.each(['before', 'within'] as const)(
+    '%s the answer, always: a read is made twice, and then fails',
+    async (when) => {
+      const { client, requests } = await cutting(() => when)
+      await expect(client.rows({ sql: 'SELECT 1' }, call())).rejects.toMatchObject({ code: 'UNAVAILABLE' })
+      expect(requests()).toBe(2)
+    },
+  )
+
+  it('an insert is not made again: it may have happened', async () => {
+    const { client, requests } = await cutting(() => 'before')
+    const insert = { table: 't', columns: ['a'], format: 'RowBinary', body: [new Uint8Array(100)] } as const
+    await expect(client.insert(insert, call())).rejects.toMatchObject({ code: 'UNAVAILABLE' })
+    expect(requests()).toBe(1)
   })
 })

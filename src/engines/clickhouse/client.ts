@@ -53,14 +53,20 @@ export function connectClickHouse(
     log: { level: 127 as never }, // errors are thrown to us; the client's own console lines would be a second report
   })
   const rows = <T>(query: ClickHouseQuery, call: Call): Promise<T[]> =>
-    withinBudget(call, clock, async (signal) => {
-      const result = await client.query({ ...requestOf(query, signal, call), query: query.sql, format: 'JSONEachRow' })
-      // Once an answer has begun, the client no longer looks at the signal.
-      const leave = (): void => result.close()
-      signal.addEventListener('abort', leave)
-      if (signal.aborted) leave()
-      return await result.json<T>().finally(() => signal.removeEventListener('abort', leave))
-    })
+    withinBudget(call, clock, (signal) =>
+      againIfCut(signal, async () => {
+        const result = await client.query({
+          ...requestOf(query, signal, call),
+          query: query.sql,
+          format: 'JSONEachRow',
+        })
+        // Once an answer has begun, the client no longer looks at the signal.
+        const leave = (): void => result.close()
+        signal.addEventListener('abort', leave)
+        if (signal.aborted) leave()
+        return await result.json<T>().finally(() => signal.removeEventListener('abort', leave))
+      }),
+    )
   const stream: ClickHouse['stream'] = (query, call) =>
     translated(async () => {
       const sql = `${query.sql} FORMAT ${query.format}`
@@ -131,6 +137,22 @@ async function withinBudget<T>(call: Call, clock: Clock, work: (signal: AbortSig
   }
 }
 
+/**
+ * A read whose connection is cut is made once more. A server, or a balancer before it, may close a kept connection at the moment
+ * at which it is used again (RFC 9112, 9.3.1), and nothing of an answer was handed on. Not a server that cannot be connected to.
+ */
+async function againIfCut<T>(signal: AbortSignal, read: () => Promise<T>): Promise<T> {
+  try {
+    return await read()
+  } catch (error) {
+    if (signal.aborted || !isCut(error)) throw error
+    return await read()
+  }
+}
+
+const isCut = (error: unknown): boolean =>
+  error instanceof Error && 'code' in error && (error.code === 'ECONNRESET' || error.code === 'EPIPE')
+
 async function translated<T>(work: () => Promise<T>): Promise<T> {
   try {
     return await work()
@@ -140,7 +162,8 @@ async function translated<T>(work: () => Promise<T>): Promise<T> {
       throw new ClickHouseError(number, error.type ?? 'UNKNOWN', error.message, transient.has(number))
     }
     if (codeOf(error) !== 'INTERNAL') throw error
-    if (error instanceof Error && error.message.includes('aborted')) {
+    // Node calls an answer that is cut "aborted", too.
+    if (error instanceof Error && error.message.includes('aborted') && !isCut(error)) {
       throw new AppError('CANCELLED', 'The caller went away', { cause: error })
     }
     throw new AppError('UNAVAILABLE', 'ClickHouse is not reachable', { cause: error, retryAfterMs: 1000 })
