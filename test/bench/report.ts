@@ -52,7 +52,7 @@ ${ingest.refused}.
 5. Set sizes 5 s after the first start; in the proportional ones (PSS) shared pages count once. \`VmHWM\` of the main process over
    figure 1.
 6. Awaited calls through \`src/transports/inproc/bind.ts\` and direct ones, ${plan.portRounds} pairs of rounds in turn; the median
-   difference.
+   difference. A look at the clock costs 30 ns, and a duration is two of them ([0023](adr/0023-to-time-a-call-costs-more-than-the-call.md)).
 7. Stopped after all of the above and started again on the same data, until \`GET /health/ready\` says 200 (asked every 50 ms).
 8. Three servers in turn, ${telemetry.rounds} rounds. On: metrics and traces of 1 % of the requests go to a collector, which forgets them
    (${telemetry.sentMb.toFixed(1)} MB in all), and logs are at \`info\`. Counting alone: nothing is sent, and logs are at \`warn\`; the product cannot do with less. Off: the
