@@ -109,7 +109,13 @@ export function messageOf(error: unknown): string {
   return engine ? `ClickHouse refused it: ${engine.type} (${engine.number})` : error.message
 }
 
-/** The same with the stack. */
+/** Why a request got no answer: the code of what lies below it, such as ECONNREFUSED, else its text. */
+export function whyUnanswered(error: unknown): string {
+  const cause = error instanceof Error && error.cause instanceof Error ? error.cause : error
+  return cause instanceof Error && 'code' in cause && typeof cause.code === 'string' ? cause.code : messageOf(cause)
+}
+
+/** The text with the stack. */
 export function stackOf(error: unknown): string {
   const text = messageOf(error)
   if (!(error instanceof Error) || error.stack === undefined) return text

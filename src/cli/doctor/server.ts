@@ -1,3 +1,4 @@
+import { whyUnanswered } from '@splitstream/kernel'
 import type { Config } from '../../config.ts'
 import { type Check, type Finding, fail, ok, warn } from './check.ts'
 import { skewOf } from './clock.ts'
@@ -32,7 +33,7 @@ export function serverChecks(config: Config, o: ServerOptions): Check[] {
 
 async function checkHealth(url: string, wanted: boolean, signal: AbortSignal): Promise<Finding> {
   const from = performance.now()
-  const answer = await fetch(`${url}/health`, { signal }).catch((error: unknown) => reasonOf(error))
+  const answer = await fetch(`${url}/health`, { signal }).catch((error: unknown) => whyUnanswered(error))
   if (typeof answer === 'string') {
     return wanted
       ? fail(`nobody answers at ${url} (${answer})`, 'is it running, and is --url right?')
@@ -56,16 +57,9 @@ async function checkHealth(url: string, wanted: boolean, signal: AbortSignal): P
 
 async function checkTopology(url: string, { key }: ServerOptions, signal: AbortSignal): Promise<Finding> {
   const headers = { authorization: `Bearer ${key}` }
-  const answer = await fetch(`${url}/v1/topology`, { signal, headers }).catch((error: unknown) => reasonOf(error))
+  const answer = await fetch(`${url}/v1/topology`, { signal, headers }).catch((error: unknown) => whyUnanswered(error))
   if (typeof answer === 'string') return ok('not asked: no server answers')
   const body = (await answer.json().catch(() => ({}))) as { modules?: readonly string[]; code?: string }
   if (answer.status === 200) return ok(`modules there: ${body.modules?.join(', ')}`)
   return warn(`${answer.status} ${body.code ?? ''}`, "the operator's key is needed: --key or SPLITSTREAM_KEY")
-}
-
-/** fetch says no more than "fetch failed"; what happened is in the cause. */
-function reasonOf(error: unknown): string {
-  const cause = error instanceof Error && error.cause instanceof Error ? error.cause : error
-  if (cause instanceof Error && 'code' in cause && typeof cause.code === 'string') return cause.code
-  return cause instanceof Error ? cause.message : String(cause)
 }

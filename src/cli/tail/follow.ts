@@ -1,5 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises'
-import { AppError, catalogue, codeOf, type Random, systemRandom } from '@splitstream/kernel'
+import { AppError, catalogue, codeOf, type Random, systemRandom, whyUnanswered } from '@splitstream/kernel'
 import { type Connection, problemOf } from '../api.ts'
 import { serverEvents } from './server-events.ts'
 
@@ -111,7 +111,7 @@ async function connect(
     signal,
   }).catch((error: unknown) => {
     if (signal.aborted) throw error
-    throw new Error(`nobody answers at ${url} (${reasonOf(error)}): is it running, and is --url right?`, {
+    throw new Error(`nobody answers at ${url} (${whyUnanswered(error)}): is it running, and is --url right?`, {
       cause: error,
     })
   })
@@ -126,13 +126,6 @@ async function connect(
     // Something in between answered, not Splitstream.
   }
   throw problemOf({ status: answer.status, body })
-}
-
-/** fetch says no more than "fetch failed"; what happened is in the cause. */
-function reasonOf(error: unknown): string {
-  const cause = error instanceof Error && error.cause instanceof Error ? error.cause : error
-  if (cause instanceof Error && 'code' in cause && typeof cause.code === 'string') return cause.code
-  return cause instanceof Error ? cause.message : String(cause)
 }
 
 function problemIn(data: string): AppError {

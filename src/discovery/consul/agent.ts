@@ -1,4 +1,4 @@
-import { AppError, JoinedBytes, messageOf } from '@splitstream/kernel'
+import { AppError, JoinedBytes, whyUnanswered } from '@splitstream/kernel'
 
 export interface ConsulAccess {
   /** Of the agent; default http://127.0.0.1:8500. */
@@ -71,7 +71,7 @@ export class ConsulAgent {
       })
       return { status: response.status, headers: response.headers, text: await readText(response) }
     } catch (error) {
-      throw new Error(`Consul does not answer (${reasonOf(error)})`, { cause: error })
+      throw new Error(`Consul does not answer (${whyUnanswered(error)})`, { cause: error })
     }
   }
 }
@@ -89,10 +89,4 @@ async function readText(response: Response): Promise<string> {
     text.add(Buffer.from(chunk.buffer, chunk.byteOffset, chunk.byteLength))
   }
   return text.take().toString()
-}
-
-/** fetch says no more than "fetch failed"; what happened is in the cause. */
-function reasonOf(error: unknown): string {
-  const cause = error instanceof Error && error.cause instanceof Error ? error.cause : error
-  return cause instanceof Error && 'code' in cause && typeof cause.code === 'string' ? cause.code : messageOf(cause)
 }

@@ -18,7 +18,7 @@ const CODES: readonly (readonly [prefix: string, code: ErrorCode, message: strin
   ['57P', 'UNAVAILABLE', 'Postgres is stopping or starting', 'unknown'],
   ['25P03', 'UNAVAILABLE', 'The transaction was idle for too long', 'none'],
   ['53100', 'DISK_FULL', 'The disk of Postgres is full', 'none'],
-  ['53300', 'OVERLOADED', 'Postgres takes no more connections: raise its max_connections', 'none'],
+  ['53300', 'OVERLOADED', "Postgres takes no more connections: raise max_connections, or the role's limit", 'none'],
   ['53', 'OVERLOADED', 'Postgres is out of resources', 'none'],
   ['08', 'UNAVAILABLE', 'The connection to Postgres is lost', 'unknown'],
   ['58', 'UNAVAILABLE', 'Postgres cannot reach its disk', 'unknown'],
