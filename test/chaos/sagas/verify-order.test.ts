@@ -1,7 +1,8 @@
 import { expect, it } from 'vitest'
+import { type Entry, encodeEntries } from '../../../modules/sagas/domain/entry.ts'
 import { Findings } from '../findings.ts'
-import type { Effect } from './ledger/messages.ts'
-import { checkLocks } from './verify-order.ts'
+import type { Arrival, Effect } from './ledger/messages.ts'
+import { checkLocks, checkUndoOrder } from './verify-order.ts'
 
 /** @param written what took effect, in order: the saga, the item, and the token if it shows one; `a/x/1 b/x` */
 function found(written: string): readonly string[] {
@@ -33,4 +34,39 @@ it.each([
   ['given under a number from before', 'a/x/2 b/x/1', oldNumber],
 ])('a lock is found that was %s', (_, written, finding) => {
   expect(found(written)).toEqual([finding])
+})
+
+const call = { saga: 'a', order: 'o', key: '', fence: 1, at: 0 } as const
+const [unreserve, unlabel, uncharge] = (
+  [
+    ['r', 'release'],
+    ['l', 'unlabel'],
+    ['c', 'refund'],
+  ] as const
+).map(([step, operation]): Arrival => ({ ...call, step, operation, undo: true })) as [Arrival, Arrival, Arrival]
+const undo = (s: string, t: number, n = 1): Entry => ({ e: 'undo', s, n, t })
+
+function undone(arrivals: readonly Arrival[], entries: readonly Entry[]): readonly string[] {
+  const findings = new Findings()
+  checkUndoOrder({ arrivals }, new Map([['a', { name: 'chosen', journal: encodeEntries(entries) }]]), findings)
+  return Object.keys(findings.toJSON())
+}
+
+const came: Entry = { e: 'undo-retry', s: 'l', n: 1, t: 110, due: 500, fx: 'none', c: 'C', d: '' }
+
+it.each([
+  ['in the order in which they began', [unreserve, unlabel, uncharge], []],
+  ['one late for its head start', [unreserve, uncharge, unlabel], [undo('r', 0), undo('l', 100), undo('c', 350)]],
+  ['one back too early', [unreserve, uncharge, unlabel], [undo('r', 0), undo('l', 100), came, undo('c', 120)]],
+])('undos are sound: %s', (_, arrivals, entries) => {
+  expect(undone(arrivals, entries)).toEqual([])
+})
+
+it.each([
+  ['begun in another order', [unreserve, uncharge, unlabel], [undo('r', 0), undo('c', 20), undo('l', 400)]],
+  ['side by side', [unreserve, uncharge, unlabel], [undo('r', 0), undo('l', 100), undo('c', 349)]],
+  ['not in the journal', [unlabel, unreserve], []],
+  ['late by one of several', [uncharge, unreserve, unlabel], [undo('r', 0), undo('l', 250), undo('c', 260)]],
+])('undos are found that were %s', (_, arrivals, entries) => {
+  expect(undone(arrivals, entries)).toEqual(['undone in another order'])
 })

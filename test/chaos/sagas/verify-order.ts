@@ -1,3 +1,4 @@
+import { decodeEntries, type Entry } from '../../../modules/sagas/domain/entry.ts'
 import type { Findings } from '../findings.ts'
 import type { Audit } from './ledger/messages.ts'
 import { undoneBy } from './ledger/operations.ts'
@@ -7,19 +8,43 @@ import type { SagaRow } from './saga-rows.ts'
 /** Operations of each definition in the order in which its steps begin. */
 const started: Readonly<Record<string, readonly string[]>> = { ...kinds, parcel: ['reserve', 'label'] }
 
+/** For so long the undo that began last keeps the next one from beginning, ms. */
+const headStartMs = 250
+
 /**
- * Undos are tried for the first time in the reverse order of the starts. Only sagas that kept their owner are looked at:
- * what a dead worker had on its way is sent again beside the next one.
+ * Undos arrive for the first time in the reverse order of the starts. One that has not arrived when its head start is over, or that came back
+ * without having arrived, is overtaken, and is meant to be: one that is stuck must not hold up the others. The journal says whether that was so. Only
+ * sagas that kept their owner are looked at: what a dead worker had on its way is sent again beside the next one.
  */
-export function checkUndoOrder({ arrivals }: Audit, byId: ReadonlyMap<string, SagaRow>, findings: Findings): void {
+export function checkUndoOrder(
+  { arrivals }: Pick<Audit, 'arrivals'>,
+  byId: ReadonlyMap<string, Pick<SagaRow, 'name' | 'journal'>>,
+  findings: Findings,
+): void {
   for (const [saga, all] of Map.groupBy(arrivals, (arrival) => arrival.saga)) {
-    const name = byId.get(saga)?.name
-    if (name === undefined || new Set(all.map(({ fence }) => fence)).size > 1) continue
-    const undone = new Set(all.flatMap(({ operation }) => undoneBy.get(operation) ?? []))
-    const expected = started[name]!.filter((operation) => (undone as ReadonlySet<string>).has(operation)).toReversed()
-    const order = [...undone].join()
-    if (order !== expected.join()) findings.add('undone in another order', `${name} ${saga}: ${order}`)
+    const row = byId.get(saga)
+    if (row === undefined || new Set(all.map(({ fence }) => fence)).size > 1) continue
+    const begun: readonly string[] = started[row.name]!
+    const entries = decodeEntries(row.journal)
+    const undone = [...new Map(all.filter(({ undo }) => undo).map(({ step, operation }) => [step, operation]))].map(
+      ([step, operation]) => ({ step, operation, place: begun.indexOf(undoneBy.get(operation)!) }),
+    )
+    const wrong = undone.some((one, i) =>
+      undone.slice(i + 1).some((late) => late.place > one.place && !gaveWay(entries, late.step, one.step)),
+    )
+    if (!wrong) continue
+    const order = undone.map(({ operation }) => operation).join()
+    findings.add('undone in another order', `${row.name} ${saga}: ${order}\n${row.journal}`)
   }
+}
+
+/** Whether the undo of `late` began before that of `step`, and had its head start or came back in between. */
+function gaveWay(entries: readonly Entry[], late: string, step: string): boolean {
+  const began = (one: string): number => entries.findIndex((entry) => entry.e === 'undo' && entry.s === one)
+  const [from, to] = [began(late), began(step)]
+  if (from < 0 || from > to) return false
+  if (entries[to]!.t - entries[from]!.t >= headStartMs) return true
+  return entries.slice(from, to).some((entry) => entry.e === 'undo-retry' && entry.s === late)
 }
 
 /** Fencing tokens of the effects of one saga never decrease. */
