@@ -54,7 +54,7 @@ export const settings = z.object({
     .stringbool({ truthy: ['true'], falsy: ['false'], case: 'sensitive' })
     .prefault('false')
     .describe(
-      'true: another process with true may listen on the same port, and takes over what this one no more accepts. Not on macOS and Windows.',
+      'true: another process with true may listen on the same port, and takes over what this one no more accepts. On Linux set net.ipv4.tcp_migrate_req=1, too. Not on macOS and Windows.',
     ),
   DRAIN_SECONDS: z.coerce
     .number()

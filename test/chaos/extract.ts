@@ -9,6 +9,7 @@ import { freePorts } from '../support/kafka/ports.ts'
 import { type KafkaCluster, startKafka } from '../support/kafka/start.ts'
 import { FaultlessClients } from './faultless.ts'
 import type { Findings } from './findings.ts'
+import { connectionsHandedOver } from './handed-over.ts'
 import type { Latencies, PhaseFigures } from './latencies.ts'
 import { listening, until } from './listening.ts'
 import { inFolder, judge } from './trial.ts'
@@ -40,6 +41,7 @@ const steadyMs = 12_000
  * and no client sees anything but 2xx. All by configuration: docs/extract-a-module.md, step by step.
  */
 export async function runExtract(o: ExtractOptions): Promise<number> {
+  await using _ = await connectionsHandedOver()
   const cluster = await startKafka()
   try {
     const passed = await inFolder({ name: 'extract', keep: o.keep }, (home) =>

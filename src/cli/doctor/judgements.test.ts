@@ -3,6 +3,7 @@ import { loadConfig } from '../../config.ts'
 import { judgeClock, skewOf } from './clock.ts'
 import { judgeSync } from './fsync.ts'
 import { checkMemory, checkNode, checkOpenFiles } from './machine.ts'
+import { judgeHandOver } from './ports.ts'
 import { judgePostgres } from './postgres.ts'
 import { bytes, ms } from './units.ts'
 
@@ -33,6 +34,15 @@ describe('what is measured is judged', () => {
       'warn',
       'fail',
     ])
+  })
+
+  it('whether a shared port hands connections over', () => {
+    expect(judgeHandOver('1\n').verdict).toBe('ok')
+    expect(judgeHandOver('0\n')).toMatchObject({
+      verdict: 'warn',
+      advice: expect.stringContaining('tcp_migrate_req=1'),
+    })
+    expect(judgeHandOver(undefined)).toMatchObject({ verdict: 'warn', advice: expect.stringContaining('5.14') })
   })
 
   it('fsync, in words of who waits for it', () => {

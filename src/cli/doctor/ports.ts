@@ -1,8 +1,9 @@
+import { readFile } from 'node:fs/promises'
 import { createServer } from 'node:http'
 import { AppError, messageOf } from '@splitstream/kernel'
 import type { Config } from '../../config.ts'
 import { listen } from '../../edge/listen.ts'
-import { type Check, type Finding, fail, ok } from './check.ts'
+import { type Check, type Finding, fail, ok, warn } from './check.ts'
 
 /** Whether a start could listen where it is told to. Taken for a moment, and given back. */
 export function portChecks(config: Config): Check[] {
@@ -11,7 +12,23 @@ export function portChecks(config: Config): Check[] {
     const { INTERNAL_PORT: port } = config
     checks.push({ name: 'INTERNAL_PORT', run: (signal) => checkPort(config, port, 'INTERNAL_PORT', signal) })
   }
+  if (config.SHARE_PORT && process.platform === 'linux') {
+    const setting = (): Promise<string | undefined> => readFile(migration, 'utf8').catch(() => undefined)
+    checks.push({ name: 'SHARE_PORT', run: async () => judgeHandOver(await setting()) })
+  }
   return checks
+}
+
+/** What becomes of connections that nobody has accepted when a socket that shares its port is closed (Linux, ip-sysctl.rst). */
+const migration = '/proc/sys/net/ipv4/tcp_migrate_req'
+
+/** @param migrates what the file says; undefined when there is none */
+export function judgeHandOver(migrates: string | undefined): Finding {
+  if (migrates?.trim() === '1') return ok('connections that wait go on to the next process')
+  const lost = 'connections that a process has not accepted yet are reset when it stops'
+  return migrates === undefined
+    ? warn('connections that wait are not handed over', `${lost}: Linux 5.14 and later can do that`)
+    : warn('net.ipv4.tcp_migrate_req=0', `${lost}: sysctl -w net.ipv4.tcp_migrate_req=1`)
 }
 
 async function checkPort(
