@@ -179,17 +179,19 @@ describe('SeenIndex', () => {
     ['have the same low bits', (i) => [(i << 21) >>> 0, ((i >>> 11) << 21) >>> 0]],
     ['had one slot in earlier versions', (i) => [i, Math.imul(i, 0x0e8b2f51) >>> 0]],
   ])('takes no longer for keys that a sender chose: they %s', (_, keyOf) => {
-    const n = 20_000
+    const n = 40_000
     const chosen = Array.from({ length: n }, (_, i) => keyOf(i))
     const others = Array.from({ length: n }, (_, i) => [hash(i), hash(-i)] as const)
-    const msFor = (keys: readonly (readonly [number, number])[]): number => {
+    // CPU time of this thread, µs: the machine may have other work. The kernel counts it in steps of some ms.
+    const cpuFor = (keys: readonly (readonly [number, number])[]): number => {
       const index = new SeenIndex(1_000_000)
-      const from = performance.now()
+      const from = process.threadCpuUsage()
       for (const [low, high] of keys) index.add(low, high, 0, own, 0)
-      return performance.now() - from
+      const { user, system } = process.threadCpuUsage(from)
+      return user + system
     }
-    const best = (keys: readonly (readonly [number, number])[]) => Math.min(...[1, 2, 3].map(() => msFor(keys)))
+    const best = (keys: readonly (readonly [number, number])[]) => Math.min(...[1, 2, 3].map(() => cpuFor(keys)))
     best(others)
-    expect(best(chosen)).toBeLessThan(5 * best(others))
+    expect(best(chosen)).toBeLessThan(10 * Math.max(best(others), 10_000))
   })
 })
