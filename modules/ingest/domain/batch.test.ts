@@ -22,16 +22,17 @@ function idsWhere(isWanted: (low: number) => boolean): string[] {
   return ids
 }
 
-/** How long it takes to read them, ms. */
+/** CPU time of this thread that it takes to read them, µs: the machine may have other work. The kernel counts it in steps of some ms. */
 function read(ids: readonly string[]): number {
   const body = Buffer.from(ids.map((id) => `{"id":"${id}","source":"shop","type":"sale"}\n`).join(''))
   const encoder = new EventEncoder(2, { maxNameBytes: 1024, maxAheadMicros: 0 })
   const reader = new BatchReader(encoder, { maxEvents: 50_000, maxEventBytes: 1 << 20 })
   const times = [1, 2, 3].map(() => {
     encoder.begin('acme', 0, false)
-    const from = performance.now()
+    const from = process.threadCpuUsage()
     expect(reader.lines(body)).toMatchObject({ accepted: count, duplicates: 0 })
-    return performance.now() - from
+    const { user, system } = process.threadCpuUsage(from)
+    return user + system
   })
   return Math.min(...times)
 }
@@ -40,5 +41,5 @@ it('takes no longer for ids that a sender chose so that their keys are near each
   const chosen = idsWhere((low) => (low & 0xffff) < 512)
   const others = idsWhere(() => true)
   read(others)
-  expect(read(chosen)).toBeLessThan(5 * read(others))
+  expect(read(chosen)).toBeLessThan(5 * Math.max(read(others), 10_000))
 })
