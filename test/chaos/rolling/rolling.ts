@@ -9,7 +9,6 @@ import { guardFolder } from '../../support/kafka/guardian.ts'
 import { type KafkaCluster, startKafka } from '../../support/kafka/start.ts'
 import { FaultlessClients } from '../faultless.ts'
 import type { Findings } from '../findings.ts'
-import { connectionsHandedOver } from '../handed-over.ts'
 import { inFolder, judge } from '../trial.ts'
 import { Orders } from './orders.ts'
 import { StaysReady } from './readiness.ts'
@@ -30,7 +29,6 @@ export interface RollingOptions {
  * events come in, are read, and sagas are started. No request fails, nothing is lost or doubled, each saga ends as it must.
  */
 export async function runRolling(o: RollingOptions): Promise<number> {
-  await using _ = await connectionsHandedOver()
   const cluster = await startKafka()
   try {
     const passed = await inFolder({ name: 'rolling', keep: o.keep }, (home) =>

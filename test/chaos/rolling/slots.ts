@@ -6,6 +6,7 @@ import { type PlacedRow, placement } from '../../support/fleet/layout.ts'
 import { FleetProcess } from '../../support/fleet/process.ts'
 import type { Guardian } from '../../support/kafka/guardian.ts'
 import { freePorts } from '../../support/kafka/ports.ts'
+import { connectionsHandedOver } from '../handed-over.ts'
 import { listening } from '../listening.ts'
 
 /** Something whose process can be replaced by a fresh one. */
@@ -110,6 +111,11 @@ export async function makeSlots(o: SlotOptions): Promise<Installation> {
   }
   const slots = rows.map(slotOf)
   const [ingest, , query, sagas] = slots.map(({ url }) => url)
-  const nothing = async (): Promise<void> => undefined
-  return { urls: { ingest: ingest!, query: query!, sagas: sagas! }, slots, open: nothing, close: nothing }
+  const handedOver = await connectionsHandedOver()
+  return {
+    urls: { ingest: ingest!, query: query!, sagas: sagas! },
+    slots,
+    open: async () => undefined,
+    close: async () => await handedOver[Symbol.asyncDispose](),
+  }
 }

@@ -1,4 +1,4 @@
-import { decodeEntries, type Entry } from '../../../modules/sagas/domain/entry.ts'
+import { decodeEntries } from '../../../modules/sagas/domain/entry.ts'
 import type { Findings } from '../findings.ts'
 import type { Audit } from './ledger/messages.ts'
 import { undoneBy } from './ledger/operations.ts'
@@ -25,12 +25,11 @@ export function checkUndoOrder(
     const row = byId.get(saga)
     if (row === undefined || new Set(all.map(({ fence }) => fence)).size > 1) continue
     const begun: readonly string[] = started[row.name]!
-    const entries = decodeEntries(row.journal)
     const undone = [...new Map(all.filter(({ undo }) => undo).map(({ step, operation }) => [step, operation]))].map(
       ([step, operation]) => ({ step, operation, place: begun.indexOf(undoneBy.get(operation)!) }),
     )
     const wrong = undone.some((one, i) =>
-      undone.slice(i + 1).some((late) => late.place > one.place && !gaveWay(entries, late.step, one.step)),
+      undone.slice(i + 1).some((late) => late.place > one.place && !gaveWay(row.journal, late.step, one.step)),
     )
     if (!wrong) continue
     const order = undone.map(({ operation }) => operation).join()
@@ -39,7 +38,8 @@ export function checkUndoOrder(
 }
 
 /** Whether the undo of `late` began before that of `step`, and had its head start or came back in between. */
-function gaveWay(entries: readonly Entry[], late: string, step: string): boolean {
+function gaveWay(journal: string, late: string, step: string): boolean {
+  const entries = decodeEntries(journal)
   const began = (one: string): number => entries.findIndex((entry) => entry.e === 'undo' && entry.s === one)
   const [from, to] = [began(late), began(step)]
   if (from < 0 || from > to) return false
