@@ -63,6 +63,8 @@ async function runZombie(zombie: Zombie, prefix: string, seed: number, installat
       prefix,
       seed,
       orders: 60,
+      // With eight, whose sagas move together, a worker may make three such commits in all; with two, 21 at least.
+      clients: 2,
       character: { guard: 'keys', checksFences: zombie.kind === 'stopped' },
       endsWithinMs: 30_000,
     },
