@@ -1,14 +1,18 @@
 /** How much work each figure does. */
 export interface Plan {
   readonly quick: boolean
-  /** Events of figures 1 and 2. */
+  /** Events of a rate. */
   readonly events: number
+  /** Of figures 1 and 2: after fewer the engine alone owes more of its merges than the server does. */
+  readonly sustainedEvents: number
   /** Events sent before the clock runs, so that code is compiled and connections are open. */
   readonly warmUpEvents: number
   /** Requests in flight in figure 1. */
   readonly inFlight: number
   /** Length of each window of figure 3 and of figure 4, s. */
   readonly singleSeconds: number
+  /** Windows of each open loop of figure 3. */
+  readonly singleWindows: number
   readonly visibleSeconds: number
   /** Calls of each round of figure 6, and rounds. */
   readonly portCalls: number
@@ -24,9 +28,11 @@ export function planOf(quick: boolean): Plan {
   return {
     quick,
     events: 2_000_000 / part,
+    sustainedEvents: 6_000_000 / part,
     warmUpEvents: 200_000 / part,
     inFlight: 12,
     singleSeconds: 10 / part,
+    singleWindows: 3,
     visibleSeconds: 20 / part,
     portCalls: 2_000_000 / part,
     portRounds: 21,

@@ -2,6 +2,7 @@ import { prepareLoad } from './fork.ts'
 import type { SingleResult } from './job.ts'
 import type { Plan } from './plan.ts'
 import { progress } from './progress.ts'
+import { median } from './stats.ts'
 import type { Subject } from './subject.ts'
 
 const connections = 64
@@ -15,10 +16,12 @@ export interface SingleFigures {
   readonly reached: OpenLoop
 }
 
+/** Medians of the windows. */
 export interface OpenLoop {
   readonly rate: number
   readonly p50Ms: number
   readonly p99Ms: number
+  readonly worstP99Ms: number
 }
 
 /** Requests per second that one core has to answer. */
@@ -44,9 +47,20 @@ export async function measureSingles(plan: Plan, fromMs: number, { server }: Sub
   const perSecond = closed.requests / closed.seconds
   progress(`single events: ${Math.round(perSecond)} requests/s`)
   const at = async (tag: string, wanted: number): Promise<OpenLoop> => {
-    const { requests, seconds, p50Ms, p99Ms } = await run(tag, wanted)
-    progress(`single events at ${Math.round(wanted)}/s: p50 ${p50Ms.toFixed(2)} ms, p99 ${p99Ms.toFixed(2)} ms`)
-    return { rate: requests / seconds, p50Ms, p99Ms }
+    const windows: SingleResult[] = []
+    while (windows.length < plan.singleWindows) {
+      const window = await run(`${tag}${windows.length}`, wanted)
+      const { p50Ms, p99Ms } = window
+      progress(`single events at ${Math.round(wanted)}/s: p50 ${p50Ms.toFixed(2)} ms, p99 ${p99Ms.toFixed(2)} ms`)
+      windows.push(window)
+    }
+    const p99s = windows.map(({ p99Ms }) => p99Ms)
+    return {
+      rate: median(windows.map(({ requests, seconds }) => requests / seconds)),
+      p50Ms: median(windows.map(({ p50Ms }) => p50Ms)),
+      p99Ms: median(p99s),
+      worstP99Ms: Math.max(...p99s),
+    }
   }
   const asked = await at('o', askedPerSecond / 2)
   const reached = await at('h', perSecond / 2)

@@ -1,7 +1,7 @@
 import { once } from 'node:events'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { request } from 'node:http'
-import { tmpdir } from 'node:os'
+import { getPriority, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { Readable } from 'node:stream'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -176,6 +176,10 @@ describe('the embedded ClickHouse, through an unmodified @clickhouse/client', ()
       { name: 'fsync_after_insert', value: '1' },
       { name: 'fsync_part_directory', value: '1' },
     ])
+  })
+
+  it('gives way to this process', () => {
+    expect(getPriority(engine.pid)).toBe(Math.min(19, getPriority() + 3))
   })
 
   it('comes back on the same port after kill -9, with its data', async () => {

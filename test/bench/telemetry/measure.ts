@@ -4,6 +4,7 @@ import type { SingleResult } from '../job.ts'
 import type { Series } from '../payload.ts'
 import type { Plan } from '../plan.ts'
 import { progress } from '../progress.ts'
+import { askedPerSecond } from '../single.ts'
 import { median } from '../stats.ts'
 import { type Subject, startSubject } from '../subject.ts'
 import { startCollector } from './start.ts'
@@ -22,7 +23,7 @@ export interface Cost {
   readonly perCore: OnByOff
   /** Batches, events stored per second. */
   readonly batches: OnByOff
-  /** Single events at the same rate, half of the closed loop's. */
+  /** Single events at half of what is asked of one core. */
   readonly p99: { readonly rate: number; readonly offMs: number; readonly onMs: number; readonly moreMs: number }
 }
 
@@ -44,6 +45,7 @@ interface Round {
 }
 
 const connections = 64
+const rate = askedPerSecond / 2
 
 /** The servers that are compared. */
 const kinds = ['off', 'counting', 'on'] as const
@@ -68,29 +70,22 @@ export async function measureTelemetry(plan: Plan): Promise<TelemetryFigures> {
     }),
   }
   await expectNoMetrics(subjects.off)
-  // Nobody counts the first round: code is compiled, and the rate is found.
-  const { perSecond } = await measureRound(plan, subjects.off, 'w0')
-  const rate = perSecond / 2
-  await measureRound(plan, subjects.counting, 'w1', rate)
-  await measureRound(plan, subjects.on, 'w2', rate)
+  // Nobody counts the first round: code is compiled.
+  for (const kind of kinds) await measureRound(plan, subjects[kind], `w${kind}`)
   const rounds: Record<Kind, Round>[] = []
   for (let i = 0; i < plan.telemetryRounds; i++) {
     progress(`telemetry: round ${i + 1} of ${plan.telemetryRounds}`)
     const round: Partial<Record<Kind, Round>> = {}
     for (let n = 0; n < kinds.length; n++) {
       const kind = kinds[(i + n) % kinds.length]!
-      round[kind] = await measureRound(plan, subjects[kind], `${i}${n}`, rate)
+      round[kind] = await measureRound(plan, subjects[kind], `${i}${n}`)
     }
     rounds.push(round as Record<Kind, Round>)
   }
   const sentMb = (await collector.taken()) / 1e6
   await Promise.all(kinds.map((kind) => subjects[kind].end()))
   await collector.end()
-  const costAgainst = (kind: Kind): Cost =>
-    costOf(
-      rounds.map((round) => ({ off: round[kind], on: round.on })),
-      rate,
-    )
+  const costAgainst = (kind: Kind): Cost => costOf(rounds.map((round) => ({ off: round[kind], on: round.on })))
   return { rounds: rounds.length, all: costAgainst('off'), sending: costAgainst('counting'), sentMb }
 }
 
@@ -100,7 +95,7 @@ async function expectNoMetrics({ server }: Subject): Promise<void> {
   if (text !== '') throw new Error(`the copy of the product without metrics has some: ${text.slice(0, 200)}`)
 }
 
-function costOf(rounds: readonly { readonly off: Round; readonly on: Round }[], rate: number): Cost {
+function costOf(rounds: readonly { readonly off: Round; readonly on: Round }[]): Cost {
   const both = (of: (round: Round) => number): OnByOff => ({
     off: median(rounds.map((round) => of(round.off))),
     on: median(rounds.map((round) => of(round.on))),
@@ -116,10 +111,11 @@ function costOf(rounds: readonly { readonly off: Round; readonly on: Round }[], 
   }
 }
 
-async function measureRound(plan: Plan, subject: Subject, tag: string, rate?: number): Promise<Round> {
-  const closed = await singles(plan, subject, { tag: `c${tag}`, fromMs: Date.now() })
+async function measureRound(plan: Plan, subject: Subject, tag: string): Promise<Round> {
+  const { singleSeconds } = plan
+  const closed = await singles(subject, { tag: `c${tag}`, fromMs: Date.now() }, singleSeconds / 2)
   const perSecond = closed.requests / closed.seconds
-  const open = await singles(plan, subject, { tag: `o${tag}`, fromMs: Date.now() }, rate ?? perSecond / 2)
+  const open = await singles(subject, { tag: `o${tag}`, fromMs: Date.now() }, singleSeconds, rate)
   const { url, adminKey: key } = subject.server
   const events = Math.ceil(plan.events / 4_000) * 1_000
   const series = { tag: `b${tag}`, fromMs: Date.now() - 3_600_000 }
@@ -131,10 +127,10 @@ async function measureRound(plan: Plan, subject: Subject, tag: string, rate?: nu
   return { perSecond, perCoreSecond: closed.requests / closed.cpuSeconds, stored, p99Ms: open.p99Ms }
 }
 
-async function singles(plan: Plan, { server }: Subject, series: Series, rate?: number): Promise<SingleResult> {
+async function singles({ server }: Subject, series: Series, seconds: number, rate?: number): Promise<SingleResult> {
   const load = await prepareLoad({
     ...{ kind: 'singles', url: server.url, key: server.adminKey, series, connections },
-    ...{ seconds: plan.singleSeconds / 2, serverPid: server.pid, ...(rate !== undefined && { rate }) },
+    ...{ seconds, serverPid: server.pid, ...(rate !== undefined && { rate }) },
   } as const)
   return await load.run()
 }

@@ -4,6 +4,7 @@
  */
 import { mkdirSync, rmSync } from 'node:fs'
 import type { AddressInfo } from 'node:net'
+import { getPriority, setPriority } from 'node:os'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { shadowOf } from '../snapshot.ts'
 import { createAdmin } from './admin.ts'
@@ -19,6 +20,9 @@ import { Slots } from './slots.ts'
 const maxWaiting = 256
 const maxWaitMs = 30_000
 
+/** It gives way to who answers requests: half of the weight where both want the same core (docs/adr/0024). */
+const niceness = 3
+
 const die = (): never => process.kill(process.pid, 'SIGKILL') as never
 const tell = (message: FromChild): void => {
   process.send?.(message)
@@ -28,6 +32,9 @@ process.on('disconnect', die)
 // The terminal's Ctrl-C reaches the whole process group; the parent stops us when it is done with us.
 process.on('SIGINT', () => undefined)
 process.on('SIGTERM', () => undefined)
+
+// Before the first thread, since threads inherit it. Added to what the parent has: to take less than that is not allowed.
+setPriority(Math.min(19, getPriority() + niceness))
 
 let serving = false
 process.on('message', (message: FromParent) => {
