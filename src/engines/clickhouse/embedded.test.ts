@@ -182,6 +182,11 @@ describe('the embedded ClickHouse, through an unmodified @clickhouse/client', ()
     expect(getPriority(engine.pid)).toBe(Math.min(19, getPriority() + 3))
   })
 
+  it('does not delete old parts with 128 threads at once', async () => {
+    const setting = "SELECT value FROM system.server_settings WHERE name = 'max_parts_cleaning_thread_pool_size'"
+    expect(await rows(setting)).toEqual([{ value: '2' }])
+  })
+
   it('comes back on the same port after kill -9, with its data', async () => {
     await client.command({ query: 'CREATE OR REPLACE TABLE kept (a UInt32) ENGINE = MergeTree ORDER BY a' })
     await client.insert({ table: 'kept', values: [{ a: 7 }], format: 'JSONEachRow' })

@@ -3,7 +3,7 @@ import { join } from 'node:path'
 
 /**
  * Server configuration of the embedded engine: every part is fsynced before an insert returns (the engine's defaults
- * would lose acknowledged rows in a power cut). Merged parts are not: docs/adr/0005. Deduplication of insert tokens is on, and the pools fit a small box.
+ * would lose acknowledged rows in a power cut). Merged parts are not: docs/adr/0005. Deduplication of insert tokens is on, and the pools fit a small box: by default 128 threads at once delete the files of merged parts.
  */
 export function writeEngineConfig(directory: string, maxMemoryBytes: number): string {
   const path = join(directory, 'engine.xml')
@@ -29,6 +29,7 @@ export function writeEngineConfig(directory: string, maxMemoryBytes: number): st
   <query_condition_cache_size>8388608</query_condition_cache_size>
   <parquet_metadata_cache_size>4194304</parquet_metadata_cache_size>
   <iceberg_metadata_files_cache_size>0</iceberg_metadata_files_cache_size>
+  <max_parts_cleaning_thread_pool_size>2</max_parts_cleaning_thread_pool_size>
   <max_thread_pool_size>256</max_thread_pool_size>
   <max_thread_pool_free_size>16</max_thread_pool_free_size>
   <logger><level>none</level></logger>
