@@ -3,7 +3,8 @@ import { join } from 'node:path'
 
 /**
  * Server configuration of the embedded engine: every part is fsynced before an insert returns (the engine's defaults
- * would lose acknowledged rows in a power cut). Merged parts are not: docs/adr/0005. Deduplication of insert tokens is on, and the pools fit a small box: by default 128 threads at once delete the files of merged parts.
+ * would lose acknowledged rows in a power cut). Merged parts are not: docs/adr/0005. Deduplication of insert tokens is on, and the pools
+ * fit a small box, whose cores are for who answers: docs/adr/0024.
  */
 export function writeEngineConfig(directory: string, maxMemoryBytes: number): string {
   const path = join(directory, 'engine.xml')
@@ -15,7 +16,7 @@ export function writeEngineConfig(directory: string, maxMemoryBytes: number): st
     <fsync_part_directory>1</fsync_part_directory>
     <non_replicated_deduplication_window>10000</non_replicated_deduplication_window>
   </merge_tree>
-  <background_pool_size>2</background_pool_size>
+  <background_pool_size>1</background_pool_size>
   <background_schedule_pool_size>4</background_schedule_pool_size>
   <background_fetches_pool_size>1</background_fetches_pool_size>
   <background_move_pool_size>1</background_move_pool_size>
