@@ -179,7 +179,7 @@ describe('the embedded ClickHouse, through an unmodified @clickhouse/client', ()
   })
 
   it('gives way to this process', () => {
-    expect(getPriority(engine.pid)).toBe(Math.min(19, getPriority() + 3))
+    expect(getPriority(engine.pid)).toBe(Math.min(19, getPriority() + 2))
   })
 
   it('does not delete old parts with 128 threads at once', async () => {

@@ -20,8 +20,8 @@ import { Slots } from './slots.ts'
 const maxWaiting = 256
 const maxWaitMs = 30_000
 
-/** It gives way to who answers requests: half of the weight where both want the same core (docs/adr/0024). */
-const niceness = 3
+/** It gives way to who answers requests: two thirds of the weight where both want a core (docs/adr/0024). */
+const niceness = 2
 
 const die = (): never => process.kill(process.pid, 'SIGKILL') as never
 const tell = (message: FromChild): void => {
