@@ -11,9 +11,9 @@ export interface Plan {
   readonly inFlight: number
   /** Length of each window of figure 3 and of figure 4, s. */
   readonly singleSeconds: number
+  readonly visibleSeconds: number
   /** Windows of each open loop of figure 3. */
   readonly singleWindows: number
-  readonly visibleSeconds: number
   /** Calls of each round of figure 6, and rounds. */
   readonly portCalls: number
   readonly portRounds: number
@@ -32,8 +32,8 @@ export function planOf(quick: boolean): Plan {
     warmUpEvents: 200_000 / part,
     inFlight: 12,
     singleSeconds: 10 / part,
-    singleWindows: 3,
     visibleSeconds: 20 / part,
+    singleWindows: 3,
     portCalls: 2_000_000 / part,
     portRounds: 21,
     telemetryRounds: quick ? 3 : 7,

@@ -1,5 +1,6 @@
 import { prepareLoad } from './fork.ts'
 import type { SingleResult } from './job.ts'
+import type { Series } from './payload.ts'
 import type { Plan } from './plan.ts'
 import { progress } from './progress.ts'
 import { median } from './stats.ts'
@@ -26,22 +27,27 @@ export interface OpenLoop {
 
 /** Requests per second that one core has to answer. */
 export const askedPerSecond = 10_000
+/** The rate at which latencies are held against their targets. */
+export const halfOfAsked = askedPerSecond / 2
+
+/** Single events for so long after a warm-up: at a rate, or as fast as the connections go. */
+export async function sendSingles(
+  { server }: Subject,
+  series: Series,
+  seconds: number,
+  rate?: number,
+): Promise<SingleResult> {
+  const load = await prepareLoad({
+    ...{ kind: 'singles', url: server.url, key: server.adminKey, series, connections },
+    ...{ seconds, serverPid: server.pid, ...(rate !== undefined && { rate }) },
+  } as const)
+  return await load.run()
+}
 
 /** Figure 3: one event a request, first as fast as the connections go, then at two rates. */
-export async function measureSingles(plan: Plan, fromMs: number, { server }: Subject): Promise<SingleFigures> {
-  const run = async (tag: string, rate?: number): Promise<SingleResult> => {
-    const load = await prepareLoad({
-      kind: 'singles',
-      url: server.url,
-      key: server.adminKey,
-      series: { tag, fromMs },
-      connections,
-      seconds: plan.singleSeconds,
-      serverPid: server.pid,
-      ...(rate !== undefined && { rate }),
-    })
-    return load.run()
-  }
+export async function measureSingles(plan: Plan, fromMs: number, subject: Subject): Promise<SingleFigures> {
+  const run = (tag: string, rate?: number): Promise<SingleResult> =>
+    sendSingles(subject, { tag, fromMs }, plan.singleSeconds, rate)
   progress(`single events: ${connections} connections, closed loop`)
   const closed = await run('c')
   const perSecond = closed.requests / closed.seconds
@@ -62,7 +68,7 @@ export async function measureSingles(plan: Plan, fromMs: number, { server }: Sub
       worstP99Ms: Math.max(...p99s),
     }
   }
-  const asked = await at('o', askedPerSecond / 2)
+  const asked = await at('o', halfOfAsked)
   const reached = await at('h', perSecond / 2)
   return { perSecond, perCoreSecond: closed.requests / closed.cpuSeconds, asked, reached }
 }

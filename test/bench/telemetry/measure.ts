@@ -1,10 +1,8 @@
 import { productWithout } from '../faults/product.ts'
 import { prepareLoad } from '../fork.ts'
-import type { SingleResult } from '../job.ts'
-import type { Series } from '../payload.ts'
 import type { Plan } from '../plan.ts'
 import { progress } from '../progress.ts'
-import { askedPerSecond } from '../single.ts'
+import { halfOfAsked, sendSingles } from '../single.ts'
 import { median } from '../stats.ts'
 import { type Subject, startSubject } from '../subject.ts'
 import { startCollector } from './start.ts'
@@ -24,7 +22,7 @@ export interface Cost {
   /** Batches, events stored per second. */
   readonly batches: OnByOff
   /** Single events at half of what is asked of one core. */
-  readonly p99: { readonly rate: number; readonly offMs: number; readonly onMs: number; readonly moreMs: number }
+  readonly p99: { readonly offMs: number; readonly onMs: number; readonly moreMs: number }
 }
 
 export interface TelemetryFigures {
@@ -43,9 +41,6 @@ interface Round {
   readonly stored: number
   readonly p99Ms: number
 }
-
-const connections = 64
-const rate = askedPerSecond / 2
 
 /** The servers that are compared. */
 const kinds = ['off', 'counting', 'on'] as const
@@ -107,15 +102,15 @@ function costOf(rounds: readonly { readonly off: Round; readonly on: Round }[]):
     singles: both((round) => round.perSecond),
     perCore: both((round) => round.perCoreSecond),
     batches: both((round) => round.stored),
-    p99: { rate, offMs: p99.off, onMs: p99.on, moreMs },
+    p99: { offMs: p99.off, onMs: p99.on, moreMs },
   }
 }
 
 async function measureRound(plan: Plan, subject: Subject, tag: string): Promise<Round> {
   const { singleSeconds } = plan
-  const closed = await singles(subject, { tag: `c${tag}`, fromMs: Date.now() }, singleSeconds / 2)
+  const closed = await sendSingles(subject, { tag: `c${tag}`, fromMs: Date.now() }, singleSeconds / 2)
   const perSecond = closed.requests / closed.seconds
-  const open = await singles(subject, { tag: `o${tag}`, fromMs: Date.now() }, singleSeconds, rate)
+  const open = await sendSingles(subject, { tag: `o${tag}`, fromMs: Date.now() }, singleSeconds, halfOfAsked)
   const { url, adminKey: key } = subject.server
   const events = Math.ceil(plan.events / 4_000) * 1_000
   const series = { tag: `b${tag}`, fromMs: Date.now() - 3_600_000 }
@@ -125,12 +120,4 @@ async function measureRound(plan: Plan, subject: Subject, tag: string): Promise<
   const batches = await load.run()
   const stored = (batches.events * 1_000) / batches.storedMs
   return { perSecond, perCoreSecond: closed.requests / closed.cpuSeconds, stored, p99Ms: open.p99Ms }
-}
-
-async function singles({ server }: Subject, series: Series, seconds: number, rate?: number): Promise<SingleResult> {
-  const load = await prepareLoad({
-    ...{ kind: 'singles', url: server.url, key: server.adminKey, series, connections },
-    ...{ seconds, serverPid: server.pid, ...(rate !== undefined && { rate }) },
-  } as const)
-  return await load.run()
 }
