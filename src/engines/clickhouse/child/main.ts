@@ -33,7 +33,7 @@ process.on('disconnect', die)
 process.on('SIGINT', () => undefined)
 process.on('SIGTERM', () => undefined)
 
-// Before the first thread, since threads inherit it. Added to what the parent has: to take less than that is not allowed.
+// Before the engine is opened: its threads inherit it. Added to what the parent has: to take less than that is not allowed.
 setPriority(Math.min(19, getPriority() + niceness))
 
 let serving = false
