@@ -20,6 +20,12 @@ export interface IngestFigures {
   readonly idleCores: number
 }
 
+/** The faster of two, with the greater need of memory of both. */
+export const betterOf = (a: IngestFigures, b: IngestFigures): IngestFigures => ({
+  ...(a.stored > b.stored ? a : b),
+  peakMib: Math.max(a.peakMib, b.peakMib),
+})
+
 /** Figure 1: batches as fast as the server takes them. */
 export async function measureIngest(plan: Plan, series: Series, { server }: Subject): Promise<IngestFigures> {
   progress(`ingest: building ${plan.events} events`)

@@ -14,7 +14,7 @@ import { measureTelemetry } from './telemetry/measure.ts'
 const help = `npm run bench -- [--quick] [--telemetry] [--faults] [--overload] [--assert] [--help]
 
 Measures speed and memory of the real server on this machine, prints a table and writes docs/bench.md. Takes about
-fourteen minutes; Linux only (it reads /proc). Leave the machine alone meanwhile.
+fifteen minutes; Linux only (it reads /proc). Leave the machine alone meanwhile.
 
   --quick      a fifth of the work
   --telemetry  only what telemetry costs (figure 8); nothing is written

@@ -39,10 +39,11 @@ ${ingest.refused}.
 
 1. ${plan.sustainedEvents.toLocaleString('en-US')} events of ${Math.round(ingest.eventBytes)} bytes, distinct ids and times, in NDJSON batches of 1,000, built ahead; ${plan.inFlight} requests in
    flight from a process of its own, after a warm-up. Acknowledged: until the last \`202\`. Stored: until
-   \`GET /v1/events?after=<last position>\` was answered.
+   \`GET /v1/events?after=<last position>\` was answered. Measured at the beginning and, with a fresh server, after figure 2's second time: the faster
+   one is shown, and of memory the greater.
 2. The same events, encoded ahead by the ingest module into RowBinary blocks of up to 65,536 rows, inserted with the same
    client, settings and tokens into an embedded ClickHouse with the same migration, with nothing else running, before
-   figure 1 and again after figure 7: the faster time of each way is shown. The ratio takes the better of one and two inserts at a time.
+   figure 1 and again after figure 7: the faster time of each way is shown, as of figure 1. The ratio takes the better of one and two inserts at a time.
    So many events, because parts are merged later: after two million the engine alone owes a seventh of its work, and the server less.
 3. One event a request, 64 connections, ${seconds} s after a warm-up. The CPU time is that of the server's main process with all
    its threads. Then open loops at half of what is asked of one core and at half of what was reached, the medians of ${plan.singleWindows} windows. Requests are due at whole
@@ -51,7 +52,7 @@ ${ingest.refused}.
    every 20 ms a look at the newest of them, \`GET /v1/events\` from their time on, without \`after\`: from its \`202\` until it is there. Neither
    \`?wait=stored\` nor \`after\` is used: both end the wait for company (\`STORAGE_LINGER_MS\`).
 5. Set sizes 5 s after the first start; in the proportional ones (PSS) shared pages count once. \`VmHWM\` of the main process over
-   figure 1.
+   figure 1, both times.
 6. Awaited calls through \`src/transports/inproc/bind.ts\` and direct ones, ${plan.portRounds} pairs of rounds in turn; the median
    difference. A look at the clock costs 30 ns, and a duration is two of them ([0023](adr/0023-to-time-a-call-costs-more-than-the-call.md)).
 7. Stopped after all of the above and started again on the same data, until \`GET /health/ready\` says 200 (asked every 50 ms).
