@@ -45,7 +45,7 @@ ${ingest.refused}.
    client, settings and tokens into an embedded ClickHouse with the same migration, with nothing else running, before
    figure 1 and again after figure 7: the faster time of each way is shown, as of figure 1. The ratio takes the better of one and two inserts at a time.
    So many events, because parts are merged later: after two million the engine alone owes a seventh of its work, and the server less.
-3. One event a request, 64 connections, ${seconds} s after a warm-up. The CPU time is that of the server's main process with all
+3. After ClickHouse has merged what figure 1 left, as before figure 4. One event a request, 64 connections, ${seconds} s after a warm-up. The CPU time is that of the server's main process with all
    its threads. Then open loops at half of what is asked of one core and at half of what was reached, the medians of ${plan.singleWindows} windows. Requests are due at whole
    milliseconds, as timers step; latency counts from then on, also while a timer is late.
 4. Batches at half of the stored rate of figure 1; beside it, every 200 ms, one event as any client sends it (${visible.probes} probes), and
@@ -58,7 +58,7 @@ ${ingest.refused}.
 7. Stopped after all of the above and started again on the same data, until \`GET /health/ready\` says 200 (asked every 50 ms).
 8. Three servers in turn, ${telemetry.rounds} rounds. On: metrics and traces of 1 % of the requests go to a collector, which forgets them
    (${telemetry.sentMb.toFixed(1)} MB in all), and logs are at \`info\`. Counting alone: nothing is sent, and logs are at \`warn\`; the product cannot do with less. Off: the
-   same in a copy of the product whose counters, histograms and gauges do nothing. Nobody reads \`/metrics\`. Medians of the rounds; a ratio is
-   taken in each round. p99: at half of what is asked of one core, windows of ${seconds} s.
+   same in a copy of the product whose counters, histograms and gauges do nothing. Nobody reads \`/metrics\`. Each has its turn when
+   ClickHouse of the one before is quiet. Medians of the rounds; a ratio is taken in each round. p99: at half of what is asked of one core, windows of ${seconds} s.
 `
 }

@@ -6,12 +6,13 @@ import type { Series } from './payload.ts'
 import type { Plan } from './plan.ts'
 import { measurePortCall } from './port-call.ts'
 import { progress } from './progress.ts'
+import { settle } from './settle.ts'
 import { measureSingles } from './single.ts'
 import { startSubject } from './subject.ts'
 import { measureTelemetry } from './telemetry/measure.ts'
 import { measureVisible } from './visible.ts'
 
-/** Measures everything, one after the other: nothing else of the bench runs beside what is measured. */
+/** Measures everything, one after the other: nothing else of the bench runs beside what is measured, nor merges of the figure before. */
 export async function measureAll(plan: Plan): Promise<Figures> {
   // An hour ago: all events of all phases have times in the past.
   const series: Series = { tag: 'a', fromMs: Date.now() - 3_600_000 }
@@ -25,8 +26,11 @@ export async function measureAll(plan: Plan): Promise<Figures> {
   const idle = await measureIdleMemory(subject.server)
   progress(`memory: ${Math.round(idle.pssMib)} MiB, idle`)
   const first = await measureIngest(sustained, series, subject)
+  progress('waiting until ClickHouse has merged them')
+  await settle(subject)
   // Events of the present, as clients send them: older ones than the window of recent keys would each cost a look-up.
   const single = await measureSingles(plan, Date.now(), subject)
+  await settle(subject)
   const visible = await measureVisible(plan, Date.now(), subject, first.stored / 2)
   progress('second start')
   const secondStartMs = await subject.restart()

@@ -2,6 +2,7 @@ import { productWithout } from '../faults/product.ts'
 import { prepareLoad } from '../fork.ts'
 import type { Plan } from '../plan.ts'
 import { progress } from '../progress.ts'
+import { settle } from '../settle.ts'
 import { halfOfAsked, sendSingles } from '../single.ts'
 import { median } from '../stats.ts'
 import { type Subject, startSubject } from '../subject.ts'
@@ -119,5 +120,6 @@ async function measureRound(plan: Plan, subject: Subject, tag: string): Promise<
   } as const)
   const batches = await load.run()
   const stored = (batches.events * 1_000) / batches.storedMs
+  await settle(subject)
   return { perSecond, perCoreSecond: closed.requests / closed.cpuSeconds, stored, p99Ms: open.p99Ms }
 }
