@@ -29,11 +29,12 @@ export async function measureVisible(
   const { url, adminKey: key } = server
   const events = Math.ceil((rate * plan.visibleSeconds) / eventsPerBatch) * eventsPerBatch
   progress(`visible: building ${events} events`)
-  const series = { tag: 'b', fromMs }
+  // As old as events are that are sent when they happen.
+  const series = { tag: 'b', fromMs, everyMicros: Math.floor(1e6 / rate) }
   const load = await prepareLoad({ kind: 'batches', url, key, series, events, warmUpEvents: 0, inFlight: 16, rate })
   progress(`visible: ${Math.round(rate)} events/s for ${plan.visibleSeconds} s, a probe every ${probeEveryMs} ms`)
   const running = load.run()
-  const [result, latencies] = await Promise.all([running, probe(url, key, { tag: 'p', fromMs }, plan.visibleSeconds)])
+  const [result, latencies] = await Promise.all([running, probe(url, key, fromMs, plan.visibleSeconds)])
   const p50Ms = percentile(latencies, 0.5)
   const p99Ms = percentile(latencies, 0.99)
   progress(`visible: p50 ${p50Ms.toFixed(0)} ms, p99 ${p99Ms.toFixed(0)} ms`)
@@ -41,8 +42,9 @@ export async function measureVisible(
 }
 
 /** Latencies, ms. A probe leaves when it is due, whatever became of those before it; one reader looks for all of them. */
-async function probe(url: string, key: string, series: Series, seconds: number): Promise<number[]> {
-  const reader = await Reader.open(url, key, series.fromMs)
+async function probe(url: string, key: string, fromMs: number, seconds: number): Promise<number[]> {
+  const series = { tag: 'p', fromMs, everyMicros: probeEveryMs * 1000 }
+  const reader = await Reader.open(url, key)
   const idle: Connection[] = []
   const one = async (n: number): Promise<number> => {
     const connection = idle.pop() ?? (await Connection.open(url))
@@ -57,7 +59,7 @@ async function probe(url: string, key: string, series: Series, seconds: number):
     const accepted = performance.now()
     if (answer.status !== 202) throw new Error(`a probe was not accepted: ${answer.text}`)
     idle.push(connection)
-    return (await reader.find(idOf(text))) - accepted
+    return (await reader.find(text)) - accepted
   }
   const from = performance.now()
   const probes: Promise<number>[] = []
@@ -78,31 +80,38 @@ async function probe(url: string, key: string, series: Series, seconds: number):
 /** Of a source of their own. */
 const probeText = (series: Series, n: number): string =>
   eventText(series, n).replace(/"source":"[^"]*"/, `"source":"${source}"`)
-const idOf = (text: string): string => (JSON.parse(text) as { id: string }).id
 const source = '/probes'
+
+interface Waiting {
+  /** The time of the event, as in its text. */
+  readonly time: string
+  readonly giveUpAt: number
+  found(at: number): void
+  failed(error: Error): void
+}
 
 /** Looks at the newest probes again and again, as long as somebody waits for one. */
 class Reader {
   readonly #connection: Connection
-  readonly #request: Buffer
-  readonly #waiting = new Map<string, { found(at: number): void; failed(error: Error): void; until: number }>()
+  readonly #key: string
+  /** By id. */
+  readonly #waiting = new Map<string, Waiting>()
   #looking = false
 
-  private constructor(connection: Connection, key: string, fromMs: number) {
+  private constructor(connection: Connection, key: string) {
     this.#connection = connection
-    // Without a time each look would go through the whole table for the few events of this source, on the cores of what is measured.
-    const target = `/v1/events?source=${source}&from=${new Date(fromMs).toISOString()}&limit=50`
-    this.#request = Buffer.from(`GET ${target} HTTP/1.1\r\nHost: bench\r\nAuthorization: Bearer ${key}\r\n\r\n`)
+    this.#key = key
   }
 
-  static async open(url: string, key: string, fromMs: number): Promise<Reader> {
-    return new Reader(await Connection.open(url), key, fromMs)
+  static async open(url: string, key: string): Promise<Reader> {
+    return new Reader(await Connection.open(url), key)
   }
 
   /** When the event was there. @throws Error when it does not come */
-  find(id: string): Promise<number> {
+  find(text: string): Promise<number> {
+    const { id, time } = JSON.parse(text) as { id: string; time: string }
     return new Promise((found, failed) => {
-      this.#waiting.set(id, { found, failed, until: performance.now() + giveUpMs })
+      this.#waiting.set(id, { time, found, failed, giveUpAt: performance.now() + giveUpMs })
       void this.#look()
     })
   }
@@ -115,20 +124,27 @@ class Reader {
     if (this.#looking) return
     this.#looking = true
     while (this.#waiting.size > 0) {
-      const from = performance.now()
-      const text = await this.#connection.send(this.#request).then(
+      const began = performance.now()
+      const text = await this.#connection.send(this.#request()).then(
         (answer) => answer.text,
         (error: unknown) => String(error),
       )
       const now = performance.now()
-      for (const [id, { found, failed, until }] of this.#waiting) {
+      for (const [id, { found, failed, giveUpAt }] of this.#waiting) {
         if (text.includes(`"id":"${id}"`)) found(now)
-        else if (now > until) failed(new Error(`a probe did not become visible: ${text.slice(0, 500)}`))
+        else if (now > giveUpAt) failed(new Error(`a probe did not become visible: ${text.slice(0, 500)}`))
         else continue
         this.#waiting.delete(id)
       }
-      await sleep(Math.max(0, from + lookEveryMs - performance.now()))
+      await sleep(Math.max(0, began + lookEveryMs - performance.now()))
     }
     this.#looking = false
+  }
+
+  /** Without a time each look would go through the whole table for the few events of this source, on the cores of what is measured. */
+  #request(): Buffer {
+    const [oldest] = [...this.#waiting.values()].map(({ time }) => time).sort()
+    const target = `/v1/events?source=${source}&from=${oldest}&limit=50`
+    return Buffer.from(`GET ${target} HTTP/1.1\r\nHost: bench\r\nAuthorization: Bearer ${this.#key}\r\n\r\n`)
   }
 }
