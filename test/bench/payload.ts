@@ -17,7 +17,7 @@ const types = ['order.placed', 'order.paid', 'page.viewed', 'cart.changed']
 /** Event `i` as JSON without a newline, about 200 bytes, ids and times distinct. */
 export function eventText({ tag, fromMs, everyMicros = 1 }: Series, i: number): string {
   const r = scramble(i)
-  const micros = i * everyMicros
+  const micros = Math.floor(i * everyMicros)
   const ms = new Date(fromMs + Math.floor(micros / 1_000)).toISOString().slice(0, -1)
   const id = `${tag}${i.toString(36).padStart(7, '0')}`
   return (

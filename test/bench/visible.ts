@@ -30,7 +30,7 @@ export async function measureVisible(
   const events = Math.ceil((rate * plan.visibleSeconds) / eventsPerBatch) * eventsPerBatch
   progress(`visible: building ${events} events`)
   // As old as events are that are sent when they happen.
-  const series = { tag: 'b', fromMs, everyMicros: Math.floor(1e6 / rate) }
+  const series = { tag: 'b', fromMs, everyMicros: 1e6 / rate }
   const load = await prepareLoad({ kind: 'batches', url, key, series, events, warmUpEvents: 0, inFlight: 16, rate })
   progress(`visible: ${Math.round(rate)} events/s for ${plan.visibleSeconds} s, a probe every ${probeEveryMs} ms`)
   const running = load.run()
